@@ -1,0 +1,1 @@
+"""From raw files to documents at rest, and from kept documents to a data set."""

@@ -1,0 +1,60 @@
+"""Errors that say what was asked, what is possible, which input is to blame, and what to type.
+
+Exit codes of the command line: 2 for a wrong request (recipe, flag, language), 3 for data that cannot be
+used, 4 for a missing optional dependency; 1 is left to errors that glotmix did not foresee.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GlotmixError(Exception):
+    """The base of every error that glotmix raises on purpose.
+
+    Args:
+        message: what was asked and why it cannot be done, naming the input to blame.
+        fix: what to type or change, in the imperative; printed on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, fix: str | None = None) -> None:
+        super().__init__(message if fix is None else f"{message}\n  → {fix}")
+        self.message = message
+        self.fix = fix
+
+
+class RequestError(GlotmixError):
+    """The request itself is wrong: a recipe, a setting, a flag, a language code."""
+
+    exit_code = 2
+
+
+class DataError(GlotmixError):
+    """The data cannot be used: unreadable, clashing, empty, or short."""
+
+    exit_code = 3
+
+
+class MissingExtraError(GlotmixError):
+    """An optional dependency is not installed.
+
+    Args:
+        wanted: what needs it, as a user would name it.
+        extra: the extra of glotmix that brings it.
+    """
+
+    exit_code = 4
+
+    def __init__(self, wanted: str, extra: str) -> None:
+        super().__init__(f"{wanted} needs the extra '{extra}'", f"pip install 'glotmix[{extra}]'")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x' or 'y'?)`` for the known words nearest to `word`, or an empty string.
+
+    >>> did_you_mean("quantil", ["quantile", "tokens"])
+    " (did you mean 'quantile'?)"
+    """
+    near = get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f" (did you mean {' or '.join(repr(n) for n in near)}?)" if near else ""

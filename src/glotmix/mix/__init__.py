@@ -1,0 +1,1 @@
+"""How much of each language: numbers in, numbers out."""

@@ -1,0 +1,1 @@
+"""Fitted functions from a mixture to a loss per language."""

@@ -1,0 +1,1 @@
+"""Raters: trained models that turn documents into a quality score, and their audit."""

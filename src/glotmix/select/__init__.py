@@ -1,0 +1,1 @@
+"""Decisions from signals: thresholds, the ledger, what is kept."""
