@@ -160,7 +160,7 @@ def changed_fields(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> list[str
     ]
 
 
-def _leaves(value: JSON | Mapping[str, JSON], at: str = "") -> Iterable[tuple[str, Hashable]]:
+def _leaves(value: "JSON | Mapping[str, JSON]", at: str = "") -> Iterable[tuple[str, Hashable]]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from _leaves(inner, f"{at}.{key}" if at else key)
