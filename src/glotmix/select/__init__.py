@@ -1,1 +1,1 @@
-"""Decisions from signals: thresholds, the ledger, what is kept."""
+"""Decisions from signals: thresholds, duplicates' representatives, what is kept, and the ledger that says why."""

@@ -1,0 +1,199 @@
+"""The recipe: the YAML that says all of it. Its sections have the names of the rooms.
+
+Unknown keys are errors with a suggestion; values can be overridden on the command line as ``section.key=value``.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glotmix.corpus.sources import Source
+from glotmix.errors import RequestError, did_you_mean
+from glotmix.mix.plan import MixConfig
+from glotmix.signals.duplicates import DuplicatesConfig
+
+
+class Section(BaseModel):
+    """A part of the recipe: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorpusSection(Section):
+    """What is read."""
+
+    sources: tuple[Source, ...] = Field(min_length=1, description="where the text comes from")
+    max_chars: int = Field(1_000_000, gt=0, description="longer documents are quarantined")
+    max_quarantined: float = Field(
+        0.01, ge=0, le=1, description="a larger share of a source's rows in quarantine is an error"
+    )
+
+
+class IdentifySection(Section):
+    """Language identification."""
+
+    model: str = Field("py3langid", description="py3langid, or the path of a fastText model (GlotLID, OpenLID)")
+    max_chars: int = Field(1_000, gt=0, description="characters of a document that are looked at")
+
+
+class SignalsSection(Section):
+    """What is measured of every document."""
+
+    identify: IdentifySection = IdentifySection()
+    duplicates: DuplicatesConfig = DuplicatesConfig()
+
+
+class QualitySection(Section):
+    """The rater: trained on labelled documents, applied to all."""
+
+    anchors: tuple[str, ...] = Field(
+        ("builtin",), description="files of labelled documents (text, lang, label); 'builtin' is the set that ships"
+    )
+    head: Literal["boosting", "logistic"] = "boosting"
+    normalise: bool = Field(True, description="features as z-scores against their own language")
+    seeds: int = Field(3, ge=1, description="heads trained and averaged")
+
+
+class SelectSection(Section):
+    """What is kept. Thresholds and shares per language stand in `settings`."""
+
+    retain: Literal["share", "budget", "all"] = Field(
+        "share",
+        description="share: the best `quality.keep` of each language; budget: the best documents of each language "
+        "that mix.tokens needs at mix.max_epochs; all: every document that passes the rules",
+    )
+    min_documents: int = Field(100, ge=1, description="fewer documents of a language give no threshold of their own")
+    prefer: tuple[Literal["quality", "length", "source"], ...] = Field(
+        ("quality", "length", "source"), description="which member of a duplicate cluster is kept"
+    )
+
+
+class ExportSection(Section):
+    """How the data set is written."""
+
+    formats: tuple[Literal["parquet", "jsonl.zst"], ...] = ("parquet",)
+    shard_mb: int = Field(200, ge=1, description="uncompressed megabytes of text per shard")
+    dropped: bool = Field(False, description="write the dropped documents beside, with rule and evidence")
+
+
+class EngineSection(Section):
+    """Where it runs: nothing here changes a result, so nothing here is part of a fingerprint."""
+
+    runner: Literal["local", "ray"] = "local"
+    workers: int | None = Field(None, ge=1, description="cores to use; all by default")
+
+
+class Recipe(Section):
+    """From raw text to a data set, a mixture, a card and a report."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the data set")
+    output: str = Field("out", description="folder of everything that is made, beside the recipe")
+    seed: int = 0
+    corpus: CorpusSection
+    signals: SignalsSection = SignalsSection()
+    quality: QualitySection | None = Field(QualitySection(), description="null for no rater")
+    select: SelectSection = SelectSection()
+    mix: MixConfig = MixConfig()
+    export: ExportSection = ExportSection()
+    engine: EngineSection = EngineSection()
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="per default, script, family, language, source: see docs/settings.md"
+    )
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply ``section.key=value`` overrides.
+
+    Raises:
+        RequestError: naming the key, what was found and what is allowed.
+    """
+    if not path.is_file():
+        raise RequestError(f"there is no recipe at {path}", "glotmix run path/to/recipe.yaml")
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} is not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise RequestError(f"{path} holds no recipe: a mapping with 'name' and 'corpus' is needed")
+    for override in overrides:
+        _override(data, override)
+    return parse(data, str(path))
+
+
+def parse(data: Mapping[str, Any], where: str = "recipe") -> Recipe:
+    """Check a recipe given as plain data."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RequestError(f"{where}:\n" + "\n".join(_explain(e) for e in error.errors())) from error
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of the recipe, for editors."""
+    return Recipe.model_json_schema()
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    name, equals, value = override.partition("=")
+    if not equals or not name:
+        raise RequestError(f"'{override}' is not an override", "section.key=value, such as mix.tokens=1e9")
+    *path, last = name.split(".")
+    at: Any = data
+    for key in path:
+        if isinstance(at, list):
+            at = at[_index(at, key, name)]
+        else:
+            if at.get(key) is None:
+                at[key] = {}
+            at = at[key]
+        if not isinstance(at, dict | list):
+            raise RequestError(f"{name}: '{key}' is a value, not a section")
+    parsed = _value(value)
+    if isinstance(at, list):
+        at[_index(at, last, name)] = parsed
+    else:
+        at[last] = parsed
+
+
+def _index(items: list[Any], key: str, name: str) -> int:
+    if not key.isdigit() or int(key) >= len(items):
+        raise RequestError(f"{name}: '{key}' is not a position in a list of {len(items)}", f"0 to {len(items) - 1}")
+    return int(key)
+
+
+def _value(text: str) -> Any:
+    # YAML 1.1 reads 1e9 as text; people type it for token budgets.
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):
+        number = float(text)
+        return int(number) if number.is_integer() else number
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RequestError(f"'{text}' is not a YAML value: {error}") from error
+
+
+def _explain(error: Any) -> str:
+    path = ".".join(str(p) for p in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = list(_known(error["loc"][:-1]))
+        hint = did_you_mean(str(error["loc"][-1]), known)
+        return f"  {path}: no such key{hint}" + ("" if hint or not known else f"; known: {', '.join(known)}")
+    given = error.get("input")
+    shown = "" if isinstance(given, dict | list) or error["type"] == "missing" else f", given {given!r}"
+    return f"  {path}: {error['msg'][:1].lower()}{error['msg'][1:]}{shown}"
+
+
+def _known(path: Iterable[str | int]) -> Iterable[str]:
+    at: Any = schema()
+    definitions = at.get("$defs", {})
+    for key in path:
+        at = at.get("items", {}) if isinstance(key, int) else at.get("properties", {}).get(key, {})
+        for option in (at, *at.get("anyOf", ())):
+            if "$ref" in option:
+                at = definitions[option["$ref"].rsplit("/", 1)[1]]
+                break
+    return at.get("properties", {}).keys() if isinstance(at, dict) else ()

@@ -1,0 +1,223 @@
+"""The ledger: one row per document, kept or dropped, by which rule, on which evidence, in favour of which other.
+
+The order of the rules is the order of the funnel: license, language, heuristics, duplicates, agreement, quality.
+A document is dropped by the first that it fails; every rule that it fails is listed beside, so that a report can
+say what a rule removes alone and what it removes together with others. Duplicates are decided among the documents
+that passed the rules before (a cluster is not lost with a bad member), and retention among what is then left.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+VERSION = 1
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("chars", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64()),
+        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field("rule", pa.string()),
+        pa.field("evidence", pa.string()),
+        pa.field("duplicate_of", pa.string()),
+        pa.field("failed", pa.list_(pa.string()), nullable=False),
+        pa.field("quality", pa.float32()),
+        pa.field("quantile", pa.float32()),
+        pa.field("margin", pa.float32()),
+        pa.field("weight", pa.float32(), nullable=False),
+    ]
+)
+"""The columns of the ledger. ``quality`` is the rater's score, ``quantile`` its rank within the language (0 to 1),
+``margin`` the signed distance, in quantiles, to the line that retention drew (null where none was drawn)."""
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Documents that fail one rule.
+
+    Args:
+        rule: the rule's name in the ledger, such as ``heuristics.digit_share.high``.
+        rows: (k,) positions of the documents, increasing.
+        evidence: k texts, one for each.
+    """
+
+    rule: str
+    rows: NDArray[np.int64]
+    evidence: list[str]
+
+
+class Decisions:
+    """The growing decision over n documents: rules are applied in the order of the funnel."""
+
+    def __init__(self, size: int) -> None:
+        self.failed: list[list[str]] = [[] for _ in range(size)]
+        self.first: dict[int, tuple[str, str]] = {}
+        self.duplicate_of: dict[int, str] = {}
+
+    def apply(self, failures: Failures) -> None:
+        """Note that documents fail a rule; the first that a document fails is the one that drops it."""
+        for row, evidence in zip(failures.rows.tolist(), failures.evidence, strict=True):
+            self.failed[row].append(failures.rule)
+            self.first.setdefault(row, (failures.rule, evidence))
+
+    def alive(self) -> NDArray[np.bool_]:
+        """Return (n,) booleans: the documents that no rule has dropped so far."""
+        alive = np.ones(len(self.failed), dtype=bool)
+        alive[list(self.first)] = False
+        return alive
+
+
+def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, float]]) -> Failures:
+    """Return the documents whose text is, by the identifier, not in the language that they are declared to be in.
+
+    Args:
+        documents: ``lang, source, label, score, agrees``.
+        policy: from language and source to (``drop`` or ``keep``, the lowest score that counts).
+    """
+    against = pc.and_kleene(pc.is_valid(documents["label"]), pc.invert(documents["agrees"])).fill_null(False)
+    rows = np.flatnonzero(against.to_numpy(zero_copy_only=False))
+    found = documents.take(pa.array(rows)).to_pylist()
+    chosen, evidence = [], []
+    policies: dict[tuple[str, str], tuple[str, float]] = {}
+    for row, document in zip(rows.tolist(), found, strict=True):
+        key = (document["lang"], document["source"])
+        if key not in policies:
+            policies[key] = policy(*key)
+        action, lowest = policies[key]
+        if action == "drop" and document["score"] >= lowest:
+            chosen.append(row)
+            evidence.append(
+                f"declared {document['lang']}, reads as {document['label']} "
+                f"(score {document['score']:.2f}, at least {lowest:g} counts)"
+            )
+    return Failures("language", np.array(chosen, dtype=np.int64), evidence)
+
+
+def duplicates(
+    documents: pa.Table, alive: NDArray[np.bool_], representatives: Callable[[pa.Table], pa.Table]
+) -> tuple[list[Failures], dict[int, str]]:
+    """Return the documents that another of their cluster stands for, and which one.
+
+    Args:
+        documents: ``id, cluster, cluster_size, content`` and whatever `representatives` sorts by.
+        alive: (n,) booleans; only these compete.
+        representatives: from the competing members of clusters to ``id, kept, duplicate_of``, in the same order.
+
+    Returns:
+        failures of ``duplicates.exact`` and ``duplicates.near``, and the partner of each dropped row.
+    """
+    crowded = pc.greater(documents["cluster_size"], 1).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(alive & crowded)
+    chosen = representatives(documents.take(pa.array(rows)))
+    out = ~chosen["kept"].to_numpy(zero_copy_only=False)
+    partners: list[str] = chosen["duplicate_of"].filter(pa.array(out)).to_pylist()
+    rows = rows[out]
+    position = pc.index_in(pa.array(partners, pa.string()), documents["id"]).to_numpy(zero_copy_only=False)
+    content = documents["content"].to_numpy()
+    same = content[rows] == content[position.astype(np.int64)]
+    failures = []
+    for rule, mask, what in (("duplicates.exact", same, "same text as"), ("duplicates.near", ~same, "nearly")):
+        mine = np.flatnonzero(mask)
+        failures.append(Failures(rule, rows[mine], [f"{what} {partners[i]}" for i in mine.tolist()]))
+    return failures, dict(zip(rows.tolist(), partners, strict=True))
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where retention cut one language: the lowest quantile that is kept, and how that came about."""
+
+    quantile: float
+    kept: int
+    of: int
+    reason: str
+
+
+def retain(
+    documents: pa.Table,
+    alive: NDArray[np.bool_],
+    wanted: Mapping[str, float],
+    size: str | None,
+    reasons: Mapping[str, str],
+    rule: str,
+) -> tuple[Failures, dict[str, Line]]:
+    """Keep the best documents of each language, by falling quality, until enough is held.
+
+    Ties are broken by id, so the result depends on no order.
+
+    Args:
+        documents: ``id, lang, quality, quantile`` and the column `size`.
+        alive: (n,) booleans; only these compete.
+        wanted: per language, how much to keep: a share of the documents where `size` is None, otherwise an amount
+            in units of that column. The document that crosses the line is kept. Languages not named are kept whole.
+        size: the column that is added up, or None for a share of the documents.
+        reasons: per language, why that much.
+        rule: name of the rule in the ledger.
+    """
+    langs = documents["lang"].combine_chunks().dictionary_encode()
+    codes = langs.indices.to_numpy()
+    quality = documents["quality"].to_numpy(zero_copy_only=False)
+    quantile = documents["quantile"].to_numpy(zero_copy_only=False)
+    ids = documents["id"]
+    rows: list[NDArray[np.int64]] = []
+    lines: dict[str, Line] = {}
+    evidence: list[str] = []
+    for code, lang in enumerate(langs.dictionary.to_pylist()):
+        if lang not in wanted:
+            continue
+        mine = np.flatnonzero(alive & (codes == code))
+        order = pc.sort_indices(
+            pa.table({"quality": quality[mine], "id": ids.take(pa.array(mine))}),
+            sort_keys=[("quality", "descending"), ("id", "ascending")],
+        ).to_numpy()
+        ranked = mine[order]
+        if size is None:
+            cut = int(np.ceil(round(wanted[lang] * len(ranked), 9)))
+        else:
+            amounts = documents[size].take(pa.array(ranked)).to_numpy(zero_copy_only=False)
+            cut = int(np.searchsorted(np.cumsum(amounts), wanted[lang], side="left")) + 1 if len(ranked) else 0
+        cut = min(cut, len(ranked))
+        dropped = ranked[cut:]
+        low = float(quantile[ranked[cut - 1]]) if cut else 1.0
+        lines[lang] = Line(low, cut, len(ranked), reasons[lang])
+        rows.append(dropped)
+        evidence += [
+            f"quality quantile {quantile[row]:.3f} below {low:.3f}: {reasons[lang]} "
+            f"({cut:,} of {len(ranked):,} documents of {lang})"
+            for row in dropped.tolist()
+        ]
+    every = np.concatenate(rows) if rows else np.empty(0, np.int64)
+    order = np.argsort(every, kind="stable")
+    return Failures(rule, every[order], [evidence[i] for i in order.tolist()]), lines
+
+
+def assemble(documents: pa.Table, decisions: Decisions, lines: Mapping[str, Line], weight: pa.Array) -> pa.Table:
+    """Return the ledger, in the order of `documents` (``id, lang, source, bytes, chars, tokens, quality, quantile``)."""
+    n = documents.num_rows
+    alive = decisions.alive()
+    rule: list[str | None] = [None] * n
+    evidence: list[str | None] = [None] * n
+    partner: list[str | None] = [None] * n
+    for row, (name, why) in decisions.first.items():
+        rule[row], evidence[row] = name, why
+    for row, other in decisions.duplicate_of.items():
+        partner[row] = other
+    cut = pa.array([lines[lang].quantile if lang in lines else None for lang in documents["lang"].to_pylist()])
+    columns = {
+        "kept": pa.array(alive),
+        "rule": pa.array(rule, pa.string()),
+        "evidence": pa.array(evidence, pa.string()),
+        "duplicate_of": pa.array(partner, pa.string()),
+        "failed": pa.array(decisions.failed, pa.list_(pa.string())),
+        "margin": pc.subtract(documents["quantile"].combine_chunks().cast(pa.float64()), cut),
+        "weight": weight,
+    }
+    columns |= {f.name: documents[f.name] for f in SCHEMA if f.name not in columns}
+    return pa.table({f.name: columns[f.name].cast(f.type) for f in SCHEMA}, schema=SCHEMA)
