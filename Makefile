@@ -19,7 +19,7 @@ demo: .venv/core
 	$(BIN)/glotmix demo
 
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest $(PYTEST_ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

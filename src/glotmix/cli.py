@@ -1,0 +1,181 @@
+"""The command line: thin commands over `glotmix.run`; nothing heavy is imported before a command needs it."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glotmix import __version__
+from glotmix.errors import GlotmixError
+
+if TYPE_CHECKING:
+    from glotmix.run import Job
+
+app = typer.Typer(
+    name="glotmix",
+    help="From raw text in many languages to a balanced training set, a mixture, and the evidence that it is better.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RecipePath = Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="section.key=value, as often as needed", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused; make nothing")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"glotmix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def _job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Iterator["Job"]:
+    from glotmix import recipe as recipes
+    from glotmix.progress import Bars
+    from glotmix.record import Silent
+    from glotmix.run import Job
+
+    if quiet or not sys.stderr.isatty():
+        yield Job(recipes.load(recipe, overrides or ()), recipe.parent, Silent() if quiet else Bars(live=False))
+    else:
+        with Bars(live=True) as bars:
+            yield Job(recipes.load(recipe, overrides or ()), recipe.parent, bars)
+
+
+def _step_command(name: str, until: str | None, text: str) -> Callable[..., None]:
+    """Make the command that runs the recipe up to a step: all of them differ in nothing else."""
+
+    def command(
+        recipe: RecipePath,
+        overrides: Overrides = None,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+        quiet: Quiet = False,
+    ) -> None:
+        from glotmix.show import show_plan, show_summary
+
+        with _job(recipe, overrides, quiet) as job:
+            if dry_run:
+                result: Any = job.plan(until)
+            else:
+                result = job.run(until)
+        if as_json:
+            typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+        elif dry_run:
+            show_plan(result)
+        else:
+            show_summary(result)
+
+    command.__doc__ = text
+    return app.command(name)(command)
+
+
+_step_command("run", None, "Do all of it: from raw files to data set, mixture, card and report.")
+_step_command("read", "corpus", "Read the sources into the corpus; what cannot be read goes to quarantine.")
+_step_command("signals", "signals", "Measure every document: language, heuristics, duplicates, quality.")
+_step_command("select", "ledger", "Decide what is kept; recomputes no signal.")
+_step_command("mix", "mixture", "Decide how much of each language to train on.")
+_step_command("export", "dataset", "Write the data set, its blend files and its card.")
+_step_command("report", "report", "Write the report, one HTML file.")
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="where everything is written")] = Path("demo"),
+    small: Annotated[bool, typer.Option("--small", help="a quarter of the documents")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Take the corpus that ships with glotmix through the whole of the main job."""
+    from glotmix.run import demo_recipe
+    from glotmix.show import show_summary
+
+    recipe, overrides = demo_recipe(output.resolve(), small)
+    with _job(recipe, overrides, quiet) as job:
+        result = job.run(None)
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+    else:
+        show_summary(result)
+
+
+@app.command()
+def why(
+    recipe: RecipePath,
+    identity: Annotated[str, typer.Argument(metavar="ID", help="the document's id", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Tell the story of one document: what was measured, which rules it met, what became of it."""
+    from glotmix.show import show_story
+
+    with _job(recipe, None, quiet=True) as job:
+        story = job.why(identity)
+    if as_json:
+        typer.echo(json.dumps(story, ensure_ascii=False, indent=1))
+    else:
+        show_story(story)
+
+
+@app.command()
+def explain(
+    language: Annotated[str, typer.Argument(help="a language code, such as fra_Latn", show_default=False)],
+    recipe: Annotated[Path | None, typer.Option(help="a recipe whose settings apply")] = None,
+    source: Annotated[str | None, typer.Option(help="a source of the recipe")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every setting of a language and where its value came from."""
+    from glotmix import recipe as recipes
+    from glotmix.language import parse
+    from glotmix.settings import explain as resolve
+    from glotmix.show import show_settings
+
+    own = recipes.load(recipe).settings if recipe else {}
+    rows = resolve(own, parse(language), source)
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+    else:
+        show_settings(language, rows)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the recipe, for editors."""
+    from glotmix import recipe as recipes
+
+    typer.echo(json.dumps(recipes.schema(), ensure_ascii=False, indent=1))
+
+
+def main() -> None:
+    """Run the command line; an error that glotmix foresaw is one message and an exit code, not a traceback."""
+    try:
+        app()
+    except GlotmixError as error:
+        typer.echo(f"glotmix: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("glotmix: stopped; the same command takes it up again where it was", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Progress of long work, drawn with rich on standard error: what, how far, how fast, how long still."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+_STATES = {"new": "", "changed": "changed: ", "resumed": "taken up again", "reused": "reused"}
+
+
+class Bars:
+    """A bar for each step on a terminal, a line for each step elsewhere.
+
+    Args:
+        live: draw bars; otherwise one line when a step begins and one when it ends.
+    """
+
+    def __init__(self, live: bool) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._live = live
+        self._bars = Progress(
+            TextColumn("{task.description:<20}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:>14}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self._console,
+            disable=not live,
+        )
+        self._tasks: dict[str, tuple[TaskID, float]] = {}
+        self._rows: dict[str, int] = {}
+
+    def __enter__(self) -> "Bars":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def begin(self, step: str, state: str, detail: str) -> None:
+        """Announce a step and, where it is rebuilt, which fields changed."""
+        note = _STATES[state] + detail
+        if note or not self._live:
+            self._console.print(f"{step:<20} {note or 'begins'}", soft_wrap=True)
+        if state != "reused":
+            self._tasks[step] = (self._bars.add_task(step, total=None, rate=""), time.monotonic())
+            self._rows[step] = 0
+
+    def advance(self, step: str, done: int, total: int, rows: int) -> None:
+        """Move the bar and renew the rate."""
+        task, began = self._tasks[step]
+        self._rows[step] += rows
+        rate = self._rows[step] / max(time.monotonic() - began, 1e-9)
+        self._bars.update(task, completed=done, total=total, rate=f"{rate:,.0f} docs/s")
+
+    def end(self, step: str, seconds: float) -> None:
+        """Fill the bar."""
+        if step in self._tasks:
+            task, _ = self._tasks.pop(step)
+            total = self._bars.tasks[task].total or 1
+            self._bars.update(task, completed=total, total=total)
+            if not self._live:
+                print(f"{step:<20} done in {seconds:.1f} s", file=sys.stderr)

@@ -1,0 +1,77 @@
+"""What the commands print on a terminal: tables of a plan, a run, a document's story, a language's settings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print what a run would do: each step, its state, and why."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("step", "what happens", "documents", "why"):
+        table.add_column(name, overflow="fold")
+    words = {"reused": "reused", "changed": "made again", "new": "made", "resumed": "taken up again"}
+    for row in rows:
+        count = "" if row["documents"] is None else f"{row['documents']:,}"
+        table.add_row(row["step"], words[row["state"]], count, "\n".join(row["changes"]))
+    _console().print(table)
+
+
+def show_summary(result: Mapping[str, Any]) -> None:
+    """Print the languages of a run and where its files are."""
+    if result["languages"]:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("language")
+        for name in ("read", "kept", "kept %", "MB kept", "share", "epochs"):
+            table.add_column(name, justify="right")
+        for row in result["languages"]:
+            share = "" if row["share"] is None else f"{row['share']:.2%}"
+            epochs = "" if row["epochs"] is None else f"{row['epochs']:.2f}"
+            kept = f"{row['kept'] / row['read']:.0%}" if row["read"] else ""
+            table.add_row(
+                row["lang"], f"{row['read']:,}", f"{row['kept']:,}", kept, f"{row['bytes'] / 1e6:.2f}", share, epochs
+            )
+        _console().print(table)
+    for warning in result["warnings"]:
+        _console().print(Text(f"warning: {warning}"))
+    for what, where in result["files"].items():
+        _console().print(f"{what}: {where}", soft_wrap=True)
+
+
+def show_story(story: Mapping[str, Any]) -> None:
+    """Print the story of one document."""
+    console = _console()
+    head = "kept" if story["kept"] else f"dropped by {story['rule']}"
+    console.print(Text(f"{story['id']}  {story['lang']}  from {story['source']}: {head}", style="bold"))
+    if story["evidence"]:
+        console.print(Text(f"  because: {story['evidence']}"))
+    if story["duplicate_of"]:
+        console.print(Text(f"  in favour of: {story['duplicate_of']}"))
+    others = [rule for rule in story["failed"] if rule != story["rule"]]
+    if others:
+        console.print(Text(f"  it also fails: {', '.join(others)}"))
+    for signal, values in story["signals"].items():
+        table = Table(title=signal, title_justify="left", box=None, pad_edge=False, show_header=False)
+        table.add_column()
+        table.add_column()
+        for key, value in values.items():
+            table.add_row(f"  {key}", f"{value:.4g}" if isinstance(value, float) else str(value))
+        console.print(table)
+    console.print(Text(story["text"][:600] + ("…" if len(story["text"]) > 600 else "")))
+
+
+def show_settings(language: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print every resolved setting of a language with its origin."""
+    table = Table(title=f"settings of {language}", title_justify="left", box=None, pad_edge=False)
+    for name in ("setting", "value", "from"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(str(row["key"]), str(row["value"]), str(row["origin"]))
+    _console().print(table)
