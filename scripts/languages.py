@@ -119,7 +119,7 @@ def main(core: Path, names: Path) -> None:
     with TARGET.open("w", encoding="utf-8", newline="") as file:
         file.write(
             f"# Written by scripts/languages.py from Unicode CLDR {version} (Unicode-3.0) and the IANA language\n"
-            "# registry in langcodes (MIT). Families: CLDR's groups, cut at the level in scripts/families.tsv (by hand).\n"
+            "# registry in langcodes (MIT). Families: CLDR's groups, cut as scripts/families.tsv says (by hand).\n"
         )
         table = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
         table.writeheader()
