@@ -1,0 +1,185 @@
+"""Tables of proxy runs: the mixture each run saw, and its loss on every target.
+
+Two conventions are read, both a pair of CSV files with one row per run:
+
+- **RegMix** (arXiv 2407.01492, github.com/sail-sg/regmix): columns ``train_<domain>`` and ``metric/<target>_val_loss``,
+  joined on ``index``;
+- **Olmix** (github.com/allenai/olmix): ``ratios.csv`` and ``metrics.csv``, joined on ``run_id`` (or ``run``), a column
+  per domain and per metric.
+
+The two files must speak of the same runs. A run without a loss is an error here, not a row that vanishes.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glotmix.errors import DataError, RequestError, did_you_mean
+from glotmix.mix.accounting import Array
+
+_OFF = 0.01  # published tables round to three digits: RegMix's rows sum to 0.996–1.003
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """n proxy runs over m domains (languages) with t targets.
+
+    Args:
+        names: the runs' names, each once.
+        domains: what the mixture is over.
+        targets: what the loss was measured on; a target with a domain's name is that domain's held-out text.
+        shares: shape (n, m), each row on the simplex.
+        losses: shape (n, t), positive; bits per byte or nats per token, the same unit within a target.
+    """
+
+    names: tuple[str, ...]
+    domains: tuple[str, ...]
+    targets: tuple[str, ...]
+    shares: Array
+    losses: Array
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def loss(self, target: str) -> Array:
+        """Loss of every run on one target, shape (n,)."""
+        if target not in self.targets:
+            raise RequestError(
+                f"the runs have no target {target!r}{did_you_mean(target, self.targets)}",
+                f"one of: {', '.join(self.targets)}",
+            )
+        return self.losses[:, self.targets.index(target)]
+
+    def own(self, target: str) -> int | None:
+        """Position of the domain that the target is held-out text of, or None."""
+        return self.domains.index(target) if target in self.domains else None
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Runs":
+        """Return some of the runs, in the given order; a run taken twice counts twice."""
+        at = np.asarray(rows, dtype=np.int64)
+        return Runs(tuple(self.names[i] for i in at), self.domains, self.targets, self.shares[at], self.losses[at])
+
+    def groups(self) -> NDArray[np.int64]:
+        """Number the distinct mixtures, shape (n,): runs that repeat a mixture with another seed share a number."""
+        return np.unique(self.shares.round(9), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def read(shape: str, mixtures: Path, losses: Path) -> Runs:
+    """Read a table of runs.
+
+    Args:
+        shape: ``regmix`` or ``olmix``.
+        mixtures: the file of mixtures (Olmix: ``ratios.csv``).
+        losses: the file of losses (Olmix: ``metrics.csv``).
+
+    Raises:
+        RequestError: for another shape.
+        DataError: if the files cannot be used; the message names file, run and column.
+    """
+    shapes: dict[str, Callable[[Path, Path], Runs]] = {"regmix": regmix, "olmix": olmix}
+    if shape not in shapes:
+        raise RequestError(
+            f"runs come in the shape {' or '.join(shapes)}, not {shape!r}{did_you_mean(shape, shapes)}",
+            "mix.runs.format=regmix",
+        )
+    return shapes[shape](mixtures, losses)
+
+
+def regmix(mixtures: Path, losses: Path) -> Runs:
+    """Read RegMix's pair of files: see `read`."""
+    shares = _table(mixtures, ("index",), lambda c: re.sub(r"^train_(the_pile_)?", "", c))
+    measured = _table(losses, ("index",), lambda c: re.sub(r"^metric/(the_pile_)?|_val_loss$", "", c))
+    return _join(shares, measured)
+
+
+def olmix(ratios: Path, metrics: Path) -> Runs:
+    """Read Olmix's pair of files: see `read`. A metric ``fra_Latn_bpb`` (or ``/bpb``) is the target ``fra_Latn``."""
+    shares = _table(ratios, ("run_id", "run"), lambda c: c)
+    measured = _table(metrics, ("run_id", "run"), lambda c: re.sub(r"(?<=.)[_/ ](bpb|loss|val_loss)$", "", c))
+    return _join(shares, measured)
+
+
+@dataclass(frozen=True)
+class _Table:
+    path: Path
+    key: str
+    columns: tuple[str, ...]
+    rows: dict[str, list[float]]
+
+
+def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str]) -> _Table:
+    """Read a CSV of finite numbers with a key column; `name` and `index` beside the key are labels, not numbers."""
+    if not path.is_file():
+        raise DataError(f"{path} is not there", "mix.runs.mixtures=FILE mix.runs.losses=FILE")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.reader(file))
+    if len(lines) < 2:
+        raise DataError(f"{path} holds no run: a header and one row per run are needed")
+    header = [column.strip() for column in lines[0]]
+    key = next((k for k in keys if k in header), None)
+    if key is None:
+        raise DataError(f"{path} has no column {' or '.join(keys)} to join on; it has: {', '.join(header[:8])}")
+    at = header.index(key)
+    used = [i for i, column in enumerate(header) if i != at and column not in ("name", "index", "")]
+    columns = tuple(clean(header[i]) for i in used)
+    if twice := [c for c in columns if columns.count(c) > 1]:
+        raise DataError(f"{path} has two columns for {twice[0]}")
+    if not columns:
+        raise DataError(f"{path} has no column beside {key}")
+    rows: dict[str, list[float]] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        if not line:
+            continue
+        if len(line) != len(header):
+            raise DataError(f"{path}, line {number}: {len(line)} fields under {len(header)} columns")
+        run = line[at].strip()
+        if run in rows:
+            raise DataError(f"{path}, line {number}: the run {run} comes twice")
+        rows[run] = [_number(line[i], path, run, header[i]) for i in used]
+    return _Table(path, key, columns, rows)
+
+
+def _number(text: str, path: Path, run: str, column: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        said = repr(text) if text.strip() else "nothing"
+        raise DataError(
+            f"{path}: run {run} has {said} in column {column}", "remove the run from both files, or rerun it"
+        )
+    return value
+
+
+def _join(mixtures: _Table, losses: _Table) -> Runs:
+    for here, there in ((mixtures, losses), (losses, mixtures)):
+        if alone := [run for run in here.rows if run not in there.rows]:
+            some = ", ".join(alone[:5]) + (f" and {len(alone) - 5} more" if len(alone) > 5 else "")
+            raise DataError(
+                f"{len(alone)} of {len(here.rows)} runs in {here.path} are not in {there.path}: {some}",
+                f"the files are joined on {here.key}; remove those runs or add their rows",
+            )
+    names = tuple(mixtures.rows)
+    shares = np.array([mixtures.rows[run] for run in names])
+    measured = np.array([losses.rows[run] for run in names])
+    for run, row in zip(names, shares, strict=True):
+        if row.min() < 0:
+            column = mixtures.columns[int(row.argmin())]
+            raise DataError(f"{mixtures.path}: run {run} has a negative share of {column} ({row.min():g})")
+        if abs(row.sum() - 1) > _OFF:
+            raise DataError(
+                f"{mixtures.path}: the shares of run {run} sum to {row.sum():.4g}, not to one",
+                "shares are fractions of training tokens, a row per run",
+            )
+    for run, row in zip(names, measured, strict=True):
+        if row.min() <= 0:
+            column = losses.columns[int(row.argmin())]
+            raise DataError(f"{losses.path}: run {run} has the loss {row.min():g} on {column}; a loss is above zero")
+    return Runs(names, mixtures.columns, losses.columns, shares / shares.sum(axis=1, keepdims=True), measured)
