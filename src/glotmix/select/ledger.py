@@ -199,7 +199,7 @@ def retain(
 
 
 def assemble(documents: pa.Table, decisions: Decisions, lines: Mapping[str, Line], weight: pa.Array) -> pa.Table:
-    """Return the ledger, in the order of `documents` (``id, lang, source, bytes, chars, tokens, quality, quantile``)."""
+    """Return the ledger in the order of `documents` (``id lang source bytes chars tokens quality quantile``)."""
     n = documents.num_rows
     alive = decisions.alive()
     rule: list[str | None] = [None] * n
