@@ -136,7 +136,7 @@ def _checked(
                 f"one of {', '.join(LAYERS)}",
             )
         at = f"settings.{layer}"
-        named = {None: content} if layer == "default" else _section(content, at)
+        named: Mapping[Any, Any] = {None: content} if layer == "default" else _section(content, at)
         for name, settings in named.items():
             where = at if name is None else f"{at}.{name}"
             # YAML reads the code of Norwegian as false.
