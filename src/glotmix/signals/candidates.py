@@ -1,0 +1,53 @@
+"""Candidate clusters: documents that share the key of a band, and whatever these share a key with.
+
+In memory it is one sort per band and `scipy`; as Daft queries it is a group-by per band and the alternation of large
+and small stars. Both give the same clusters.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from glotmix.signals.signatures import band
+
+
+def column(files: Sequence[Path], name: str) -> NDArray[np.int64]:
+    """Return one integer column of all files, (n,) int64, in their order."""
+    parts = [pq.read_table(f, columns=[name], partitioning=None)[name].to_numpy() for f in files]
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def stars(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the edges (leaf, hub) that connect all rows of equal key: two (e,) int64 of row numbers.
+
+    >>> leaf, hub = stars(np.array([7, 5, 7, 7]))
+    >>> leaf.tolist(), hub.tolist()
+    ([2, 3], [0, 0])
+    """
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    new = np.ones(len(keys), dtype=bool)
+    new[1:] = ranked[1:] != ranked[:-1]
+    first = order[np.flatnonzero(new)][np.cumsum(new) - 1] if len(keys) else order
+    return order[~new], first[~new]
+
+
+def merge(labels: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the labels, (n,) int64 from 0, after the groups of each pair of rows have become one."""
+    n = int(labels.max(initial=-1)) + 1
+    graph = coo_array((np.ones(len(left), bool), (labels[left], labels[right])), shape=(n, n))
+    _, merged = connected_components(graph, directed=False)
+    return np.asarray(merged, np.int64)[labels]
+
+
+def in_memory(files: Sequence[Path], bands: int, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the candidate cluster of each row of the signatures, (n,) int64 from 0, reading one band at a time."""
+    labels = np.arange(len(nodes), dtype=np.int64)
+    for b in range(bands):
+        labels = merge(labels, *stars(column(files, band(b))))
+    return labels
