@@ -40,10 +40,17 @@ class IdentifySection(Section):
     max_chars: int = Field(1_000, gt=0, description="characters of a document that are looked at")
 
 
+class TokensSection(Section):
+    """The unit of budgets and shares."""
+
+    tokenizer: str | None = Field(None, description="path of a tokenizer.json; null counts UTF-8 bytes")
+
+
 class SignalsSection(Section):
     """What is measured of every document."""
 
     identify: IdentifySection = IdentifySection()
+    tokens: TokensSection = TokensSection()
     duplicates: DuplicatesConfig = DuplicatesConfig()
 
 

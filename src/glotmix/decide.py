@@ -1,0 +1,186 @@
+"""From signals to decisions: the ledger and the mixture, both in seconds and without measuring anything again."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from glotmix import settings, table
+from glotmix.errors import DataError
+from glotmix.language import parse
+from glotmix.mix import plan as mixing
+from glotmix.mix.accounting import Available
+from glotmix.record import Counts, Output
+from glotmix.select import ledger, thresholds
+from glotmix.select.representatives import representatives
+
+if TYPE_CHECKING:
+    from glotmix.steps import Work
+
+VERSION = 1
+
+_SORT: Mapping[str, tuple[str, str]] = {
+    "quality": ("quality", "descending"),
+    "length": ("chars", "descending"),
+    "source": ("rank", "ascending"),
+}
+
+
+class Deciding:
+    """One pass over the signals of a recipe, to its ledger."""
+
+    def __init__(self, work: "Work") -> None:
+        self.work = work
+        self.recipe = work.recipe
+        self._resolve = cache(self._resolved)
+
+    def _resolved(self, lang: str, source: str | None) -> Mapping[str, settings.Setting]:
+        return settings.resolve(self.recipe.settings, parse(lang), source)
+
+    def setting(self, lang: str, source: str | None, key: str) -> Any:
+        """Return the value of a setting of a language, as a source may have changed it."""
+        return self._resolve(lang, source)[key].value
+
+    def make(self, output: Output) -> Counts:
+        """Write ``thresholds.parquet`` and the parts of the ledger."""
+        documents, measured = self.documents()
+        decisions = ledger.Decisions(documents.num_rows)
+        decisions.apply(ledger.wrong_language(documents, self._language_policy))
+        limits = thresholds.derive(measured, self._bounds, self.recipe.select.min_documents)
+        for failures in thresholds.failures(measured, limits):
+            decisions.apply(ledger.Failures(failures.rule, failures.rows, failures.evidence))
+        found, partners = ledger.duplicates(documents, decisions.alive(), self._representatives)
+        for failure in found:
+            decisions.apply(failure)
+        decisions.duplicate_of.update(partners)
+        survivors = available(documents, decisions.alive())
+        lines = self._retain(documents, decisions, survivors, output)
+        weight = pa.array(np.ones(documents.num_rows, np.float32))
+        rows = ledger.assemble(documents, decisions, lines, weight)
+        self._note(output, rows, survivors)
+        table.write(limits, output.path / "thresholds.parquet")
+        return self._write(output, rows)
+
+    def documents(self) -> tuple[pa.Table, pa.Table]:
+        """Return what is known of every document, in corpus order: the ledger's columns, and the heuristics.
+
+        Raises:
+            DataError: if a signal does not hold the same documents in the same order.
+        """
+        corpus = table.read(table.shards(self.work.at("corpus")), ["id", "lang", "source"])
+        heuristics = self._signal("signals/heuristics", corpus)
+        columns = {name: corpus[name] for name in corpus.column_names}
+        columns |= {"bytes": heuristics["bytes"].cast(pa.int64()), "chars": heuristics["chars"].cast(pa.int64())}
+        tokenizer = self.recipe.signals.tokens.tokenizer
+        columns["tokens"] = self._signal("signals/tokens", corpus)["tokens"] if tokenizer else columns["bytes"]
+        identified = self._signal("signals/identify", corpus)
+        columns |= {name: identified[name] for name in ("label", "score", "agrees")}
+        clusters = self._signal("signals/duplicates", corpus)
+        columns |= {name: clusters[name] for name in ("cluster", "cluster_size", "content", "sources")}
+        nothing = pa.nulls(corpus.num_rows, pa.float32())
+        columns |= {"quality": nothing, "quantile": nothing}
+        if self.recipe.quality is not None:
+            rated = self._signal("signals/quality", corpus)
+            columns |= {"quality": rated["score"], "quantile": rated["quantile"]}
+        ranks = {s.name: s.rank for s in self.recipe.corpus.sources}
+        names = corpus["source"].combine_chunks().dictionary_encode()
+        by_name = pa.array([ranks[n] for n in names.dictionary.to_pylist()], pa.int32())
+        columns["rank"] = by_name.take(names.indices)
+        measured = heuristics.append_column("lang", corpus["lang"]).append_column("source", corpus["source"])
+        return pa.table(columns).combine_chunks(), measured
+
+    def _signal(self, step: str, corpus: pa.Table) -> pa.Table:
+        rows = table.read(table.shards(self.work.at(step)))
+        if not rows["id"].equals(corpus["id"]):
+            raise DataError(f"{step} does not hold the corpus's documents in the corpus's order", f"delete {step}")
+        return rows
+
+    def _language_policy(self, lang: str, source: str) -> tuple[str, float]:
+        return self.setting(lang, source, "identify.on_mismatch"), self.setting(lang, source, "identify.min_score")
+
+    def _bounds(self, lang: str, source: str | None) -> Mapping[str, Any]:
+        prefix = "heuristics."
+        found = self._resolve(lang, source)
+        return {key.removeprefix(prefix): s.value for key, s in found.items() if key.startswith(prefix)}
+
+    def _representatives(self, members: pa.Table) -> pa.Table:
+        prefer = [p for p in self.recipe.select.prefer if p != "quality" or self.recipe.quality is not None]
+        return representatives(members, [_SORT[p] for p in prefer])  # type: ignore[misc]
+
+    def _retain(
+        self, documents: pa.Table, decisions: ledger.Decisions, survivors: Available, output: Output
+    ) -> Mapping[str, ledger.Line]:
+        """Keep the best of each language: a share of it, or what the budget needs at the epochs allowed."""
+        mode = self.recipe.select.retain
+        if self.recipe.quality is None or mode == "all":
+            return {}
+        if mode == "share":
+            wanted = {lang: float(self.setting(lang, None, "quality.keep")) for lang in survivors.languages}
+            reasons = {lang: f"the best {share:.0%} are kept" for lang, share in wanted.items()}
+            failure, lines = ledger.retain(documents, decisions.alive(), wanted, None, reasons, "quality")
+        else:
+            mixture = mixing.plan(survivors, self.recipe.mix).mixture
+            most = self.recipe.mix.max_epochs or 1.0
+            epochs = {lang: self.recipe.mix.max_epochs_of.get(lang, most) for lang in survivors.languages}
+            wanted = {row.lang: row.tokens_used / epochs[row.lang] for row in mixture.rows}
+            reasons = {
+                row.lang: f"{row.tokens_used:,} tokens at {epochs[row.lang]:g} epochs need {wanted[row.lang]:,.0f}"
+                for row in mixture.rows
+            }
+            failure, lines = ledger.retain(documents, decisions.alive(), wanted, "tokens", reasons, "budget")
+        decisions.apply(failure)
+        output.notes["retention"] = {
+            lang: {"quantile": line.quantile, "kept": line.kept, "of": line.of, "reason": line.reason}
+            for lang, line in lines.items()
+        }
+        return lines
+
+    def _note(self, output: Output, rows: pa.Table, survivors: Available) -> None:
+        output.notes["survivors"] = {
+            lang: [survivors.documents[i], survivors.bytes[i], survivors.tokens[i]]
+            for i, lang in enumerate(survivors.languages)
+        }
+        kept = set(pc.unique(rows.filter(rows["kept"])["lang"]).to_pylist())
+        lost = sorted(set(pc.unique(rows["lang"]).to_pylist()) - kept)
+        output.notes["warnings"] = [f"{lang}: no document is kept (glotmix why ID tells of one)" for lang in lost]
+        if not kept:
+            raise DataError("no document of any language is kept", "loosen the settings that the ledger names")
+
+    def _write(self, output: Output, rows: pa.Table) -> Counts:
+        start = 0
+        for part in table.shards(self.work.at("signals/heuristics")):
+            size = table.read([part], ["id"]).num_rows
+            table.write(rows.slice(start, size), output.path / part.name)
+            start += size
+        kept = pc.sum(rows["kept"]).as_py()
+        return {"documents": rows.num_rows, "kept": kept, "dropped": rows.num_rows - kept}
+
+
+def available(documents: pa.Table, alive: Any) -> Available:
+    """Count documents, bytes and tokens per language among the documents that are alive."""
+    held = documents.filter(pa.array(alive)).group_by("lang")
+    sums = held.aggregate([("id", "count"), ("bytes", "sum"), ("tokens", "sum")]).sort_by("lang")
+    return Available.of(
+        {r["lang"]: (r["id_count"], r["bytes_sum"], r["tokens_sum"]) for r in sums.to_pylist()}
+    )
+
+
+def make_mixture(work: "Work", output: Output) -> Counts:
+    """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
+    rows = table.read(ledger_parts(work.at("ledger")), ["id", "lang", "bytes", "tokens", "kept"])
+    made = mixing.plan(available(rows, rows["kept"].combine_chunks()), work.recipe.mix)
+    mixing.write(made, output.path)
+    output.notes["warnings"] = list(made.warnings)
+    return {"languages": len(made.mixture.rows), "tokens": made.tokens}
+
+
+def ledger_parts(folder: Path) -> list[Path]:
+    """Return the parts of a ledger, in the order of the corpus."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+Maker = Callable[[Output], Counts]
