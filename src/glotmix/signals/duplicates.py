@@ -157,9 +157,7 @@ def _checked(
             continue
         mine = mine[np.argsort(documents.nodes[mine])]
         if config.verify == "exact":
-            found = table.read(sorted((folder / f"partition={number}").glob("*.parquet")), ["node", "text"]).sort_by(
-                "node"
-            )
+            found = refine.spilled(folder, number)
             if not np.array_equal(found["node"].to_numpy(), documents.nodes[mine]):
                 raise DataError(f"{corpus} is not the corpus that was signed", "glotmix signals")
             yield mine, refine.exact(found["text"].combine_chunks(), config, config.threshold)
