@@ -76,3 +76,9 @@ def spill(corpus: Path, members: pa.Table, folder: Path) -> None:
     documents = table.scan(table.shards(corpus), ["id", "text"]).select(hashed(col("id")).alias("node"), col("text"))
     joined = documents.join(daft.from_arrow(members), on="node")
     joined.write_parquet(str(folder), partition_cols=["partition"], write_mode="overwrite")
+
+
+def spilled(folder: Path, partition: int) -> pa.Table:
+    """Return one partition that `spill` wrote, sorted by ``node``."""
+    files = sorted((folder / f"partition={partition}").glob("*.parquet"))
+    return table.read(files, ["node", "text"]).sort_by("node")
