@@ -1,0 +1,263 @@
+"""Lines of JSON, plain or compressed: any stretch of a file on its own, in blocks, so that memory stays flat."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import compress, islice
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+
+from glotmix.corpus import columns
+from glotmix.corpus.rows import SHOWN, Reject, Rows, as_id, shown
+from glotmix.corpus.sources import Column, InputFile, Source
+from glotmix.errors import DataError
+
+BLOCK_BYTES = 4 * 2**20
+"""Bytes that are parsed at once."""
+
+LINE_BYTES = 64 * 2**20
+"""A longer line is no document, and is not held in memory to find out."""
+
+MAX_COLUMNS = 1_000
+
+_PEEK = 20
+
+
+def read(source: Source, file: InputFile, start: int, stop: int | None) -> Iterator[Rows]:
+    """Read the lines that begin in bytes `start` to `stop` of a file (all of it where it is compressed).
+
+    Lines are numbered from 1, where the stretch begins.
+
+    Raises:
+        DataError: if the file is damaged (a compressed stream that ends early).
+    """
+    line = 1
+    try:
+        for block, too_long in _lines(file, start, stop):
+            if too_long:
+                reject = Reject(line, "over-long line", f"more than {LINE_BYTES:,} bytes", shown(block))
+                rows = replace(_rows(source, [], [], []), rejects=[reject], read=1)
+            else:
+                rows = _parse(source, block, line)
+            line += rows.read
+            yield rows
+    except OSError as error:
+        raise DataError(f"source '{source.name}': {file.shown} cannot be read: {error}", "fetch it again") from error
+
+
+def peek(source: Source, file: InputFile) -> list[str] | None:
+    """Return the keys of the first objects of a file (fields of objects with a dot), None where there is none."""
+    keys: dict[str, None] = {}
+    found = 0
+    try:
+        blocks = (b for b, too_long in _lines(file, 0, None) if not too_long)
+        for line in islice((line for b in blocks for line in b.split(b"\n")), 10 * _PEEK):
+            try:
+                record = json.loads(line.decode().lstrip("\ufeff"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(record, dict):
+                keys.update(dict.fromkeys(_names(record)))
+                found += 1
+                if found == _PEEK:
+                    break
+    except OSError as error:
+        raise DataError(f"source '{source.name}': {file.shown} cannot be read: {error}", "fetch it again") from error
+    return list(keys) if found else None
+
+
+def _names(record: dict[str, Any], before: str = "") -> Iterator[str]:
+    for key, value in record.items():
+        yield before + key
+        if isinstance(value, dict):
+            yield from _names(value, f"{before}{key}.")
+
+
+def _lines(file: InputFile, start: int, stop: int | None) -> Iterator[tuple[bytes, bool]]:
+    """Yield blocks of whole lines; a line that is too long comes alone, cut short, with True."""
+    with _open(file) as stream:
+        span = None
+        if file.codec is None:
+            span = (file.size if stop is None else stop) - start
+            if start:
+                # A line belongs to the stretch that it begins in: the one that the start cuts is the neighbour's.
+                stream.seek(start - 1)
+                while True:
+                    skipped = stream.readline(BLOCK_BYTES)
+                    span -= len(skipped)
+                    if not skipped or skipped.endswith(b"\n"):
+                        break
+                span += 1
+        rest, long = b"", False
+        for data in _chunks(stream, span):
+            cut = data.rfind(b"\n") + 1
+            if not cut:
+                rest += b"" if long else data
+                if len(rest) > LINE_BYTES:
+                    rest, long = rest[: 4 * SHOWN], True
+                continue
+            first = data.index(b"\n") + 1
+            if long or len(rest) + first > LINE_BYTES:
+                yield rest[: 4 * SHOWN], True
+                yield data[first:cut], False
+            else:
+                yield rest + data[:cut], False
+            rest, long = data[cut:], False
+        if rest:
+            yield rest, long
+
+
+def _open(file: InputFile) -> IO[bytes]:
+    # Arrow's streams go on through gzip files of several members and zstd files of several frames.
+    stream: IO[bytes] = (
+        file.path.open("rb") if file.codec is None else pa.input_stream(str(file.path), compression=file.codec)
+    )
+    return stream
+
+
+def _chunks(stream: IO[bytes], span: int | None) -> Iterator[bytes]:
+    """Yield `span` bytes, and then what is missing of the last line."""
+    data = b"\n"
+    while span is None or span > 0:
+        data = stream.read(BLOCK_BYTES if span is None else min(BLOCK_BYTES, span))
+        if not data:
+            return
+        yield data
+        if span is not None:
+            span -= len(data)
+    while not data.endswith(b"\n"):
+        data = stream.readline(BLOCK_BYTES)
+        if not data:
+            return
+        yield data
+
+
+def _parse(source: Source, block: bytes, first: int) -> Rows:
+    rejects: list[Reject] = []
+    try:
+        lines = block.decode().split("\n")
+    except UnicodeDecodeError:
+        lines = list(_decoded(block.split(b"\n"), first, rejects))
+    count = len(lines) - (not lines[-1])
+    at, raw, records = [], [], []
+    for number, line in enumerate(lines, first):
+        if not line or line.isspace():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            try:
+                # Files that were joined byte by byte have their marks in the middle.
+                bare = line.lstrip("\ufeff").strip()
+                record = json.loads(bare) if bare else None
+            except (ValueError, RecursionError):
+                rejects.append(Reject(number, "malformed JSON", _why(error), shown(line)))
+                continue
+            if not bare:
+                continue
+        if type(record) is not dict:
+            rejects.append(Reject(number, "not an object", type(record).__name__, shown(line)))
+            continue
+        at.append(number)
+        raw.append(line)
+        records.append(record)
+    unusable = list(_unusable(source, records))
+    for row, reason, detail in reversed(unusable):
+        rejects.append(Reject(at[row], reason, detail, shown(raw[row])))
+        del at[row], raw[row], records[row]
+    try:
+        rows = _rows(source, at, raw, records)
+    except UnicodeEncodeError:
+        whole = [_encodes(r) for r in records]
+        for number, line, ok in zip(at, raw, whole, strict=True):
+            if not ok:
+                rejects.append(Reject(number, "lone surrogate", "half of a character is escaped", shown(line)))
+        rows = _rows(source, list(compress(at, whole)), list(compress(raw, whole)), list(compress(records, whole)))
+    return replace(rows, rejects=rejects, read=count)
+
+
+def _decoded(lines: list[bytes], first: int, rejects: list[Reject]) -> Iterator[str]:
+    """Decode line by line; a line that is not UTF-8 becomes an empty one and a reject."""
+    for number, line in enumerate(lines, first):
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            rejects.append(Reject(number, "invalid UTF-8", f"byte {error.start}: {error.reason}", shown(line)))
+            yield "\r"
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at column {error.colno}"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _unusable(source: Source, records: list[dict[str, Any]]) -> Iterator[tuple[int, str, str]]:
+    """Yield position, reason and detail of objects whose text or id is of a wrong kind."""
+    text = _getter(source.columns.text)
+    number = _getter(source.columns.id) if source.columns.id is not None else None
+    for row, record in enumerate(records):
+        value = text(record)
+        if type(value) is not str and value is not None:
+            yield row, "text is not a string", type(value).__name__
+        elif number is not None:
+            value = number(record)
+            if value is not None and value != "" and as_id(value) is None:
+                yield row, "id is not text or a number", type(value).__name__
+
+
+def _rows(source: Source, at: list[int], raw: list[str], records: list[dict[str, Any]]) -> Rows:
+    keys: dict[str, None] = {}
+    for record in records:
+        if not record.keys() <= keys.keys():
+            keys.update(dict.fromkeys(record))
+    if len(keys) > MAX_COLUMNS:
+        raise DataError(
+            f"source '{source.name}': its objects have more than {MAX_COLUMNS:,} different keys",
+            "put what varies into one object, such as metadata",
+        )
+    for key in keys:
+        key.encode()
+    lang = source.language
+    return Rows(
+        at=np.array(at, np.int64),
+        text=_strings(map(_getter(source.columns.text), records)),
+        ids=_strings(map(as_id, map(_getter(source.columns.id), records)))
+        if source.columns.id is not None
+        else pa.nulls(len(at), pa.string()),
+        lang=_strings(v if isinstance(v, str) else None for v in map(_getter(lang.column), records))
+        if isinstance(lang, Column)
+        else None,
+        extras={k: columns.infer([r.get(k) for r in records]) for k in keys if k not in source.consumed},
+        start=raw.__getitem__,
+    )
+
+
+def _strings(values: Iterable[str | None]) -> pa.Array:
+    return pa.array(list(values), pa.string())
+
+
+def _getter(path: str) -> Callable[[dict[str, Any]], Any]:
+    """Return the function that looks a column up; dots reach into objects."""
+    if "." not in path:
+        return lambda record: record.get(path)
+
+    def get(record: dict[str, Any]) -> Any:
+        if path in record:
+            return record[path]
+        value: Any = record
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    return get
+
+
+def _encodes(record: dict[str, Any]) -> bool:
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

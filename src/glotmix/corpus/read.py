@@ -1,0 +1,156 @@
+"""Reading: from the user's raw files to the corpus, with everything that is no document in quarantine.
+
+The corpus is ``<lang>/<source>-00000.parquet`` …: ``id, text, lang, source``, and every other column of the sources.
+All shards have the same columns of the same types. Documents stand, within a language and source, in the order of the
+sorted files and of their lines.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from glotmix.corpus import columns, huggingface, jsonl, tabular
+from glotmix.corpus.rows import Label
+from glotmix.corpus.sources import IDENTIFY, Source, check, files, require
+from glotmix.corpus.stage import STAGED, Input, Unit, stage, units
+from glotmix.corpus.staged import Shard, Staged, quarantine
+from glotmix.errors import DataError, RequestError
+from glotmix.record import Counts, Output, digest_file
+
+VERSION = 1
+
+
+def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:
+    """Return the SHA-256 of every input file, by source and its path below the source's own folder.
+
+    Neither `base` nor where the data lies is part of a name. A data set on the Hub stands with its commit.
+    """
+    check(sources)
+    found: dict[str, str] = {}
+    with ThreadPoolExecutor() as pool:
+        for source in sources:
+            if source.hub:
+                found[source.name] = str(huggingface.pinned(source))
+            else:
+                inputs = files(source, base)
+                digests = pool.map(digest_file, [f.path for f in inputs])
+                found |= {f"{source.name}/{f.name}": d for f, d in zip(inputs, digests, strict=True)}
+    return found
+
+
+def make(
+    output: Output,
+    sources: Sequence[Source],
+    base: Path,
+    label: Label | None,
+    max_chars: int,
+    max_quarantined: float = 0.01,
+) -> Counts:
+    """Read the sources into the corpus.
+
+    Args:
+        output: the corpus under construction.
+        sources: what to read.
+        base: the folder that relative paths start from.
+        label: from texts to language codes (null: not identified), for sources whose language is ``identify``.
+        max_chars: longer documents are quarantined.
+        max_quarantined: a larger share of a source's rows in quarantine is an error. It changes no result, so it need
+            not be part of the identity; after an error a new value takes up what was read.
+
+    Returns:
+        ``documents``, ``bytes`` (of text), ``quarantined``, ``shards`` and ``languages``. The notes of the output say
+        it by source, reason, language and column.
+
+    Raises:
+        DataError: for files that are missing or damaged, columns that are missing, ids that clash, a source that comes
+            out empty, and too much quarantine. Quarantined rows stand in ``quarantine/<source>.jsonl``.
+        RequestError: if a source asks for identification and there is no `label`.
+    """
+    check(sources)
+    for source in sources:
+        if source.language == IDENTIFY and label is None:
+            raise RequestError(
+                f"source '{source.name}': its language is to be identified, and no identifier was given",
+                "pass label, or name the language: fra_Latn, or {column: NAME}",
+            )
+    inputs = [_input(source, base) for source in sources]
+    parts: dict[str, Unit] = {}
+    for given in inputs:
+        parts |= units(given)
+
+    def first(unit: Unit, folder: Path) -> Counts:
+        return stage(unit, folder / STAGED / folder.name.removesuffix(".scratch"), label, max_chars)
+
+    counts = output.each(parts, first)
+    staged = Staged(output.path / STAGED, parts)
+    examples = quarantine(staged, output.path / "quarantine")
+    documents: Counter[str] = Counter()
+    for file, batches in enumerate(staged.batches):
+        documents[staged.given[file].source.name] += sum(b.rows for _, b in batches)
+    for given in inputs:
+        _judge(given, documents, staged.reasons, examples, max_quarantined, output.path / "quarantine")
+    rows, new = staged.settle_ids()
+
+    def second(shard: Shard, folder: Path) -> Counts:
+        name = folder.name.removesuffix(".scratch").removeprefix(f"{shard.lang}--")
+        return staged.write(shard, folder / shard.lang / f"{name}.parquet", rows, new)
+
+    shards = staged.shards()
+    repeated = Counter(staged.source_of(int(row)) for row in rows)
+    counts |= output.each(shards, second, rows="")
+    output.notes["sources"] = {
+        given.source.name: {
+            "files": len(given.files) or 1,
+            "documents": documents[given.source.name],
+            "repeated_texts": repeated[given.source.name],
+            "quarantined": dict(staged.reasons[given.source.name]),
+        }
+        for given in inputs
+    }
+    languages: dict[str, Counter[str]] = {}
+    for shard in shards.values():
+        for batch in shard.batches:
+            languages.setdefault(shard.lang, Counter()).update(documents=batch.rows, bytes=batch.bytes)
+    output.notes["languages"] = {lang: dict(held) for lang, held in languages.items()}
+    output.notes["columns"] = {
+        name: "JSON text" if kind == columns.JSON else str(kind) for name, kind in staged.types.items()
+    }
+    return counts | {"languages": len(languages)}
+
+
+def _input(source: Source, base: Path) -> Input:
+    if source.hub:
+        return Input(source, (), huggingface.pinned(source))
+    found = files(source, base)
+    for file in found:
+        if file.kind == "parquet":
+            require(source, tabular.names(tabular.metadata(source, file).schema.to_arrow_schema()), file.shown)
+        elif (keys := jsonl.peek(source, file)) is not None:
+            require(source, keys, file.shown)
+    return Input(source, tuple(found))
+
+
+def _judge(
+    given: Input,
+    documents: Counter[str],
+    reasons: dict[str, Counter[str]],
+    examples: dict[str, dict[str, str]],
+    limit: float,
+    folder: Path,
+) -> None:
+    """Refuse a source of which too much is in quarantine, or nothing came."""
+    name = given.source.name
+    lost = reasons[name].total()
+    rows = documents[name] + lost
+    if lost > limit * rows:
+        told = "\n".join(
+            f"  {n:,} × {reason}, such as {examples[name][reason]}" for reason, n in reasons[name].most_common()
+        )
+        raise DataError(
+            f"source '{name}': {lost:,} of {rows:,} rows ({lost / rows:.2%}) cannot be read as documents, more than "
+            f"corpus.max_quarantined allows ({limit:.2%}):\n{told}\n  all of them: {folder / f'{name}.jsonl'}",
+            "mend the source, or raise corpus.max_quarantined",
+        )
+    if not documents[name]:
+        raise DataError(f"source '{name}': there is no document in {', '.join(given.source.path)}", "name other files")
