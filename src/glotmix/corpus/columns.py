@@ -51,6 +51,9 @@ def portable(array: pa.Array) -> pa.Array:
         array = array.storage
     if kind == array.type:
         return array
+    if kind != JSON and _holds(array.type, lambda k: pa.types.is_list_view(k) or pa.types.is_large_list_view(k)):
+        # Arrow's cast of list views leaves the offsets of the list one short where a list is missing.
+        return pa.array(array.to_pylist(), kind)
     return _to_json(array) if kind == JSON else array.cast(kind)
 
 
@@ -188,9 +191,14 @@ def _portable(kind: pa.DataType) -> pa.DataType:
         return pa.struct([pa.field(f.name, _portable(f.type)) for f in kind])
     if t.is_map(kind):
         return pa.map_(_portable(kind.key_type), _portable(kind.item_type))
-    if t.is_fixed_size_list(kind):
-        return pa.list_(_portable(kind.value_type), kind.list_size)
-    if t.is_list(kind) or t.is_large_list(kind) or t.is_list_view(kind) or t.is_large_list_view(kind):
+    # A missing list of fixed size comes back from Parquet as an error (a list of no items).
+    if (
+        t.is_fixed_size_list(kind)
+        or t.is_list(kind)
+        or t.is_large_list(kind)
+        or t.is_list_view(kind)
+        or t.is_large_list_view(kind)
+    ):
         return pa.list_(_portable(kind.value_type))
     if t.is_time32(kind):
         return pa.time64("us")
