@@ -31,7 +31,7 @@ UNSPACED = frozenset(
 
 _HAN = frozenset({"Hani", "Hans", "Hant"})
 _SCRIPT_OF_LANGUAGE = {
-    "jpn": {"Hani": "Jpan", "Hira": "Jpan", "Kana": "Jpan", "Hrkt": "Jpan"},
+    "jpn": dict.fromkeys(("Hani", "Hans", "Hant", "Hira", "Kana", "Hrkt"), "Jpan"),
     "kor": {"Kore": "Hang"},
 }
 _NOT_ONE = {
@@ -136,8 +136,12 @@ def compatible(a: Language, b: Language) -> bool:
     ... for a, b in (("cmn_Hani", "zh_TW"), ("hr", "sh"), ("hr", "sr_Latn"), ("no", "nn"))]
     [True, True, False, False]
     """
-    one_script = a.script == b.script or ("Hani" in (a.script, b.script) and {a.script, b.script} <= _HAN)
-    return one_script and (a.iso == b.iso or macro(a.iso) == b.iso or macro(b.iso) == a.iso)
+    return scripts_fit(a.script, b.script) and (a.iso == b.iso or macro(a.iso) == b.iso or macro(b.iso) == a.iso)
+
+
+def scripts_fit(a: str, b: str) -> bool:
+    """Say whether two ISO 15924 codes can stand for one script: ``Hani`` fits ``Hans`` and ``Hant``."""
+    return a == b or ("Hani" in (a, b) and {a, b} <= _HAN)
 
 
 def macro(iso: str) -> str | None:
@@ -148,6 +152,16 @@ def macro(iso: str) -> str | None:
     """
     entry = _entries().get(iso)
     return entry.macro if entry else None
+
+
+@cache
+def members(iso: str) -> frozenset[str]:
+    """Return the ISO 639-3 codes of the languages of a macro-language; none if it is not one.
+
+    >>> sorted(members("fas")), members("fra")
+    (['pes', 'prs'], frozenset())
+    """
+    return frozenset(e.iso for e in _entries().values() if e.macro == iso)
 
 
 def iso_of(code: str) -> str:

@@ -1,0 +1,13 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def score_features(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    moves: NDArray[np.uint32],
+    rows: NDArray[np.uint16],
+    features: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    found: NDArray[np.int64],
+) -> None: ...

@@ -1,0 +1,176 @@
+"""Models that say which language a text is in, behind one method.
+
+py3langid's own model is the default: it comes with the package, works offline, and was the most accurate of those
+compared (docs/language.md). fastText models (GlotLID, OpenLID, lid.176) are read from a path of the user's.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from glotmix.errors import MissingExtraError, RequestError
+from glotmix.native.arrays import buffers
+from glotmix.native.automaton import score_features
+
+RANKED = pa.struct(
+    [
+        pa.field("label", pa.int32()),
+        pa.field("score", pa.float32()),
+        pa.field("runner_up", pa.int32()),
+        pa.field("runner_up_score", pa.float32()),
+    ]
+)
+"""The best and the second-best label of a text: positions in `Identifier.labels`, and their scores (0 to 1)."""
+
+
+class Identifier(Protocol):
+    """A model of languages."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The model's own labels: language tags such as ``fr``, ``cmn_Hani``, or ``zxx`` for what is no language."""
+
+    def rank(self, texts: pa.Array) -> pa.StructArray:
+        """Return the two best labels of each text as `RANKED`; a label is null where the text says nothing.
+
+        Called on several threads at once.
+        """
+
+
+class Py3Langid:
+    """py3langid's model (multinomial naive Bayes over byte n-grams), run over whole batches without the GIL.
+
+    The same label and, to float tolerance, the same probability as py3langid's own ``classify`` with
+    ``norm_probs=True``, which walks one text at a time in Python. Made by `load`.
+    """
+
+    def __init__(self) -> None:
+        from py3langid.langid import MODEL_DIR, MODEL_FILE
+        from py3langid.modelio import load_model
+
+        weights, priors, classes, moves, rows, features = load_model(MODEL_DIR / MODEL_FILE)
+        self._weights = np.ascontiguousarray(weights, np.float32)
+        self._priors = np.asarray(priors, np.float32)
+        self._moves = np.array(moves, np.uint32)
+        self._rows = np.array(rows, np.uint16)
+        self._features = np.array(features, np.int32)
+        self.labels: tuple[str, ...] = tuple(dict.fromkeys(classes))
+        # Languages in two scripts (Serbian, Uzbek) have two classes of one label.
+        self._label_of_class = np.array([self.labels.index(c) for c in classes])
+
+    def rank(self, texts: pa.Array) -> pa.StructArray:
+        """Return the two best labels of each text as `RANKED`."""
+        probabilities, found = self.probabilities(texts)
+        n = len(probabilities)
+        best = probabilities.argmax(axis=1) if n else np.zeros(0, np.int64)
+        score = probabilities[np.arange(n), best]
+        probabilities[np.arange(n), best] = -1
+        second = probabilities.argmax(axis=1) if n else best
+        nothing = found == 0
+        return pa.StructArray.from_arrays(
+            [
+                pa.array(best.astype(np.int32), mask=nothing),
+                pa.array(score, mask=nothing),
+                pa.array(second.astype(np.int32), mask=nothing),
+                pa.array(probabilities[np.arange(n), second], mask=nothing),
+            ],
+            fields=list(RANKED),
+        )
+
+    def probabilities(self, texts: pa.Array) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return (n, labels) probabilities and, for each text, how many different features it has (0: no evidence).
+
+        py3langid's steps: a text in capitals is made lower case, all are brought to NFC; the log posteriors are
+        divided by the square root of the number of bytes, so that long texts are not all certain; softmax.
+        """
+        offsets, data = buffers(_prepared(texts))
+        scores = np.repeat(self._priors[None], len(texts), axis=0)
+        found = np.zeros(len(texts), np.int64)
+        score_features(offsets, data, self._moves, self._rows, self._features, self._weights, scores, found)
+        scores[found == 0] = 0
+        scores /= np.sqrt(np.maximum(np.diff(offsets), 1), dtype=np.float64)[:, None].astype(np.float32)
+        np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf), out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        merged = np.zeros((len(texts), len(self.labels)), np.float32)
+        np.add.at(merged, (slice(None), self._label_of_class), scores)
+        return merged, found
+
+
+class FastText:
+    """A fastText model file: GlotLID, OpenLID, lid.176 and their like.
+
+    Args:
+        path: the ``.bin`` or ``.ftz`` file.
+
+    Raises:
+        RequestError: if there is no such file or it is no fastText model.
+        MissingExtraError: if no module ``fasttext`` is installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise RequestError(
+                f"there is no identification model at {path}", "py3langid, or the path of a fastText model"
+            )
+        try:
+            import fasttext
+        except ImportError as error:
+            raise MissingExtraError(f"the fastText model {path.name}", "fasttext") from error
+        try:
+            self._model = fasttext.load_model(str(path))
+        except ValueError as error:
+            raise RequestError(f"{path} is not a fastText model: {error}") from error
+        own: Sequence[str] = self._model.get_labels()
+        self._positions = {label: i for i, label in enumerate(own)}
+        self.labels = tuple(label.removeprefix("__label__") for label in own)
+
+    def rank(self, texts: pa.Array) -> pa.StructArray:
+        """Return the two best labels of each text as `RANKED`."""
+        # fastText reads one line at a time.
+        lines = pc.replace_substring_regex(texts.cast(pa.string()), r"\s+", " ").to_pylist()
+        rows = []
+        for line in lines:
+            labels, scores = self._model.predict(line, k=2) if line.strip() else ((), ())
+            best = [
+                (self._positions[label], min(float(score), 1.0)) for label, score in zip(labels, scores, strict=True)
+            ]
+            (first, first_score), (second, second_score) = (*best, (None, None), (None, None))[:2]
+            rows.append({"label": first, "score": first_score, "runner_up": second, "runner_up_score": second_score})
+        return pa.array(rows, RANKED)
+
+
+@cache
+def load(model: str = "py3langid") -> Identifier:
+    """Return the model that a recipe names: ``py3langid``, or the path of a fastText model; loaded once.
+
+    Raises:
+        RequestError: if there is no such model.
+        MissingExtraError: if its library is not installed.
+    """
+    return Py3Langid() if model == "py3langid" else FastText(Path(model))
+
+
+def fingerprint(model: str = "py3langid") -> str:
+    """Return what identifies a model in a record: py3langid's version, or the SHA-256 of the file."""
+    if model == "py3langid":
+        return f"py3langid {version('py3langid')}"
+    import hashlib
+
+    with Path(model).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _prepared(texts: pa.Array) -> pa.Array:
+    """Return the texts as py3langid reads them: capitals made lower case, NFC."""
+    # Python's own functions: Arrow's utf8_normalize (25.0) decomposes where NFC is asked for.
+    return pa.array(
+        [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in texts.to_pylist()], pa.large_string()
+    )
