@@ -64,7 +64,8 @@ class Py3Langid:
         self._features = np.array(features, np.int32)
         self.labels: tuple[str, ...] = tuple(dict.fromkeys(classes))
         # Languages in two scripts (Serbian, Uzbek) have two classes of one label.
-        self._label_of_class = np.array([self.labels.index(c) for c in classes])
+        self._first = np.array([classes.index(label) for label in self.labels])
+        self._again = [(self.labels.index(c), i) for i, c in enumerate(classes) if classes.index(c) != i]
 
     def rank(self, texts: pa.Array) -> pa.StructArray:
         """Return the two best labels of each text as `RANKED`."""
@@ -99,8 +100,9 @@ class Py3Langid:
         scores /= np.sqrt(np.maximum(np.diff(offsets), 1), dtype=np.float64)[:, None].astype(np.float32)
         np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf), out=scores)
         scores /= scores.sum(axis=1, keepdims=True)
-        merged = np.zeros((len(texts), len(self.labels)), np.float32)
-        np.add.at(merged, (slice(None), self._label_of_class), scores)
+        merged = scores[:, self._first]
+        for position, again in self._again:
+            merged[:, position] += scores[:, again]
         return merged, found
 
 
@@ -128,9 +130,10 @@ class FastText:
             self._model = fasttext.load_model(str(path))
         except ValueError as error:
             raise RequestError(f"{path} is not a fastText model: {error}") from error
-        own: Sequence[str] = self._model.get_labels()
-        self._positions = {label: i for i, label in enumerate(own)}
-        self.labels = tuple(label.removeprefix("__label__") for label in own)
+        # Not every wheel of fastText has get_labels; all answer with every label when asked for so many.
+        own, _ = self._model.predict("a", k=-1, threshold=-1.0)
+        self._positions = {label: i for i, label in enumerate(sorted(own))}
+        self.labels = tuple(label.removeprefix("__label__") for label in self._positions)
 
     def rank(self, texts: pa.Array) -> pa.StructArray:
         """Return the two best labels of each text as `RANKED`."""
