@@ -68,7 +68,7 @@ def plan(available: Available, config: MixConfig) -> Plan:
 
 
 def write(made: Plan, folder: Path) -> None:
-    """Write ``mixture.json`` (everything) and ``mixture.csv`` (a row per mixture and language), always the same bytes."""
+    """Write ``mixture.json`` (everything) and ``mixture.csv`` (a row per mixture and language)."""
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = {
         "method": made.method,

@@ -1,1 +1,32 @@
-"""Fitted functions from a mixture to a loss per language."""
+"""Laws: from mixture to loss. One file each; `LAWS` has them by name."""
+
+from collections.abc import Mapping
+
+from glotmix.errors import RequestError, did_you_mean
+from glotmix.mix.laws.base import Fitted, Law
+from glotmix.mix.laws.bimix import BiMix
+from glotmix.mix.laws.effective_data import EffectiveData
+from glotmix.mix.laws.gp import GaussianProcess
+from glotmix.mix.laws.lightgbm import BoostedTrees
+from glotmix.mix.laws.log_linear import LogLinear
+from glotmix.mix.laws.own_share import OwnShare
+from glotmix.mix.laws.ridge import Ridge
+
+__all__ = ["LAWS", "Fitted", "Law", "law"]
+
+LAWS: Mapping[str, Law] = {
+    known.name: known
+    for known in (EffectiveData(), OwnShare(), LogLinear(), BiMix(), BoostedTrees(), GaussianProcess(), Ridge())
+}
+"""Every law that needs nothing but shares and losses."""
+
+
+def law(name: str) -> Law:
+    """Return a law by name.
+
+    Raises:
+        RequestError: for an unknown name.
+    """
+    if name not in LAWS:
+        raise RequestError(f"there is no law {name!r}{did_you_mean(name, LAWS)}", f"one of: {', '.join(LAWS)}")
+    return LAWS[name]

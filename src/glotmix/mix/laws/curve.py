@@ -1,0 +1,103 @@
+"""Laws with a formula: fitted by robust least squares with exact Jacobians, from several starts."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from glotmix.mix.accounting import Array
+from glotmix.mix.laws.base import Fitted
+
+HALF_OPEN = 1e-6
+"""Added to shares before a power or a root, so that a share of zero has a finite loss."""
+
+
+class Formula(Protocol):
+    """The mathematics of a law: a value and its derivatives. θ has shape (p,), shares (k, m)."""
+
+    def value(self, theta: Array, shares: Array) -> Array:
+        """Loss of each mixture, shape (k,), positive."""
+
+    def by_theta(self, theta: Array, shares: Array) -> Array:
+        """∂loss/∂θ, shape (k, p)."""
+
+    def by_shares(self, theta: Array, shares: Array) -> Array:
+        """∂loss/∂shares, shape (k, m)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Where θ is looked for.
+
+    Args:
+        starts: shape (s, p), each row a start.
+        low: least θ, shape (p,).
+        high: greatest θ, shape (p,).
+        pull: a soft constraint `pull θ ≈ rest` (a ridge, say), shape (q, p), in units of residuals / `delta`.
+        rest: its right-hand side, shape (q,).
+        delta: where Huber's loss turns from square to linear, in natural log of the loss: 0.01 is a miss of 1 %.
+    """
+
+    starts: Array
+    low: Array
+    high: Array
+    pull: Array
+    rest: Array
+    delta: float = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A formula with its parameters: a fitted law."""
+
+    formula: Formula
+    theta: Array
+
+    def predict(self, shares: Array) -> Array:
+        """See `Fitted`."""
+        return self.formula.value(self.theta, shares)
+
+    def gradient(self, shares: Array) -> Array:
+        """See `Fitted`."""
+        return self.formula.by_shares(self.theta, shares)
+
+
+def fit_curve(formula: Formula, search: Search, shares: Array, losses: Array, near: Fitted | None = None) -> Curve:
+    """Fit a formula: least `Σ H((ln f(r;θ) − ln L) / δ) + Σ H(pull θ − rest)`, H Huber's loss, best of all starts.
+
+    Residuals are in the log of the loss, so that targets of unlike scale share one δ. The soft constraint passes
+    through the same Huber loss: a parameter that the data want elsewhere is pulled with a bounded force.
+
+    Args:
+        formula: what is fitted.
+        search: starts, bounds and the soft constraint.
+        shares: shape (n, m).
+        losses: shape (n,), positive.
+        near: a former fit of this formula; if given, it is the only start.
+    """
+    log_losses = np.log(losses)
+
+    def residuals(theta: Array) -> Array:
+        miss = (np.log(formula.value(theta, shares)) - log_losses) / search.delta
+        return np.concatenate([miss, search.pull @ theta - search.rest])
+
+    def jacobian(theta: Array) -> Array:
+        slope = formula.by_theta(theta, shares) / formula.value(theta, shares)[:, None] / search.delta
+        return np.vstack([slope, search.pull])
+
+    starts = near.theta[None, :] if isinstance(near, Curve) else search.starts
+    margin = 1e-9 * (1 + np.abs(search.high - search.low))
+    best, theta = np.inf, starts[0]
+    for start in starts:
+        found = least_squares(
+            residuals,
+            np.clip(start, search.low + margin, search.high - margin),
+            jacobian,
+            bounds=(search.low, search.high),
+            loss="huber",
+            max_nfev=200,
+        )
+        if found.cost < best:
+            best, theta = found.cost, found.x
+    return Curve(formula, theta)

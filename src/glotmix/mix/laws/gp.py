@@ -1,0 +1,85 @@
+"""A Gaussian process on the square roots of the shares."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+from glotmix.mix.accounting import Array
+from glotmix.mix.laws.base import Fitted
+from glotmix.mix.laws.curve import HALF_OPEN
+
+
+@dataclass(frozen=True)
+class GaussianProcess:
+    """Matérn 5/2 with one length scale on x = √r, plus noise; hyperparameters by marginal likelihood (ours).
+
+    `k(x, x') = s² (1 + √5 d/ℓ + 5d²/3ℓ²) exp(−√5 d/ℓ)`, d = ‖√r − √r'‖: Hellinger's distance between mixtures up to a
+    factor, so that a change from 0 to 1 % counts for more than one from 50 to 51 %.
+
+    Args:
+        restarts: further starts of the search for hyperparameters.
+    """
+
+    restarts: int = 1
+    name: str = "gp"
+    needs_own: bool = False
+
+    def fit(
+        self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None
+    ) -> "Process":
+        """See `Law`. `own` is not used; `near` gives the hyperparameters, which are then kept."""
+        kernel = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(1.0, (1e-2, 1e2), nu=2.5) + WhiteKernel(1e-2, (1e-6, 1.0))
+        search: str | None = "fmin_l_bfgs_b"
+        if isinstance(near, Process):
+            kernel, search = near.model.kernel_, None
+        model = GaussianProcessRegressor(
+            kernel,
+            normalize_y=True,
+            n_restarts_optimizer=0 if search is None else self.restarts,
+            optimizer=search,
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            # A hyperparameter at its bound is an answer here (no noise, say), not a failure.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(_roots(shares), losses)
+        return Process(model)
+
+
+@dataclass(frozen=True, eq=False)
+class Process:
+    """A fitted process."""
+
+    model: GaussianProcessRegressor
+
+    def predict(self, shares: Array) -> Array:
+        """See `Fitted`."""
+        mean: Array = self.model.predict(_roots(shares))
+        return mean
+
+    def spread(self, shares: Array) -> Array:
+        """Posterior standard deviation of the loss at each mixture, noise included, shape (k,)."""
+        spread: Array = self.model.predict(_roots(shares), return_std=True)[1]
+        return spread
+
+    def gradient(self, shares: Array) -> Array:
+        """See `Fitted`."""
+        product = self.model.kernel_.k1
+        scale, length = product.k1.constant_value, product.k2.length_scale
+        x = _roots(shares)
+        difference = x[:, None, :] - self.model.X_train_[None, :, :]
+        distance = np.sqrt(5.0) * np.linalg.norm(difference, axis=2) / length
+        # dk/dx = −(5 / 3ℓ²) (1 + √5 d/ℓ) exp(−√5 d/ℓ) (x − x')
+        slope = -5.0 * scale / (3.0 * length**2) * (1.0 + distance) * np.exp(-distance)
+        by_root = np.einsum("kn,knm,n->km", slope, difference, self.model.alpha_) * self.model._y_train_std
+        by: Array = by_root / (2.0 * x)
+        return by
+
+
+def _roots(shares: Array) -> Array:
+    roots: Array = np.sqrt(shares + HALF_OPEN)
+    return roots
