@@ -6,8 +6,8 @@ left: signatures, buckets, clusters, filter, write.
 
 Thresholds are those that FineWeb-2's pipeline sets for all languages, else datatrove's defaults; the three that
 FineWeb-2 sets for each language on its own (stop words, lines with terminal punctuation, mean word length) are wide
-open, since their defaults are English and leave no Thai. One process, as its executor does it with one worker: what is measured is
-CPU time, and this way no interpreter starts twice.
+open, since their defaults are English and leave no Thai. One process, as its executor does it with one worker: what
+is measured is CPU time, and this way no interpreter starts twice.
 
 `tokenizers`: every language in a pipeline of its own with datatrove's word tokenizer for it, as in FineWeb-2.
 `english`: all files in one pipeline with the default word tokenizer: less work, though its words are no words in
