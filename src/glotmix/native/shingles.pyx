@@ -45,23 +45,23 @@ cdef inline uint64_t absorb(uint64_t h, uint64_t value) noexcept nogil:
     return h ^ (h >> 32)
 
 
-cdef inline int64_t put(uint32_t* units, int64_t n, uint32_t value, uint64_t* content, bint* digit) noexcept nogil:
-    """Append one folded unit: its exact form goes into the content hash, a run of digits into a single ``0``."""
-    content[0] = absorb(content[0], value & CODE)
+cdef inline int64_t put(uint32_t* units, int64_t n, uint32_t value, uint64_t* digits, bint* digit) noexcept nogil:
+    """Append one folded unit: a run of digits becomes a single ``0``, and what it was goes into `digits`."""
     if value & DIGIT:
+        digits[0] = absorb(digits[0], <uint64_t>n << CODE_BITS | (value & CODE))
         if digit[0]:
             return n
         digit[0] = True
-        units[n] = 48 | (1 << CODE_BITS)
-        return n + 1
-    digit[0] = False
+        value = 48 | (1 << CODE_BITS)
+    else:
+        digit[0] = False
     units[n] = value
     return n + 1
 
 
 cdef int64_t fold_text(Folding* t, const uint8_t* data, int64_t at, int64_t end, uint32_t* units,
-                       uint64_t* content) noexcept nogil:
-    """Write the units of one text, and return how many there are; `content` becomes the hash of the folded text.
+                       uint64_t* digits) noexcept nogil:
+    """Write the units of one text, and return how many there are; `digits` becomes a hash of its digits.
 
     A text in which nothing is a letter or a number (signs, pictures, rulers) is taken as it stands instead: two
     such texts are alike only if they are the same.
@@ -69,65 +69,76 @@ cdef int64_t fold_text(Folding* t, const uint8_t* data, int64_t at, int64_t end,
     cdef int64_t n = 0, begin = at, k
     cdef uint32_t c, v, s
     cdef bint digit = False
-    content[0] = MIX2
+    cdef const uint32_t* ascii = t.stage2 + (<uint32_t>t.stage1[0] << 8)
+    digits[0] = MIX2
     while at < end:
-        c = next_char(data, &at)
-        v = t.stage2[(<uint32_t>t.stage1[c >> 8] << 8) | (c & 0xFF)]
-        if v == 0:
-            continue
+        c = data[at]
+        if c < 0x80:
+            at += 1
+            v = ascii[c]
+        else:
+            c = next_char(data, &at)
+            v = t.stage2[(<uint32_t>t.stage1[c >> 8] << 8) | (c & 0xFF)]
         if v < DIGIT:
-            digit = False
-            content[0] = absorb(content[0], v & CODE)
+            # Without a branch: spaces come too irregularly to be predicted.
             units[n] = v
-            n += 1
+            n += v != 0
+            digit &= v == 0
         elif v & POOL:
             v ^= POOL
             for k in range(t.pool[v]):
-                n = put(units, n, t.pool[v + 1 + k], content, &digit)
+                n = put(units, n, t.pool[v + 1 + k], digits, &digit)
         elif v & HANGUL:
             # The arithmetic of the Unicode standard, section 3.12.
             s = c - 0xAC00
-            n = put(units, n, (0x1100 + s // 588) | (1 << CODE_BITS), content, &digit)
-            n = put(units, n, (0x1161 + s % 588 // 28) | (1 << CODE_BITS), content, &digit)
-            if s % 28:
-                n = put(units, n, (0x11A7 + s % 28) | (1 << CODE_BITS), content, &digit)
+            units[n] = (0x1100 + s // 588) | (1 << CODE_BITS)
+            units[n + 1] = (0x1161 + s % 588 // 28) | (1 << CODE_BITS)
+            units[n + 2] = (0x11A7 + s % 28) | (1 << CODE_BITS)
+            n += 2 + (s % 28 != 0)
+            digit = False
         else:
-            n = put(units, n, v, content, &digit)
+            n = put(units, n, v, digits, &digit)
     if n == 0:
         at = begin
         while at < end:
-            c = next_char(data, &at)
-            content[0] = absorb(content[0], c)
-            units[n] = c | (1 << CODE_BITS)
+            units[n] = next_char(data, &at) | (1 << CODE_BITS)
             n += 1
-    content[0] = mix(content[0])
     return n
 
 
 cdef inline void drop(uint64_t h, uint32_t* bins, uint32_t m) noexcept nogil:
-    cdef uint64_t x = mix(h)
-    cdef uint32_t b = <uint32_t>(((x >> 32) * m) >> 32)
-    cdef uint32_t v = <uint32_t>x
-    cdef uint32_t old = bins[b]
+    """Let a shingle choose its bin by the high half of its hash, and leave the smaller value there."""
+    cdef uint32_t high, b, v, old
+    h = (h ^ (h >> 32)) * MIX1
+    high = h >> 32
+    b = <uint32_t>((<uint64_t>high * m) >> 32)
+    v = <uint32_t>h ^ high
+    old = bins[b]
     bins[b] = v if v < old else old
 
 
 cdef int32_t into_bins(const uint32_t* units, int64_t n, int32_t width, const uint64_t* powers, uint32_t* bins,
-                       uint32_t m) noexcept nogil:
-    """Hash every window of at least `width` letters' weight into the bins; return the number of windows."""
+                       uint32_t m, uint64_t* whole) noexcept nogil:
+    """Hash every window of at least `width` letters' weight into the bins, and all units into `whole`.
+
+    Returns the number of windows: at least one, for a text shorter than a window is one itself.
+    """
     cdef int64_t i = 0, j
     cdef int32_t total = 0, made = 0
-    cdef uint32_t first
+    cdef uint32_t unit
     cdef uint64_t h = 0
+    whole[0] = MIX2
     for j in range(n):
-        h = h * BASE + (units[j] & CODE)
-        total += units[j] >> CODE_BITS
-        first = units[i]
-        while total - <int32_t>(first >> CODE_BITS) >= width:
-            total -= first >> CODE_BITS
-            h -= (first & CODE) * powers[j - i]
+        unit = units[j]
+        whole[0] = (whole[0] ^ unit) * MIX1
+        h = h * BASE + (unit & CODE)
+        total += unit >> CODE_BITS
+        unit = units[i]
+        while total - <int32_t>(unit >> CODE_BITS) >= width:
+            total -= unit >> CODE_BITS
+            h -= (unit & CODE) * powers[j - i]
             i += 1
-            first = units[i]
+            unit = units[i]
         if total >= width:
             drop(h, bins, m)
             made += 1
@@ -175,8 +186,8 @@ def fold(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
     """Return the folded units of one text as code points (for tests and for showing what is compared)."""
     cdef Folding t = folding(stage1, stage2, pool)
     cdef uint32_t* units = room(offsets)
-    cdef uint64_t content
-    cdef int64_t i, n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &content)
+    cdef uint64_t digits
+    cdef int64_t i, n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits)
     found = [units[i] & CODE for i in range(n)]
     free(units)
     return found
@@ -201,17 +212,17 @@ def sign(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
     cdef uint32_t m = keys.shape[1] * rows, b
     cdef int32_t r, band
     cdef int64_t doc, n
-    cdef uint64_t h, whole
+    cdef uint64_t h, whole, digits
     cdef uint32_t* units = room(offsets)
     cdef uint32_t* bins = <uint32_t*>malloc(2 * m * sizeof(uint32_t))
     cdef uint64_t[::1] powers = _powers(width)
     with nogil:
         for doc in range(content.shape[0]):
-            n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &whole)
-            content[doc] = <int64_t>whole
+            n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits)
             for b in range(m):
                 bins[b] = EMPTY
-            count[doc] = into_bins(units, n, width, &powers[0], bins, m)
+            count[doc] = into_bins(units, n, width, &powers[0], bins, m, &whole)
+            content[doc] = <int64_t>mix(absorb(whole, digits))
             densify(bins, bins + m, m)
             for b in range(m):
                 sketch[doc, b] = bins[b] & 0xFF
@@ -230,7 +241,7 @@ def shingle_sets(const int64_t[::1] offsets, const uint8_t[::1] data, const uint
     """Return the exact shingle sets of texts: offsets (n + 1,) int64 and sorted distinct hashes (total,) uint64."""
     cdef Folding t = folding(stage1, stage2, pool)
     cdef int64_t docs = offsets.shape[0] - 1, doc, n, used = 0
-    cdef uint64_t content
+    cdef uint64_t digits
     cdef uint32_t* units = room(offsets)
     cdef uint64_t[::1] powers = _powers(width)
     starts = np.zeros(docs + 1, np.int64)
@@ -240,7 +251,7 @@ def shingle_sets(const int64_t[::1] offsets, const uint8_t[::1] data, const uint
     try:
         for doc in range(docs):
             with nogil:
-                n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &content)
+                n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits)
             if used + n + 1 > pool_of_hashes.shape[0]:
                 hashes = np.concatenate([hashes[:used], np.empty(used + n + 1, np.uint64)])
                 pool_of_hashes = hashes

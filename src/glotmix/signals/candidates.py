@@ -6,14 +6,21 @@ and small stars. Both give the same clusters.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from glotmix.signals.signatures import band
+from glotmix import table
+from glotmix.signals.components import components
+from glotmix.signals.signatures import band, nodes
+
+if TYPE_CHECKING:
+    import daft
 
 
 def column(files: Sequence[Path], name: str) -> NDArray[np.int64]:
@@ -45,9 +52,39 @@ def merge(labels: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.
     return np.asarray(merged, np.int64)[labels]
 
 
-def in_memory(files: Sequence[Path], bands: int, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the candidate cluster of each row of the signatures, (n,) int64 from 0, reading one band at a time."""
-    labels = np.arange(len(nodes), dtype=np.int64)
+def in_memory(files: Sequence[Path], bands: int) -> pa.Table:
+    """Return ``node, label`` (int64) of the documents that have a partner, reading one band at a time.
+
+    ``node`` is the hash of the id, ``label`` the smallest node of the candidate cluster.
+    """
+    own = nodes(table.read(files, ["id"])["id"])
+    labels = np.arange(len(own), dtype=np.int64)
     for b in range(bands):
         labels = merge(labels, *stars(column(files, band(b))))
-    return labels
+    least = np.full(len(own), np.iinfo(np.int64).max)
+    np.minimum.at(least, labels, own)
+    crowded = np.bincount(labels, minlength=len(own))[labels] > 1
+    return pa.table({"node": own[crowded], "label": least[labels[crowded]]})
+
+
+def as_queries(files: Sequence[Path], bands: int) -> "daft.DataFrame":
+    """Do as `in_memory`, as Daft queries."""
+    from daft import col, lit
+
+    documents = table.scan(files).select(node_of("id").alias("node"), *(col(band(b)) for b in range(bands)))
+    edges = None
+    for b in range(bands):
+        bucket = documents.select(col("node"), col(band(b)).alias("key"))
+        hubs = bucket.groupby("key").agg(col("node").min().alias("hub"), col("node").count().alias("size"))
+        found = bucket.join(hubs.where(col("size") > lit(1)), on="key").where(col("node") != col("hub"))
+        found = found.select("node", "hub")
+        edges = found if edges is None else edges.concat(found)
+    assert edges is not None
+    return components(edges)
+
+
+def node_of(column: str) -> "daft.Expression":
+    """Return the expression for the hash of an id."""
+    from daft import col
+
+    return table.batch(lambda ids: pa.array(nodes(ids)), pa.int64())(col(column))

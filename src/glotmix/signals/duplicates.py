@@ -2,30 +2,50 @@
 
 Candidates come from the bands of the signatures; candidate pairs are checked by their exact or estimated Jaccard
 similarity; clusters are the connected components of what is left. The result depends on no order of documents, no
-shards, no number of workers. docs/duplicates.md has the reasons and the figures.
+shards, no number of workers, no engine. docs/duplicates.md has the reasons and the figures.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from pydantic import Field
 
 from glotmix import table
 from glotmix.errors import DataError
 from glotmix.record import Counts, Output
 from glotmix.signals import candidates, refine
+from glotmix.signals.origins import Ancestry, Independence
 from glotmix.signals.signatures import SignatureConfig, band, curve, nodes
+
+if TYPE_CHECKING:
+    import daft
 
 VERSION = 1
 
-_SPILL = ".spill"
+Engine = Literal["memory", "queries"]
+
+IN_MEMORY = 20_000_000
+"""Documents up to which clusters are found in memory: about 200 bytes each."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("cluster", pa.string()),
+        pa.field("cluster_size", pa.int32()),
+        pa.field("content", pa.int64()),
+        pa.field("sources", pa.int32()),
+    ]
+)
+"""The columns of the signal: ``cluster`` is the smallest id of the near-duplicate cluster, ``content`` a hash of the
+folded text (equal: an exact duplicate), ``sources`` the number of independent sources in the cluster."""
+
+_SCRATCH = ".scratch"
 
 
 class DuplicatesConfig(SignatureConfig):
@@ -43,35 +63,23 @@ class DuplicatesConfig(SignatureConfig):
         return SignatureConfig(bands=self.bands, rows=self.rows, shingle=self.shingle)
 
 
-class Documents(NamedTuple):
-    """What clustering knows of n documents, in the order of the corpus.
-
-    `files` are the parts of the signatures; `nodes` (n,) int64 are hashes of the ids; `content` (n,) int64 of the
-    texts; `shingles` (n,) int64 counts; `source` (n,) int64 numbers of independent sources.
-    """
-
-    files: list[Path]
-    nodes: NDArray[np.int64]
-    content: NDArray[np.int64]
-    shingles: NDArray[np.int64]
-    source: NDArray[np.int64]
-
-
 def make(
     output: Output,
     signatures: Path,
     corpus: Path,
     config: DuplicatesConfig,
-    derived_from: Mapping[str, str] | None = None,
+    derived_from: Ancestry | None = None,
+    engine: Engine | None = None,
 ) -> Counts:
     """Write the signal: ``id, cluster, cluster_size, content, sources``, in the order and parts of the signatures.
 
     Args:
         output: the signal under construction.
         signatures: the finished signatures of `corpus`.
-        corpus: the corpus; its texts are read only to verify, and only those of candidates.
+        corpus: the corpus; its texts are read only to verify, and only those of candidates are kept in hand.
         config: bands, rows and shingle must be those of the signatures.
-        derived_from: source → the source that it was made from; such sources count as one.
+        derived_from: source → the sources that it was made from; such do not count as independent.
+        engine: ``memory`` or ``queries`` (out of core, or on Ray); by default what fits. The result is the same.
 
     Returns:
         ``documents``, ``clusters`` (of two and more), ``duplicates`` (documents beyond the first of each
@@ -81,140 +89,141 @@ def make(
     Raises:
         DataError: if the signatures are not those of the corpus or of the configuration.
     """
-    documents = load(signatures, corpus, config, derived_from or {})
-    groups = candidates.in_memory(documents.files, config.bands, documents.nodes)
-    involved = np.bincount(groups)[groups] > 1
-    counts: Counts = {"candidates": int(involved.sum())}
-    if config.verify == "off":
-        labels = groups
-    else:
-        labels = np.arange(len(groups), dtype=np.int64)
-        rows = np.flatnonzero(involved)
-        for mine, checked in _checked(output, corpus, documents, config, rows, groups[rows]):
-            labels[mine] = mine[checked.labels]
-            for name in ("compared", "linked", "skipped"):
-                counts[f"pairs_{name}"] = counts.get(f"pairs_{name}", 0) + int(getattr(checked, name))
-    shutil.rmtree(output.path / _SPILL, ignore_errors=True)
-    output.notes["chance of becoming candidates, by similarity"] = dict(curve(config))
-    return counts | _write(output, documents, labels)
-
-
-def load(signatures: Path, corpus: Path, config: SignatureConfig, derived_from: Mapping[str, str]) -> Documents:
-    """Return what clustering needs of all documents, and check that signatures and corpus belong together."""
     files = table.shards(signatures)
+    total = _match(signatures, files, corpus, config)
+    chosen = engine or _fitting(total)
+    scratch = output.path / _SCRATCH
+    shutil.rmtree(scratch, ignore_errors=True)
+    clusters, counts = _clusters(files, corpus, config, chosen, scratch)
+    counts |= _summary(clusters, files)
+    facts = _facts(clusters, files, corpus, Independence(derived_from or {}))
+    counts |= _write(output, files, _lookup(facts, files, chosen, scratch))
+    shutil.rmtree(scratch, ignore_errors=True)
+    output.notes["chance of becoming candidates, by similarity"] = dict(curve(config))
+    return counts
+
+
+def _fitting(documents: int) -> Engine:
+    import daft
+
+    return "memory" if documents <= IN_MEMORY and daft.get_or_infer_runner_type() != "ray" else "queries"
+
+
+def _match(signatures: Path, files: list[Path], corpus: Path, config: SignatureConfig) -> int:
+    """Check that signatures, corpus and configuration belong together; return the number of documents."""
     if not files:
         raise DataError(f"{signatures} holds no signatures", "glotmix signals")
     known = [n for n in pq.read_schema(files[0]).names if n.startswith("band_")]
     if known != [band(b) for b in range(config.bands)]:
         raise DataError(f"{signatures} has {len(known)} bands, and {config.bands} are asked for", "glotmix signals")
-    own = nodes(table.read(files, ["id"])["id"])
-    if len(np.unique(own)) != len(own):
-        raise DataError(f"{signatures}: two ids have one hash; ids must be unique")
-    shards = table.shards(corpus)
-    source = table.read(shards, ["source"])["source"].combine_chunks().dictionary_encode()
-    if len(source) != len(own):
-        raise DataError(f"{signatures} has {len(own):,} documents, {corpus} has {len(source):,}", "glotmix signals")
-    roots = [root(name, derived_from) for name in source.dictionary.to_pylist()]
-    number = {name: i for i, name in enumerate(sorted(set(roots)))}
-    independent = np.array([number[r] for r in roots], np.int64)[source.indices.to_numpy()]
-    return Documents(files, own, candidates.column(files, "content"), candidates.column(files, "shingles"), independent)
+    total: int = sum(pq.read_metadata(f).num_rows for f in files)
+    there = sum(pq.read_metadata(f).num_rows for f in table.shards(corpus))
+    if total != there:
+        raise DataError(f"{signatures} has {total:,} documents, {corpus} has {there:,}", "glotmix signals")
+    return total
 
 
-def root(source: str, derived_from: Mapping[str, str]) -> str:
-    """Return the source at the end of the chain of `derived_from`.
+def _clusters(
+    files: list[Path], corpus: Path, config: DuplicatesConfig, engine: Engine, scratch: Path
+) -> tuple["daft.DataFrame", Counts]:
+    """Return ``node, label`` of the documents that had candidates, and counts."""
+    import daft
 
-    >>> root("c", {"c": "b", "b": "a"})
-    'a'
-
-    Raises:
-        DataError: if the chain is a circle.
-    """
-    seen = [source]
-    while seen[-1] in derived_from:
-        seen.append(derived_from[seen[-1]])
-        if seen[-1] in seen[:-1]:
-            raise DataError(f"derived_from goes in a circle: {' → '.join(seen)}", "remove one of these")
-    return seen[-1]
-
-
-def _checked(
-    output: Output,
-    corpus: Path,
-    documents: Documents,
-    config: DuplicatesConfig,
-    rows: NDArray[np.int64],
-    groups: NDArray[np.int64],
-) -> Iterator[tuple[NDArray[np.int64], refine.Checked]]:
-    """Yield partitions of the candidates: the rows of their documents, by hash of id, and their clusters."""
-    parts = int(documents.shingles[rows].sum()) // refine.PARTITION_SHINGLES + 1
-    partition = groups % parts
+    if engine == "memory":
+        members = daft.from_arrow(candidates.in_memory(files, config.bands))
+    else:
+        members = candidates.as_queries(files, config.bands).collect()
+    counts: Counts = {"candidates": members.count_rows()}
+    if config.verify == "off" or not counts["candidates"]:
+        return members, counts
     if config.verify == "exact":
-        folder = output.path / _SPILL
-        refine.spill(corpus, pa.table({"node": documents.nodes[rows], "partition": partition}), folder)
-    for number in range(parts):
-        mine = rows[partition == number]
-        if not len(mine):
-            continue
-        mine = mine[np.argsort(documents.nodes[mine])]
-        if config.verify == "exact":
-            found = refine.spilled(folder, number)
-            if not np.array_equal(found["node"].to_numpy(), documents.nodes[mine]):
-                raise DataError(f"{corpus} is not the corpus that was signed", "glotmix signals")
-            yield mine, refine.exact(found["text"].combine_chunks(), config, config.threshold)
-        else:
-            yield mine, refine.estimated(*_sketches(documents.files, config, mine), config.threshold)
+        evidence = table.scan(table.shards(corpus), ["id", "text"])
+    else:
+        evidence = table.scan(files, ["id", "sketch", *(band(b) for b in range(config.bands))])
+    sized = table.scan(files, ["id", "shingles"]).with_column("node", candidates.node_of("id"))
+    weight = table.collect(sized.join(members, on="node", how="semi").sum("shingles"))["shingles"][0].as_py()
+    parts = int(weight) // refine.PARTITION_SHINGLES + 1
+    clusters, tally = refine.check(
+        members, evidence, config.verify, config, config.threshold, parts, scratch / "evidence"
+    )
+    clusters = clusters.collect()
+    shutil.rmtree(scratch / "evidence")
+    if clusters.count_rows() != counts["candidates"]:
+        raise DataError(f"{corpus} is not the corpus that was signed, or two of its ids are the same")
+    return clusters, counts | tally
 
 
-def _sketches(
-    files: list[Path], config: SignatureConfig, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    taken = pa.array(rows)
-    keys = np.stack([candidates.column(files, band(b))[rows] for b in range(config.bands)], axis=1)
-    bins = config.bands * config.rows
-    sketch = table.read(files, ["sketch"])["sketch"].take(taken).combine_chunks()
-    return np.ascontiguousarray(keys), np.frombuffer(b"".join(sketch.to_pylist()), np.uint8).reshape(-1, bins)
+def _summary(clusters: "daft.DataFrame", files: list[Path]) -> Counts:
+    from daft import col, lit
+
+    sizes = clusters.groupby("label").agg(col("node").count().alias("size")).where(col("size") > lit(1))
+    texts = table.scan(files, ["id", "content"]).select(candidates.node_of("id").alias("node"), col("content"))
+    crowded = clusters.join(sizes, on="label", how="semi").join(texts, on="node")
+    documents, groups = crowded.count_rows(), sizes.count_rows()
+    different = crowded.select("label", "content").distinct().count_rows()
+    return {"clusters": groups, "duplicates": documents - groups, "exact": documents - different}
 
 
-def _write(output: Output, documents: Documents, labels: NDArray[np.int64]) -> Counts:
-    _, labels = np.unique(labels, return_inverse=True)
-    size = np.bincount(labels)
-    crowded = np.flatnonzero(size[labels] > 1)
-    pairs = np.unique(np.stack([labels[crowded], documents.source[crowded]]), axis=1)
-    sources = np.ones(len(size), np.int64)
-    sources[np.unique(labels[crowded])] = np.bincount(pairs[0], minlength=len(size))[np.unique(labels[crowded])]
-    smallest = _smallest(documents.files, labels, crowded, len(size))
-    starts = np.cumsum([0] + [pq.read_metadata(f).num_rows for f in documents.files])
+def _facts(clusters: "daft.DataFrame", files: list[Path], corpus: Path, count: Independence) -> "daft.DataFrame":
+    """Return ``node, cluster, cluster_size, sources`` of the documents in clusters of two and more."""
+    from daft import col, lit
 
+    def independent(sources: pa.Array) -> pa.Array:
+        return pa.array([count(s) for s in sources.to_pylist()], pa.int32())
+
+    named = table.scan(table.shards(corpus), ["id", "source"]).with_column("node", candidates.node_of("id"))
+    named = named.join(clusters, on="node")
+    grouped = named.groupby("label").agg(
+        col("id").min().alias("cluster"),
+        col("id").count().alias("cluster_size"),
+        col("source").list_agg_distinct().alias("held"),
+    )
+    sources = table.batch(independent, pa.int32())(col("held")).alias("sources")
+    grouped = grouped.where(col("cluster_size") > lit(1)).select("label", "cluster", "cluster_size", sources)
+    return clusters.join(grouped, on="label").select("node", "cluster", "cluster_size", "sources")
+
+
+def _lookup(facts: "daft.DataFrame", files: list[Path], engine: Engine, scratch: Path) -> Callable[[int], pa.Table]:
+    """Return the function from the number of a part to the facts of its documents, sorted by node."""
+    if engine == "memory":
+        held = table.collect(facts).sort_by("node")
+        return lambda number: held
+    from daft import col, lit
+
+    parts = None
+    for number, file in enumerate(files):
+        part = table.scan([file], ["id"]).select(candidates.node_of("id").alias("node"), lit(number).alias("part"))
+        parts = part if parts is None else parts.concat(part)
+    assert parts is not None
+    folder = scratch / "facts"
+    facts.join(parts, on="node").write_parquet(str(folder), partition_cols=["part"], write_mode="overwrite")
+    empty = table.collect(facts.where(col("node").is_null()))
+
+    def read(number: int) -> pa.Table:
+        found = sorted((folder / f"part={number}").glob("*.parquet"))
+        return table.read(found, empty.column_names).sort_by("node") if found else empty
+
+    return read
+
+
+def _write(output: Output, files: list[Path], facts_of: Callable[[int], pa.Table]) -> Counts:
     def part(number: int, folder: Path) -> Counts:
-        file = documents.files[number]
-        rows = slice(starts[number], starts[number + 1])
-        ids = pq.read_table(file, columns=["id"], partitioning=None)["id"].combine_chunks()
-        mine = labels[rows]
-        alone = pa.array(size[mine] == 1)
+        rows = pq.read_table(files[number], columns=["id", "content"], partitioning=None)
+        ids = rows["id"].combine_chunks()
+        facts, own = facts_of(number), nodes(ids)
+        known = facts["node"].to_numpy()
+        at = np.searchsorted(known, own)
+        at[at == len(known)] = 0
+        alone = known[at] != own if len(known) else np.ones(len(own), dtype=bool)
+        found = facts.take(pa.array(at, mask=alone))
         columns = {
             "id": ids,
-            "cluster": pc.if_else(alone, ids, smallest.take(pa.array(mine))),
-            "cluster_size": pa.array(size[mine].astype(np.int32)),
-            "content": pa.array(documents.content[rows]),
-            "sources": pa.array(sources[mine].astype(np.int32)),
+            "cluster": pc.coalesce(found["cluster"].cast(pa.string()), ids),
+            "cluster_size": pc.fill_null(found["cluster_size"].cast(pa.int32()), 1),
+            "content": rows["content"],
+            "sources": pc.fill_null(found["sources"], 1),
         }
-        table.write(pa.table(columns), folder / file.name)
+        table.write(pa.table(columns, schema=SCHEMA), folder / files[number].name)
         return {"documents": len(ids)}
 
-    counts = output.each({f.stem: n for n, f in enumerate(documents.files)}, part)
-    inside = np.unique(np.stack([labels[crowded], documents.content[crowded]]), axis=1).shape[1]
-    clusters = int((size > 1).sum())
-    return counts | {
-        "clusters": clusters,
-        "duplicates": len(crowded) - clusters,
-        "exact": len(crowded) - inside,
-    }
-
-
-def _smallest(files: list[Path], labels: NDArray[np.int64], crowded: NDArray[np.int64], clusters: int) -> pa.Array:
-    """Return the smallest id of each cluster of two and more; null for the others."""
-    ids = table.read(files, ["id"])["id"].take(pa.array(crowded))
-    first = pa.table({"label": labels[crowded], "id": ids}).group_by("label").aggregate([("id", "min")])
-    place = np.full(clusters, -1, np.int64)
-    place[first["label"].to_numpy()] = np.arange(first.num_rows)
-    return first["id_min"].combine_chunks().take(pa.array(place, mask=place < 0))
+    return output.each({f.stem: n for n, f in enumerate(files)}, part)

@@ -1,11 +1,11 @@
 """From candidates to near-duplicates: clusters of pairs whose similarity was checked.
 
-A candidate cluster is checked by itself, so candidate clusters are dealt to partitions that fit into memory, and
-each partition's texts are written together once and then read once.
+A candidate cluster is checked by itself, so candidate clusters are dealt to partitions that fit into memory: the
+evidence of a partition is written together once, then read once, on whatever core or machine is free.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +14,26 @@ from numpy.typing import NDArray
 from glotmix import table
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
-from glotmix.signals.signatures import SignatureConfig, nodes
+from glotmix.record import Counts
+from glotmix.signals.candidates import node_of
+from glotmix.signals.signatures import SignatureConfig, band
 
-PARTITION_SHINGLES = 2**25
-"""Shingles per partition: 8 bytes each, so 256 MiB of sets (a larger candidate cluster stands alone)."""
+if TYPE_CHECKING:
+    import daft
+
+PARTITION_SHINGLES = 2**24
+"""Shingles per partition: 8 bytes each, so 128 MiB of sets for each core (a larger candidate cluster stands alone)."""
 
 CAP = 256
 """In a bucket of more documents, each is compared with the first 256 by hash of id, and with no others."""
+
+_TALLY = ("compared", "linked", "skipped")
+_CHECKED = pa.struct(
+    [
+        pa.field("clusters", pa.list_(pa.struct([pa.field("node", pa.int64()), pa.field("label", pa.int64())]))),
+        *(pa.field(name, pa.int64()) for name in _TALLY),
+    ]
+)
 
 
 class Checked(NamedTuple):
@@ -61,24 +74,64 @@ def _sorted(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
     return by_band, np.argsort(by_band, axis=1, kind="stable")
 
 
-def spill(corpus: Path, members: pa.Table, folder: Path) -> None:
-    """Write the texts of the given documents to ``folder/partition=N/``: ``node, text``.
+def check(
+    members: "daft.DataFrame",
+    evidence: "daft.DataFrame",
+    verify: Literal["estimated", "exact"],
+    config: SignatureConfig,
+    threshold: float,
+    parts: int,
+    folder: Path,
+) -> tuple["daft.DataFrame", Counts]:
+    """Return ``node, label`` of the checked clusters, and counts of pairs.
 
     Args:
-        corpus: the corpus.
-        members: ``node, partition``, one row for each document.
-        folder: made anew.
+        members: ``node, label`` of the candidate clusters.
+        evidence: ``id`` and ``text`` (exact) or the signature (estimated), of all documents.
+        verify: which of the two.
+        config: how the signatures are made.
+        threshold: the similarity that links.
+        parts: partitions to cut the work into.
+        folder: scratch space, made anew; the caller removes it when the result has been used.
     """
     import daft
-    from daft import col
+    from daft import col, lit
+    from daft.functions import unnest
 
-    hashed = table.batch(lambda ids: pa.array(nodes(ids)), pa.int64())
-    documents = table.scan(table.shards(corpus), ["id", "text"]).select(hashed(col("id")).alias("node"), col("text"))
-    joined = documents.join(daft.from_arrow(members), on="node")
-    joined.write_parquet(str(folder), partition_cols=["partition"], write_mode="overwrite")
+    dealt = members.select(col("node"), (col("label").abs() % lit(parts)).alias("partition"))
+    evidence = evidence.with_column("node", node_of("id")).exclude("id")
+    evidence.join(dealt, on="node").write_parquet(
+        str(folder), partition_cols=["partition"], write_mode="overwrite", compression="zstd"
+    )
+
+    def partitions(numbers: pa.Array) -> pa.StructArray:
+        found = [_partition(folder / f"partition={n}", verify, config, threshold) for n in numbers.to_pylist()]
+        return pa.array(found, _CHECKED)
+
+    numbers = daft.from_pydict({"partition": list(range(parts))})
+    if daft.get_or_infer_runner_type() == "ray":
+        numbers = numbers.into_partitions(parts)
+    call = table.batch(partitions, _CHECKED, rows=1)
+    checked = numbers.select(call(col("partition")).alias("checked")).select(unnest(col("checked"))).collect()
+    tally = table.collect(checked.select(*_TALLY).sum(*_TALLY)).to_pylist()[0]
+    clusters = checked.select(col("clusters")).explode("clusters").select(unnest(col("clusters")))
+    return clusters.where(col("node").not_null()), {f"pairs_{name}": tally[name] for name in _TALLY}
 
 
-def spilled(folder: Path, partition: int) -> pa.Table:
-    """Return one partition that `spill` wrote, sorted by ``node``."""
-    files = sorted((folder / f"partition={partition}").glob("*.parquet"))
-    return table.read(files, ["node", "text"]).sort_by("node")
+def _partition(
+    folder: Path, verify: Literal["estimated", "exact"], config: SignatureConfig, threshold: float
+) -> dict[str, object]:
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
+        return {"clusters": [], **dict.fromkeys(_TALLY, 0)}
+    # Sorted by hash of id: the cap then looks at the same documents whatever the order of the corpus.
+    found = table.read(files).sort_by("node")
+    if verify == "exact":
+        checked = exact(found["text"].combine_chunks(), config, threshold)
+    else:
+        keys = np.stack([found[band(b)].to_numpy() for b in range(config.bands)], axis=1)
+        sketch = np.frombuffer(b"".join(found["sketch"].to_pylist()), np.uint8).reshape(len(keys), -1)
+        checked = estimated(np.ascontiguousarray(keys), sketch, threshold)
+    own = found["node"].combine_chunks()
+    rows = pa.StructArray.from_arrays([own, own.take(pa.array(checked.labels))], ["node", "label"])
+    return {"clusters": rows, **{name: getattr(checked, name) for name in _TALLY}}
