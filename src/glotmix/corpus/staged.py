@@ -15,9 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from glotmix import table
-from glotmix.corpus import columns, ids
+from glotmix.corpus import columns, ids, stage
 from glotmix.corpus.rows import as_line
-from glotmix.corpus.stage import FIXED, SHARD_BYTES, SHARD_DOCUMENTS, Input, Unit
+from glotmix.corpus.stage import FIXED, Input, Unit
 from glotmix.errors import DataError
 from glotmix.record import Counts
 
@@ -242,7 +242,7 @@ class Staged:
                 cut = runs.setdefault((lang, self.given[file].source.name), [[]])
                 held = cut[-1]
                 rows, size = sum(b.rows for b in held) + batch.rows, sum(b.bytes for b in held) + batch.bytes
-                if held and (rows > SHARD_DOCUMENTS or size > SHARD_BYTES):
+                if held and (rows > stage.SHARD_DOCUMENTS or size > stage.SHARD_BYTES):
                     cut.append([])
                 cut[-1].append(batch)
         return {
