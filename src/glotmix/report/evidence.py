@@ -1,0 +1,84 @@
+"""What other rooms measured, read from the files that they leave: the mixture and the quarantine."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from glotmix.report.excerpt import visible
+
+SAMPLES = 3
+"""Quarantined rows that are shown for each reason."""
+
+
+def mixture(path: Path | None) -> dict[str, Any] | None:
+    """Read ``mixture.json``; the languages by falling share."""
+    if path is None:
+        return None
+    told = json.loads(path.read_text("utf-8"))
+    rows = sorted(told["languages"], key=lambda r: (-r["share"], r["lang"]))
+    return {
+        "method": told["method"],
+        "tokens": told["tokens"],
+        "rows": rows,
+        "baselines": list(told["baselines"]),
+        "others": {name: {r["lang"]: r for r in shares} for name, shares in told["baselines"].items()},
+        "breaks": told["breaks"],
+        "warnings": told["warnings"],
+        "intervals": any(r["low"] is not None for r in rows),
+    }
+
+
+def mixture_points(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments of `plots.intervals` for a mixture beside its baselines."""
+    order = [names.get(r["lang"], r["lang"]) for r in told["rows"]]
+    series = ["this mixture", *told["baselines"]]
+    shown = {"this mixture": told["rows"]} | {b: told["others"][b].values() for b in told["baselines"]}
+    points = [
+        {
+            "name": names.get(r["lang"], r["lang"]),
+            "series": name,
+            "value": r["share"],
+            "low": r["low"],
+            "high": r["high"],
+            "note": "no epochs: no text" if r["epochs"] is None else f"{r['epochs']:.2f} epochs",
+        }
+        for name, rows in shown.items()
+        for r in rows
+    ]
+    return {"rows": points, "order": order, "series": series, "title": "share of training tokens", "form": ".1%"}
+
+
+def quarantine(folder: Path | None) -> dict[str, Any] | None:
+    """Count the rows of ``<source>.jsonl`` by source and reason, and pick the first few of each reason."""
+    if folder is None:
+        return None
+    counts: Counter[tuple[str, str]] = Counter()
+    samples: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.rglob("*.jsonl")):
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                entry = json.loads(line)
+                counts[path.stem, entry["reason"]] += 1
+                chosen = samples.setdefault(entry["reason"], [])
+                if len(chosen) < SAMPLES:
+                    chosen.append(entry)
+    return {
+        "total": counts.total(),
+        "each": SAMPLES,
+        "rows": [
+            {"source": source, "reason": reason, "rows": rows}
+            for (source, reason), rows in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        ],
+        "samples": [
+            {
+                "file": visible(e["file"]),
+                "line": e.get("line", e.get("row")),
+                "reason": e["reason"] + (f": {e['detail']}" if e.get("detail") else ""),
+                "text": visible(e.get("start") or ""),
+            }
+            for reason in sorted(samples)
+            for e in samples[reason]
+        ],
+    }

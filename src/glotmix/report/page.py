@@ -1,0 +1,332 @@
+"""The page: one HTML file that opens offline and says what came in, what was kept, what was dropped, and why.
+
+The file holds its style, its scripts and its data, and a policy under which a browser loads nothing and runs nothing
+but those very scripts, whatever a document of the web says. Its bytes depend on the inputs alone.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import altair
+import jinja2
+import yaml
+from markupsafe import Markup, escape
+
+from glotmix import language
+from glotmix.record import JSON, Counts, Output
+from glotmix.report import evidence, examples, excerpt, figures, plots, scores
+
+VERSION = 1
+
+REPORT = "report.html"
+
+_VENDORED = {"vega": "6.4.0", "vegalite": "6.4.1", "embed": "7.3.0"}
+_SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-embed.min.js", "page.js")
+
+_CONTENTS = {
+    "funnel": "The funnel",
+    "rules": "What each rule removed",
+    "scores": "Scores by language",
+    "borderline": "Borderline documents",
+    "language": "Language",
+    "duplicates": "Duplicates",
+    "mixture": "Mixture",
+    "quarantine": "Quarantine",
+    "settings": "Settings",
+    "provenance": "Provenance",
+}
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything that the page is made of. What is None is said to be absent, in the section that misses it.
+
+    Args:
+        name: the data set's name.
+        recipe: the resolved recipe, as plain data.
+        ledger: folder of the ledger.
+        corpus: folder of the corpus: for the texts of examples.
+        records: by step, in the order of the work, the fields of its `record.Record` (seconds are not shown: they
+            would make two equal runs differ).
+        thresholds: ``thresholds.parquet``.
+        signals: by name, the folders of the signals; ``identify`` and ``duplicates`` have sections of their own, and
+            every numeric column of the signals is shown as a score.
+        mixture: ``mixture.json``.
+        quarantine: folder of the quarantine.
+    """
+
+    name: str
+    recipe: Mapping[str, JSON]
+    ledger: Path
+    corpus: Path
+    records: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
+    thresholds: Path | None = None
+    signals: Mapping[str, Path] = field(default_factory=dict)
+    mixture: Path | None = None
+    quarantine: Path | None = None
+
+
+def make(output: Output, inputs: ReportInputs) -> Counts:
+    """Write ``report.html``.
+
+    Returns:
+        ``documents`` that it reports on, ``languages``, ``plots``, ``examples`` shown.
+    """
+    context = _context(inputs)
+    (output.path / REPORT).write_text(_render(context), "utf-8")
+    return {
+        "documents": context["total"].read,
+        "languages": len(context["order"]),
+        "plots": len(context["plots"]),
+        "examples": context["shown"],
+    }
+
+
+def _context(inputs: ReportInputs) -> dict[str, Any]:
+    """Return the values of the template, by the names that it uses."""
+    ways = figures.ways(inputs.ledger)
+    total = figures.funnels(ways, lambda way: "all")[0]
+    by_language = figures.funnels(ways, lambda way: way.lang)
+    order = [f.key for f in by_language]
+    names = _names(order)
+    context: dict[str, Any] = {
+        "name": inputs.name,
+        "contents": _CONTENTS.items(),
+        "order": order,
+        "names": names,
+        "read": {f.key: f.read for f in by_language},
+        "total": total,
+        "sources": figures.funnels(ways, lambda way: way.source),
+        "stages": figures.in_order(total.dropped),
+        "recipe": yaml.safe_dump(dict(inputs.recipe), allow_unicode=True, sort_keys=False, width=100),
+        "plots": {"funnel": plots.funnel(by_language, names)},
+        "per_rule": examples.PER_RULE,
+        **_provenance(inputs.records),
+    }
+    context["funnels"] = [("By language", "language", by_language), ("By source", "source", context["sources"])]
+    context |= _rules(ways, context["plots"])
+    context |= _scores(inputs, order, names, context["plots"])
+    context |= _signals(inputs, names, context["plots"])
+    context |= _documents(inputs, len(order), context["duplicates"])
+    context["mixture"] = evidence.mixture(inputs.mixture)
+    if context["mixture"] is not None:
+        context["plots"]["mixture"] = plots.intervals(**evidence.mixture_points(context["mixture"], names))
+    context["quarantine"] = evidence.quarantine(inputs.quarantine)
+    context["figures"] = _figures(context)
+    return context
+
+
+def _rules(ways: list[figures.Way], drawn: dict[str, plots.Spec]) -> dict[str, Any]:
+    rules = figures.rules(ways)
+    pairs = figures.overlaps(ways)
+    if rules:
+        drawn["rules"] = plots.rules(rules)
+    return {"rules": rules, "pairs": pairs, "paired": [r for r in rules if any(r.name in pair for pair in pairs)]}
+
+
+def _scores(
+    inputs: ReportInputs, order: list[str], names: Mapping[str, str], drawn: dict[str, plots.Spec]
+) -> dict[str, Any]:
+    lines = scores.lines_of(inputs.thresholds)
+    found = [
+        histogram
+        for signal in sorted(inputs.signals, key=lambda s: (s != "quality", s != "heuristics", s))
+        if signal != "duplicates"
+        for histogram in scores.histograms(inputs.ledger, signal, inputs.signals[signal], lines)
+    ]
+    # Scores that decide something come first.
+    found.sort(key=lambda h: (h.signal != "quality", not h.lines))
+    shown = []
+    for histogram in found:
+        key = f"{histogram.signal}-{histogram.column}"
+        measured = histogram.measured()
+        drawn[key] = plots.histogram(histogram, order, names)
+        shown.append(
+            {
+                "key": key,
+                "signal": histogram.signal,
+                "column": histogram.column,
+                "n": sum(measured.values()),
+                "languages": len(measured),
+                "absent": [names[lang] for lang in order if lang not in measured],
+                "lines": histogram.lines,
+            }
+        )
+    return {"scores": shown}
+
+
+def _signals(inputs: ReportInputs, names: Mapping[str, str], drawn: dict[str, plots.Spec]) -> dict[str, Any]:
+    context: dict[str, Any] = {"identified": None, "duplicates": None}
+    if "identify" in inputs.signals:
+        context["identified"] = figures.identified(inputs.ledger, inputs.signals["identify"])
+        drawn["identified"] = plots.identified(context["identified"], names)
+    if "duplicates" in inputs.signals:
+        folder = inputs.signals["duplicates"]
+        sizes = figures.cluster_sizes(folder)
+        if sizes:
+            drawn["clusters"] = plots.clusters(sizes)
+        context["duplicates"] = {
+            "sizes": sizes,
+            "clusters": sum(n for _, n in sizes),
+            "members": sum(size * n for size, n in sizes),
+            "largest": max((size for size, _ in sizes), default=0),
+            "rows": figures.clustered(inputs.ledger, folder),
+            "shared": figures.shared(inputs.ledger, folder),
+        }
+    return context
+
+
+def _documents(inputs: ReportInputs, languages: int, duplicates: dict[str, Any] | None) -> dict[str, Any]:
+    """Draw all documents to be read, and fetch their texts at once."""
+    dropped = examples.dropped(inputs.ledger)
+    borderline = examples.borderline(inputs.ledger, languages)
+    clusters = [] if duplicates is None else examples.largest_clusters(inputs.ledger, inputs.signals["duplicates"])
+    lists = [*dropped.values(), borderline, *(members for _, members in clusters)]
+    known = examples.texts(inputs.corpus, (row["id"] for rows in lists for row in rows))
+    if duplicates is not None:
+        duplicates["largest_clusters"] = [
+            examples.Cluster(**about, members=tuple(examples.example(row, known) for row in members))
+            for about, members in clusters
+        ]
+    return {
+        "examples": {rule: [examples.example(row, known) for row in rows] for rule, rows in dropped.items()},
+        "borderline": [examples.example(row, known) for row in borderline],
+        "shown": sum(map(len, lists)),
+    }
+
+
+def _figures(context: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the key figures at the head of the page."""
+    total: figures.Funnel = context["total"]
+    scripts = {language.parse(code).script for code in context["order"]}
+    duplicates = sum(r.credited for r in context["rules"] if figures.stage(r.name) == "duplicates")
+    shown = [
+        ("documents read", _num(total.read), f"{_size(total.read_bytes)} of text"),
+        ("kept", _num(total.kept), f"{_pct(total.kept / total.read)}, {_size(total.kept_bytes)} of text"),
+        ("languages", _num(len(context["order"])), f"in {len(scripts)} scripts"),
+        ("dropped as duplicates", _num(duplicates), f"{_pct(duplicates / total.read)} of the documents"),
+    ]
+    if context["quarantine"] is not None:
+        rows = context["quarantine"]["total"]
+        shown.append(("in quarantine", _num(rows), f"rows beside the {_num(total.read)} documents"))
+    if context["mixture"] is not None:
+        mixture = context["mixture"]
+        most = max((row["epochs"] for row in mixture["rows"] if row["epochs"] is not None), default=0.0)
+        shown.append(("training tokens", _short_number(mixture["tokens"]), f"{mixture['method']}, ≤ {most:.2g} epochs"))
+    return [{"what": what, "value": value, "note": note} for what, value, note in shown]
+
+
+def _provenance(records: Mapping[str, Mapping[str, JSON]]) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = []
+    versions: dict[str, JSON] = {}
+    warnings: list[tuple[str, str]] = []
+    for name, found in records.items():
+        identity, counts, notes = found["identity"], found["counts"], found["notes"]
+        assert isinstance(identity, dict) and isinstance(counts, dict) and isinstance(notes, dict)
+        steps.append(
+            {
+                "name": name,
+                "version": identity["version"],
+                "fingerprint": found["fingerprint"],
+                "counts": sorted(counts.items()),
+            }
+        )
+        versions |= dict(found["versions"]) if isinstance(found["versions"], dict) else {}
+        told = notes.get("warnings", [])
+        warnings += [(name, str(text)) for text in told] if isinstance(told, list) else []
+    return {"steps": steps, "versions": sorted(versions.items()), "warnings": warnings}
+
+
+def _names(order: list[str]) -> dict[str, str]:
+    """Return the English name of each language, with the script where a name comes twice."""
+    plain = {code: language.parse(code).name for code in order}
+    common = [name for name in plain.values() if list(plain.values()).count(name) > 1]
+    return {code: f"{name} ({language.parse(code).script})" if name in common else name for code, name in plain.items()}
+
+
+def _render(context: dict[str, Any]) -> str:
+    scripts = [_resource(name) for name in _SCRIPTS]
+    allowed = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    # Vega compiles its expressions, which are this page's own, hence unsafe-eval; styles carry numbers for bars.
+    policy = (
+        f"default-src 'none'; script-src {allowed} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return (
+        _environment()
+        .get_template("template.html")
+        .render(
+            context,
+            policy=policy,
+            style=Markup(_resource("style.css")),
+            scripts=[Markup(script) for script in scripts],
+            stands_out=figures.stands_out,
+            drawn_with=_VENDORED | {"altair": altair.__version__},
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("glotmix", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"num": _num, "pct": _pct, "short": _short, "size": _size, "tag": excerpt.tag, "soft": _soft}
+    return environment
+
+
+@cache
+def _resource(name: str) -> str:
+    text = (files("glotmix") / "report" / name).read_text("utf-8")
+    # The bundles name source maps that nobody ships.
+    return re.sub(r"\n//# sourceMappingURL=.*\n?$", "\n", text)
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _soft(name: str) -> Markup:
+    """Escape a rule's name, with places where its line may break."""
+    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(name))))
+
+
+def _num(value: int) -> str:
+    return f"{value:,}"
+
+
+def _pct(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _short(share: float) -> str:
+    """Write a share for a cell of a matrix, in percent: a dot is none, and what is there is never 0."""
+    if share == 0:
+        return "·"
+    return f"{100 * share:.0f}" if share >= 0.0095 else "<1"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} TB"
+
+
+def _short_number(value: int) -> str:
+    for power, letter in ((12, "T"), (9, "B"), (6, "M"), (3, "k")):
+        if value >= 10**power:
+            return f"{value / 10**power:.3g} {letter}"
+    return str(value)

@@ -1,0 +1,336 @@
+"""The plots of the report: small tables in, Vega-Lite specifications out (made and checked by Altair).
+
+Colours are variables of the page's style sheet, so one drawing fits a light screen, a dark one, and paper. Nothing here
+counts or chooses: that is done in `figures` and `scores`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import altair as alt
+
+from glotmix.report.figures import Funnel, Identified, Rule, in_order
+from glotmix.report.scores import Histogram
+
+Spec: TypeAlias = dict[str, Any]
+
+_ROW = 24
+"""Height of a horizontal bar and its gap, pixels."""
+
+_RIDGE = 40
+"""Height of one language in a histogram, pixels."""
+
+_LABELS = 150
+"""Widest that names beside an axis may be, pixels."""
+
+
+def funnel(rows: Sequence[Funnel], names: Mapping[str, str]) -> Spec:
+    """Draw, for each language, the share of its documents that was kept and that each stage dropped."""
+    stages = in_order(s for row in rows for s in row.dropped)
+    colours = {"kept": "var(--kept)"} | {s: f"var(--stage-{s}, var(--unknown))" for s in stages}
+    values = [
+        {"name": names[row.key], "part": part, "documents": row.kept if part == "kept" else row.dropped.get(part, 0)}
+        | {"whole": row.read}
+        for row in rows
+        for part in colours
+    ]
+    return _shares(values, colours, "share of the documents read", "read")
+
+
+def identified(rows: Sequence[Identified], names: Mapping[str, str]) -> Spec:
+    """Draw, for each declared language, the share of documents that read as it, as another, or cannot be judged."""
+    colours = {
+        "reads as declared": "var(--kept)",
+        "reads as another": "var(--stage-language)",
+        "not known to the model": "var(--unknown)",
+    }
+    values = [
+        {"name": names[row.lang], "part": part, "documents": documents, "whole": row.documents}
+        for row in rows
+        for part, documents in zip(colours, (row.agree, row.differ, row.unknown), strict=True)
+    ]
+    return _shares(values, colours, "share of the documents", "identified")
+
+
+def rules(rows: Sequence[Rule]) -> Spec:
+    """Draw, for each rule, how many documents fail it alone and how many together with others."""
+    colours = {"fail this rule alone": "var(--dropped)", "fail others too": "var(--dropped-soft)"}
+    values = [
+        {"name": row.name, "part": part, "documents": documents, "whole": row.failing}
+        for row in rows
+        for part, documents in zip(colours, (row.alone, row.together), strict=True)
+    ]
+    axis = alt.Axis(format="~s", tickMinStep=1, tickCount=6)
+    x = alt.X("documents:Q", title="documents that fail the rule", axis=axis)
+    return _bars(values, colours, x, [alt.Tooltip("whole:Q", title="fail it in all", format=",")], 230)
+
+
+def _shares(values: list[Spec], colours: Mapping[str, str], title: str, whole: str) -> Spec:
+    shares = [v | {"share": v["documents"] / v["whole"]} for v in values]
+    axis = alt.Axis(format="%", tickCount=6)
+    x = alt.X("share:Q", title=title, stack="zero", axis=axis, scale=alt.Scale(domain=[0, 1]))
+    told = [alt.Tooltip("whole:Q", title=whole, format=","), alt.Tooltip("share:Q", format=".1%")]
+    return _bars(shares, colours, x, told, _LABELS)
+
+
+def _bars(values: list[Spec], colours: Mapping[str, str], x: alt.X, told: list[alt.Tooltip], labels: int) -> Spec:
+    """Draw one bar per name, its parts stacked in the order of `colours`."""
+    order = {part: number for number, part in enumerate(colours)}
+    names = list(dict.fromkeys(v["name"] for v in values))
+    chart = (
+        alt.Chart(_inline([v | {"order": order[v["part"]]} for v in values]))
+        .mark_bar(height={"band": 0.78})
+        .encode(
+            y=_names(names, limit=labels),
+            x=x,
+            color=alt.Color("part:N", legend=None, scale=_scale(colours)),
+            order="order:O",
+            tooltip=[
+                alt.Tooltip("name:N", title="of"),
+                alt.Tooltip("part:N", title="part"),
+                alt.Tooltip("documents:Q", format=","),
+                *told,
+            ],
+        )
+        .properties(width="container", height=_ROW * len(names))
+    )
+    return _finish(chart, [("■", colour, part) for part, colour in colours.items()])
+
+
+def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) -> Spec:
+    """Draw one score as a ridge per language, kept and dropped stacked, with the thresholds as lines.
+
+    Every ridge is as high as its own fullest bin: shapes compare, sizes are told by n.
+    """
+    scale, measured = shown.scale, shown.measured()
+    langs = [lang for lang in order if lang in measured]
+    row = {lang: number for number, lang in enumerate(langs)}
+    cells = sorted((row[lang], number, kept, dropped) for (lang, number), (kept, dropped) in shown.cells.items())
+    labels = [f"{names[lang]} ({measured[lang]:,})" for lang in langs]
+    unit = "pow(10, {})" if scale.log else "{}"
+    left, right = f"{scale.low:g} + datum.b * {scale.step:g}", f"{scale.low:g} + (datum.b + 1) * {scale.step:g}"
+    base = (
+        alt.Chart(_csv("r,b,k,d", cells))
+        .transform_calculate(
+            x=unit.format(left),
+            x2=unit.format(right),
+            n="datum.k + datum.d",
+            name=f"{_array([names[lang] for lang in langs])}[datum.r]",
+            foot=f"datum.r + {_FOOT}",
+        )
+        .transform_joinaggregate(most="max(n)", groupby=["r"])
+        .transform_calculate(
+            middle=f"datum.foot - {_FOOT - 0.08} * datum.k / datum.most",
+            top=f"datum.foot - {_FOOT - 0.08} * datum.n / datum.most",
+            values="format(datum.x, '.4~g') + ' to ' + format(datum.x2, '.4~g')",
+        )
+    )
+    x = alt.X(
+        "x:Q",
+        title=f"{shown.column}{' (logarithmic)' if scale.log else ''}",
+        scale=alt.Scale(
+            domain=[scale.edge(0), scale.edge(scale.bins)], type="log" if scale.log else "linear", nice=False
+        ),
+        axis=alt.Axis(format="~g" if not scale.log else "~s", tickCount=6, grid=True),
+    )
+    axis = alt.Axis(
+        values=[number + _FOOT for number in range(len(langs))],
+        labelExpr=f"{_array(labels)}[floor(datum.value)]",
+        labelLimit=_LABELS + 30,
+        labelBaseline="bottom",
+        labelOffset=2,
+        grid=True,
+        domain=False,
+        ticks=False,
+    )
+    y_scale = alt.Scale(domain=[0, len(langs)], reverse=True, nice=False, zero=False)
+    tooltip = [
+        alt.Tooltip("name:N", title="language"),
+        alt.Tooltip("values:N", title=shown.column),
+        alt.Tooltip("k:Q", title="kept", format=","),
+        alt.Tooltip("d:Q", title="dropped", format=","),
+    ]
+    layers: list[alt.Chart] = [
+        base.mark_rect(color=f"var(--{part})").encode(
+            x=x,
+            x2="x2:Q",
+            y=alt.Y(f"{bottom}:Q", title=None, scale=y_scale, axis=axis),
+            y2=f"{top}:Q",
+            tooltip=tooltip,
+        )
+        for part, bottom, top in (("kept", "foot", "middle"), ("dropped", "middle", "top"))
+    ]
+    drawn = [
+        {
+            "at": scale.inside(line.value),
+            "foot": row[line.lang] + _FOOT,
+            "top": row[line.lang] + 0.08,
+            "name": names[line.lang],
+            "value": line.value,
+            "sign": "▸" if line.side == "high" else "◂",
+            "side": line.side,
+            "origin": line.origin,
+            "drops": "larger values" if line.side == "high" else "smaller values",
+        }
+        for line in shown.lines
+        if line.value is not None and line.lang in row
+    ]
+    if drawn:
+        layers += _threshold_layers(drawn)
+    chart = alt.layer(*layers).properties(width="container", height=_RIDGE * len(langs))
+    key = [("■", "var(--kept)", "kept"), ("■", "var(--dropped)", "dropped")]
+    return _finish(chart, [*key, ("│", "var(--line)", "threshold")] if drawn else key)
+
+
+_FOOT = 0.96
+"""Where the bars of a ridge stand, as a part of its height from above."""
+
+
+def _threshold_layers(drawn: list[Spec]) -> list[alt.Chart]:
+    tooltip = [
+        alt.Tooltip("name:N", title="language"),
+        alt.Tooltip("value:Q", title="threshold", format=".4~g"),
+        alt.Tooltip("drops:N", title="drops"),
+        alt.Tooltip("origin:N", title="from"),
+    ]
+    base = alt.Chart(_inline(drawn)).encode(x="at:Q", y="top:Q", tooltip=tooltip)
+    return [
+        base.mark_rule(color="var(--line)", strokeWidth=1.5).encode(y2="foot:Q"),
+        *(
+            base.transform_filter(f"datum.side === '{side}'")
+            .mark_text(color="var(--line)", fontSize=11, align="right" if side == "low" else "left", dx=shift, dy=5)
+            .encode(text="sign:N")
+            for side, shift in (("low", -2), ("high", 2))
+        ),
+    ]
+
+
+def clusters(sizes: Sequence[tuple[int, int]]) -> Spec:
+    """Draw how many clusters of duplicates there are of each size (sizes in ranges of a power of two)."""
+    counts: dict[int, int] = {}
+    for size, number in sizes:
+        power = size.bit_length() - 1
+        counts[power] = counts.get(power, 0) + number
+    ranges = {p: f"{2**p:,}–{2 ** (p + 1) - 1:,} documents" for p in counts}
+    values = [{"size": ranges[p], "clusters": counts[p]} for p in sorted(counts)]
+    base = alt.Chart(_inline(values)).encode(
+        y=_names([str(v["size"]) for v in values], column="size"),
+        x=alt.X("clusters:Q", title="clusters", axis=alt.Axis(format="~s", tickMinStep=1, tickCount=6)),
+        tooltip=[alt.Tooltip("size:N", title="clusters of"), alt.Tooltip("clusters:Q", format=",")],
+    )
+    bars = base.mark_bar(height={"band": 0.78}, color="var(--stage-duplicates)")
+    numbers = base.mark_text(align="left", dx=4, color="var(--ink)").encode(text=alt.Text("clusters:Q", format=","))
+    return _finish(alt.layer(bars, numbers).properties(width="container", height=_ROW * len(values)))
+
+
+def intervals(
+    rows: Sequence[Mapping[str, Any]],
+    order: Sequence[str],
+    series: Sequence[str],
+    title: str,
+    form: str,
+    reference: float | None = None,
+) -> Spec:
+    """Draw points with intervals: one row per name, one colour and shape per series.
+
+    Args:
+        rows: ``name, series, value, low, high, note``; low and high are None where there is no interval.
+        order: the names from top to bottom.
+        series: the series, the most important first.
+        title: of the axis.
+        form: a number format of D3.
+        reference: a value to draw a line at, such as the AUC of chance.
+    """
+    shapes = {n: tuple(_SHAPES.items())[i % len(_SHAPES)] for i, n in enumerate(series)}
+    colours = {n: f"var(--series-{i % len(_SHAPES)})" for i, n in enumerate(series)}
+    colour = alt.Color("series:N", legend=None, scale=_scale(colours))
+    shape = alt.Shape("series:N", legend=None, scale=_scale({n: drawn for n, (drawn, _) in shapes.items()}))
+    values = [row | {"span": _span(row, form)} for row in map(dict, rows)]
+    base = alt.Chart(_inline(values)).encode(
+        y=_names(list(order)),
+        tooltip=[
+            alt.Tooltip("name:N", title="language"),
+            alt.Tooltip("series:N", title="series"),
+            alt.Tooltip("value:Q", title=title, format=form),
+            alt.Tooltip("span:N", title="interval"),
+            alt.Tooltip("note:N", title="n"),
+        ],
+    )
+    axis = alt.Axis(format=form, grid=True, tickCount=6)
+    x = alt.X("value:Q", title=title, axis=axis, scale=alt.Scale(zero=False, padding=10))
+    offset = alt.YOffset("series:N", sort=list(series), scale=alt.Scale(paddingOuter=0.5))
+    layers = [base.mark_point(filled=True, size=46, opacity=1).encode(x=x, yOffset=offset, color=colour, shape=shape)]
+    if any(row["low"] is not None for row in rows):
+        bars = base.transform_filter("datum.low !== null").mark_rule(strokeWidth=2, opacity=0.55)
+        layers.insert(0, bars.encode(x="low:Q", x2="high:Q", yOffset=offset, color=colour))
+    if reference is not None:
+        line = alt.Chart(_inline([{"at": reference}])).mark_rule(strokeDash=[4, 3], color="var(--muted)")
+        layers.insert(0, line.encode(x="at:Q"))
+    height = len(order) * max(_ROW, 9 * len(series) + 6)
+    key = [(glyph, colours[n], n) for n, (_, glyph) in shapes.items()]
+    return _finish(alt.layer(*layers).properties(width="container", height=height), key)
+
+
+_SHAPES = {"circle": "●", "diamond": "◆", "square": "■", "triangle-up": "▲", "cross": "✚", "triangle-down": "▼"}
+
+
+def _span(row: Mapping[str, Any], form: str) -> str:
+    if row["low"] is None:
+        return "no interval"
+    return " to ".join(f"{row[end]:.1%}" if "%" in form else f"{row[end]:.3f}" for end in ("low", "high"))
+
+
+def _names(order: list[str], column: str = "name", limit: int = _LABELS) -> alt.Y:
+    axis = alt.Axis(labelLimit=limit, ticks=False, domain=False, grid=False)
+    return alt.Y(f"{column}:N", title=None, sort=order, axis=axis)
+
+
+def _scale(of: Mapping[str, str]) -> alt.Scale:
+    return alt.Scale(domain=list(of), range=list(of.values()))
+
+
+def _inline(values: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+    return alt.InlineData(values=[dict(v) for v in values])
+
+
+def _csv(header: str, rows: Sequence[tuple[int, ...]]) -> alt.InlineData:
+    """Give numbers as CSV: a third of the bytes of JSON, in a page that holds tens of thousands of them."""
+    text = "\n".join([header, *(",".join(map(str, row)) for row in rows)])
+    numbers = dict.fromkeys(header.split(","), "number")
+    return alt.InlineData(values=text, format=alt.CsvDataFormat(type="csv", parse=numbers))
+
+
+def _array(texts: Sequence[str]) -> str:
+    """Write a list of texts as an expression of Vega."""
+    return "[" + ", ".join("'" + t.replace("\\", "\\\\").replace("'", "\\'") + "'" for t in texts) + "]"
+
+
+def _finish(chart: Any, key: Sequence[tuple[str, str, str]] = ()) -> Spec:
+    """Set the style that all plots share, check the specification against Vega-Lite's schema, and return it.
+
+    Args:
+        chart: the plot.
+        key: (sign, colour, meaning) of each series; the page writes it beside the plot, where it can wrap.
+    """
+    text = "system-ui, sans-serif"
+    styled = chart.configure(
+        background="transparent",
+        font=text,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            labelColor="var(--ink)",
+            titleColor="var(--muted)",
+            titleFontWeight="normal",
+            gridColor="var(--grid)",
+            tickColor="var(--grid)",
+            domainColor="var(--grid)",
+            labelFontSize=12,
+            titleFontSize=12,
+            labelPadding=6,
+            titlePadding=8,
+        ),
+    )
+    spec: Spec = styled.properties(usermeta={"key": [list(entry) for entry in key]}).to_dict()
+    # The page names the library's version; a link to the schema would be the only address in it.
+    spec.pop("$schema", None)
+    return spec

@@ -1,0 +1,191 @@
+"""Histograms of every score, per language: the same bins for all languages, so that they compare."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import daft
+import pyarrow as pa
+import pyarrow.parquet as pq
+from daft import DataType, col, lit
+from daft.functions import approx_percentiles, is_nan, log10
+
+from glotmix import table
+from glotmix.report.figures import parts
+
+BINS = 32
+"""Bins of a histogram, about: their width is a round number."""
+
+_WIDE = 50
+"""Values from 1 upwards (lengths, counts) that span more than this factor are binned by their logarithm."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Equal bins over the values, or over their decimal logarithms.
+
+    Args:
+        low: the left edge of the first bin (its logarithm where `log`).
+        step: width of a bin.
+        bins: how many.
+        log: whether values are binned by their logarithm.
+    """
+
+    low: float
+    step: float
+    bins: int
+    log: bool
+
+    def edge(self, number: int) -> float:
+        """Return the left edge of bin `number`, in the unit of the values."""
+        at = self.low + number * self.step
+        return 10.0**at if self.log else at
+
+    def inside(self, value: float) -> float:
+        """Return the value, or the nearer end of the scale where it lies beyond."""
+        return min(max(value, self.edge(0)), self.edge(self.bins))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A threshold of one language.
+
+    Args:
+        lang: language.
+        side: ``low`` (smaller values are dropped) or ``high``.
+        value: the threshold, None where the rule is off.
+        origin: where it came from, in words.
+        documents: how many documents it was derived from.
+    """
+
+    lang: str
+    side: str
+    value: float | None
+    origin: str
+    documents: int | None
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """One score of all languages.
+
+    Args:
+        signal: the signal that the score belongs to.
+        column: its column there.
+        scale: the bins; values beyond them are counted in the outermost.
+        cells: (language, bin) → (documents kept, documents dropped).
+        lines: the thresholds on this column.
+    """
+
+    signal: str
+    column: str
+    scale: Scale
+    cells: dict[tuple[str, int], tuple[int, int]]
+    lines: tuple[Line, ...]
+
+    def measured(self) -> dict[str, int]:
+        """Return how many documents of each language have this score."""
+        counts: dict[str, int] = defaultdict(int)
+        for (lang, _), (kept, dropped) in self.cells.items():
+            counts[lang] += kept + dropped
+        return dict(counts)
+
+
+def lines_of(thresholds: Path | None) -> dict[str, list[Line]]:
+    """Return the thresholds by column, sorted by language and side."""
+    found: dict[str, list[Line]] = defaultdict(list)
+    if thresholds is not None:
+        for row in table.read([thresholds]).to_pylist():
+            found[row["column"]].append(Line(row["lang"], row["side"], row["value"], row["origin"], row.get("n")))
+    return {column: sorted(lines, key=lambda x: (x.lang, x.side)) for column, lines in sorted(found.items())}
+
+
+def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Line]]) -> Iterator[Histogram]:
+    """Yield a histogram for each score of a signal; a column without any value yields none.
+
+    Args:
+        ledger: tells the language of a document and whether it was kept.
+        signal: name of the signal, such as ``heuristics``.
+        folder: the signal.
+        lines: thresholds by column.
+    """
+    files = parts(folder)
+    schema = pq.read_schema(files[0])
+    columns = [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
+    joined = (
+        table.scan(parts(ledger), ["id", "lang", "kept"])
+        .join(table.scan(files, ["id", *columns]), on="id")
+        .exclude("id")
+        .collect()
+    )
+    for column in columns:
+        mine = lines.get(column, [])
+        values = joined.select(col("lang"), col("kept"), col(column).cast(DataType.float64()).alias("value")).where(
+            col("value").not_null() & ~is_nan(col("value"))
+        )
+        scale = _scale(values, mine, pa.types.is_integer(schema.field(column).type))
+        if scale is not None:
+            yield Histogram(signal, column, scale, _count(values, scale), tuple(mine))
+
+
+def _scale(values: daft.DataFrame, lines: list[Line], whole: bool) -> Scale | None:
+    """Choose bins that show the 1st to the 99th percentile of every language, and every threshold."""
+    ends = table.collect(
+        values.groupby("lang").agg(
+            approx_percentiles(col("value"), [0.01, 0.99]).alias("ends"),
+            col("value").min().alias("least"),
+            col("value").max().alias("most"),
+        )
+    ).to_pylist()
+    if not ends:
+        return None
+    drawn = [line.value for line in lines if line.value is not None]
+    # The percentiles are approximate: kept within what was seen, then rounded outwards.
+    low = min([*(max(e["ends"][0], e["least"]) for e in ends), *drawn])
+    high = max([*(min(e["ends"][1], e["most"]) for e in ends), *drawn])
+    return scale_of(low, high, whole)
+
+
+def scale_of(low: float, high: float, whole: bool = False) -> Scale:
+    """Return about `BINS` bins of a round width from `low` to `high`.
+
+    >>> scale_of(0.0, 0.31)
+    Scale(low=0.0, step=0.01, bins=32, log=False)
+    >>> scale_of(80, 90_000, whole=True)
+    Scale(low=1.9, step=0.1, bins=31, log=True)
+    """
+    log = low >= 1 and high / low > _WIDE
+    if log:
+        low, high = math.log10(low), math.log10(high)
+    step = _round_up((high - low) / BINS) if high > low else 1.0
+    if whole and not log:
+        step = max(1.0, step)
+    first = math.floor(low / step + 1e-9)
+    bins = max(1, math.floor(high / step + 1e-9) + 1 - first)
+    return Scale(round(first * step, 12), step, bins, log)
+
+
+def _round_up(step: float) -> float:
+    """Return the smallest of 1, 2, 2.5, 5 times a power of ten that is at least `step`, up to a tenth."""
+    power = 10.0 ** math.floor(math.log10(step))
+    factor = next((f for f in (1, 2, 2.5, 5) if step <= 1.1 * f * power), 10)
+    return float(f"{factor * power:.6g}")
+
+
+def _count(values: daft.DataFrame, scale: Scale) -> dict[tuple[str, int], tuple[int, int]]:
+    value = col("value")
+    if scale.log:
+        value = log10(value.clip(lit(scale.edge(0)), lit(scale.edge(scale.bins))))
+    # The small addition keeps a value that stands on an edge, such as 0.3 in 32 bits, in the bin that begins there.
+    at = ((value - lit(scale.low)) / lit(scale.step) + lit(1e-6)).floor()
+    number = at.clip(lit(0.0), lit(float(scale.bins - 1))).cast(DataType.int32())
+    rows = table.collect(
+        values.with_column("bin", number).groupby("lang", "bin", "kept").agg(col("value").count().alias("n"))
+    ).to_pylist()
+    cells: dict[tuple[str, int], tuple[int, int]] = {}
+    for row in rows:
+        kept, dropped = cells.get((row["lang"], row["bin"]), (0, 0))
+        cells[row["lang"], row["bin"]] = (kept + row["n"], dropped) if row["kept"] else (kept, dropped + row["n"])
+    return dict(sorted(cells.items()))
