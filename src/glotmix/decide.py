@@ -45,12 +45,19 @@ class Deciding:
         """Return the value of a setting of a language, as a source may have changed it."""
         return self._resolve(lang, source)[key].value
 
-    def make(self, output: Output) -> Counts:
-        """Write ``thresholds.parquet`` and the parts of the ledger."""
+    def make_thresholds(self, output: Output) -> Counts:
+        """Write ``thresholds.parquet``: the lines that the rules of the heuristics draw, per language."""
+        _, measured = self.documents()
+        limits = thresholds.derive(measured, self._bounds, self.recipe.select.min_documents)
+        table.write(limits, output.path / "thresholds.parquet")
+        return {"documents": measured.num_rows, "thresholds": limits.num_rows}
+
+    def make_ledger(self, output: Output) -> Counts:
+        """Write the parts of the ledger."""
         documents, measured = self.documents()
         decisions = ledger.Decisions(documents.num_rows)
         decisions.apply(ledger.wrong_language(documents, self._language_policy))
-        limits = thresholds.derive(measured, self._bounds, self.recipe.select.min_documents)
+        limits = table.read(table.shards(self.work.at("thresholds")))
         for failures in thresholds.failures(measured, limits):
             decisions.apply(ledger.Failures(failures.rule, failures.rows, failures.evidence))
         found, partners = ledger.duplicates(documents, decisions.alive(), self._representatives)
@@ -62,8 +69,15 @@ class Deciding:
         weight = pa.array(np.ones(documents.num_rows, np.float32))
         rows = ledger.assemble(documents, decisions, lines, weight)
         self._note(output, rows, survivors)
-        table.write(limits, output.path / "thresholds.parquet")
         return self._write(output, rows)
+
+    def make_mixture(self, output: Output) -> Counts:
+        """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
+        rows = table.read(table.shards(self.work.at("ledger")), ["id", "lang", "bytes", "tokens", "kept"])
+        made = mixing.plan(available(rows, rows["kept"].combine_chunks()), self.recipe.mix)
+        mixing.write(made, output.path)
+        output.notes["warnings"] = list(made.warnings)
+        return {"languages": len(made.mixture.rows), "tokens": made.tokens}
 
     def documents(self) -> tuple[pa.Table, pa.Table]:
         """Return what is known of every document, in corpus order: the ledger's columns, and the heuristics.
@@ -164,23 +178,4 @@ def available(documents: pa.Table, alive: Any) -> Available:
     """Count documents, bytes and tokens per language among the documents that are alive."""
     held = documents.filter(pa.array(alive)).group_by("lang")
     sums = held.aggregate([("id", "count"), ("bytes", "sum"), ("tokens", "sum")]).sort_by("lang")
-    return Available.of(
-        {r["lang"]: (r["id_count"], r["bytes_sum"], r["tokens_sum"]) for r in sums.to_pylist()}
-    )
-
-
-def make_mixture(work: "Work", output: Output) -> Counts:
-    """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
-    rows = table.read(ledger_parts(work.at("ledger")), ["id", "lang", "bytes", "tokens", "kept"])
-    made = mixing.plan(available(rows, rows["kept"].combine_chunks()), work.recipe.mix)
-    mixing.write(made, output.path)
-    output.notes["warnings"] = list(made.warnings)
-    return {"languages": len(made.mixture.rows), "tokens": made.tokens}
-
-
-def ledger_parts(folder: Path) -> list[Path]:
-    """Return the parts of a ledger, in the order of the corpus."""
-    return sorted(folder.glob("part-*.parquet"))
-
-
-Maker = Callable[[Output], Counts]
+    return Available.of({r["lang"]: (r["id_count"], r["bytes_sum"], r["tokens_sum"]) for r in sums.to_pylist()})

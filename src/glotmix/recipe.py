@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glotmix.corpus.sources import Source
 from glotmix.errors import RequestError, did_you_mean
-from glotmix.mix.plan import MixConfig
+from glotmix.mix.config import MixConfig
+from glotmix.quality.features import Normalise
+from glotmix.quality.heads import Kind
 from glotmix.signals.duplicates import DuplicatesConfig
 
 
@@ -60,9 +62,9 @@ class QualitySection(Section):
     anchors: tuple[str, ...] = Field(
         ("builtin",), description="files of labelled documents (text, lang, label); 'builtin' is the set that ships"
     )
-    head: Literal["boosting", "logistic"] = "boosting"
-    normalise: bool = Field(True, description="features as z-scores against their own language")
-    seeds: int = Field(3, ge=1, description="heads trained and averaged")
+    head: Kind = Field("both", description="logistic regression, gradient boosting, or the mean of both")
+    normalise: Normalise = Field("normal", description="how a feature is held against its own language")
+    seeds: int = Field(3, ge=1, description="boosters trained and averaged")
 
 
 class SelectSection(Section):

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
@@ -29,6 +30,9 @@ LAYERS = ("default", "script", "family", "language", "source")
 """From general to specific."""
 
 Value: TypeAlias = "bool | int | float | str | dict[str, float] | None"
+FILE = Path(str(files("glotmix") / "data" / "settings.yaml"))
+"""What ships with glotmix."""
+
 BUILT_IN = "built-in"
 RECIPE = "recipe"
 
@@ -117,8 +121,7 @@ def known() -> tuple[str, ...]:
 
 @cache
 def _built_in() -> dict[tuple[str, str | None], dict[str, Value]]:
-    text = (files("glotmix") / "data" / "settings.yaml").read_text("utf-8")
-    layers = yaml.safe_load(text)
+    layers = yaml.safe_load(FILE.read_text("utf-8"))
     keys = frozenset(key for key, _ in _leaves(layers["default"], "settings.default"))
     return _checked(layers, BUILT_IN, keys)
 

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from glotmix import decide, record
+from glotmix import decide, publish, record, settings
 from glotmix.corpus import read, write
+from glotmix.corpus.sources import IDENTIFY
 from glotmix.errors import RequestError
-from glotmix.quality import rater
+from glotmix.mix import plan
+from glotmix.quality import anchors, rater
+from glotmix.quality.heads import Head
 from glotmix.recipe import Recipe
-from glotmix.record import Counts, Output, digest, digest_file
-from glotmix.select import ledger
-from glotmix.signals import duplicates, heuristics, identify, rate, signatures
+from glotmix.record import Counts, Output, digest_file
+from glotmix.report import page
+from glotmix.select import ledger, thresholds
+from glotmix.signals import duplicates, heuristics, identifiers, identify, rate, signatures, tokens
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,17 @@ class Work:
         """Files of labelled documents."""
         if self.recipe.quality is None:
             return []
-        builtin = Path(str(files("glotmix") / "data" / "anchors" / "unnatural.parquet"))
-        found = [builtin if a == "builtin" else self.path(a) for a in self.recipe.quality.anchors]
+        found = [anchors.shipped() if a == "builtin" else self.path(a) for a in self.recipe.quality.anchors]
         for path in found:
             if not path.is_file():
                 raise RequestError(f"quality.anchors: there is no file {path}", "quality.anchors=[builtin]")
         return found
+
+    @property
+    def identifier(self) -> str:
+        """The model of identification: a name, or the path of a file."""
+        model = self.recipe.signals.identify.model
+        return model if model == "py3langid" else str(self.path(model))
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -79,12 +85,200 @@ class Work:
 
 def steps_of(work: Work) -> list[Step]:
     """Return the steps of a recipe in the order of the work."""
+    deciding = decide.Deciding(work)
+    rules = {
+        "settings": work.recipe.settings,
+        "built-in": digest_file(settings.FILE),
+        "select": work.recipe.select.model_dump(mode="json"),
+    }
+    budget = work.recipe.mix.model_dump(mode="json")
     return [
         _corpus(work),
         *_signals(work),
         *(_quality(work) if work.recipe.quality is not None else ()),
-        decide.ledger_step(work),
-        decide.mixture_step(work),
+        Step(
+            "thresholds",
+            thresholds.VERSION,
+            deciding.make_thresholds,
+            needs=("corpus", "signals/heuristics"),
+            config=lambda: rules,
+        ),
+        Step(
+            "ledger",
+            ledger.VERSION,
+            deciding.make_ledger,
+            needs=("corpus", *work.signals, "thresholds"),
+            config=lambda: rules | ({"mix": budget} if work.recipe.select.retain == "budget" else {}),
+        ),
+        Step("mixture", plan.VERSION, deciding.make_mixture, needs=("ledger",), config=lambda: budget),
         _dataset(work),
         _report(work),
     ]
+
+
+def _corpus(work: Work) -> Step:
+    section = work.recipe.corpus
+    guessed = any(s.language == IDENTIFY for s in section.sources)
+
+    def make(output: Output) -> Counts:
+        label = None
+        if guessed:
+            label = partial(identify.label, model=work.identifier, max_chars=work.recipe.signals.identify.max_chars)
+        return read.make(output, section.sources, work.base, label, section.max_chars, section.max_quarantined)
+
+    def config() -> Mapping[str, Any]:
+        # Where the files lie, how they rank and what they were made from changes no document.
+        sources = [s.model_dump(mode="json", exclude={"path", "rank", "derived_from"}) for s in section.sources]
+        identifier = {"identify": _identifier(work)} if guessed else {}
+        return {"sources": sources, "max_chars": section.max_chars} | identifier
+
+    return Step(
+        "corpus", read.VERSION, make, config=config, inputs=lambda: read.fingerprints(section.sources, work.base)
+    )
+
+
+def _identifier(work: Work) -> Mapping[str, Any]:
+    return {
+        "model": identifiers.fingerprint(work.identifier),
+        "max_chars": work.recipe.signals.identify.max_chars,
+        "version": identify.VERSION,
+    }
+
+
+def _signals(work: Work) -> list[Step]:
+    corpus = work.at("corpus")
+    section = work.recipe.signals
+    sources = work.recipe.corpus.sources
+    derived = {s.name: list(s.derived_from) for s in sources if s.derived_from}
+    steps = [
+        Step(
+            "signals/identify",
+            identify.VERSION,
+            lambda output: identify.make(output, corpus, work.identifier, section.identify.max_chars),
+            needs=("corpus",),
+            config=lambda: _identifier(work),
+        ),
+        Step(
+            "signals/heuristics",
+            heuristics.VERSION,
+            lambda output: heuristics.make(output, corpus),
+            needs=("corpus",),
+        ),
+        Step(
+            "signals/signatures",
+            signatures.VERSION,
+            lambda output: signatures.make(output, corpus, section.duplicates.signature),
+            needs=("corpus",),
+            config=lambda: section.duplicates.signature.model_dump(mode="json"),
+        ),
+        Step(
+            "signals/duplicates",
+            duplicates.VERSION,
+            lambda output: duplicates.make(
+                output, work.at("signals/signatures"), corpus, section.duplicates, derived
+            ),
+            needs=("corpus", "signals/signatures"),
+            config=lambda: section.duplicates.model_dump(mode="json") | {"derived_from": derived},
+        ),
+    ]
+    if section.tokens.tokenizer is not None:
+        tokenizer = work.path(section.tokens.tokenizer)
+        steps.append(
+            Step(
+                "signals/tokens",
+                tokens.VERSION,
+                lambda output: tokens.make(output, corpus, tokenizer),
+                needs=("corpus",),
+                inputs=lambda: {"tokenizer": digest_file(tokenizer)},
+            )
+        )
+    return steps
+
+
+def _quality(work: Work) -> list[Step]:
+    section = work.recipe.quality
+    assert section is not None
+    head = Head(kind=section.head, normalise=section.normalise, seeds=section.seeds)
+
+    def train(output: Output) -> Counts:
+        return rater.make(output, work.anchors, heuristics.measure, head, work.recipe.seed)
+
+    def apply(output: Output) -> Counts:
+        score = rater.load(work.at("rater"), work.at("signals/heuristics"), work.at("corpus"))
+        return rate.make(output, work.at("signals/heuristics"), work.at("corpus"), score)
+
+    return [
+        Step(
+            "rater",
+            rater.VERSION,
+            train,
+            config=lambda: section.model_dump(mode="json", exclude={"anchors"})
+            | {"seed": work.recipe.seed, "heuristics": heuristics.VERSION},
+            inputs=lambda: {f"anchors {n}": digest_file(path) for n, path in enumerate(work.anchors)},
+        ),
+        Step(
+            "signals/quality",
+            rate.VERSION,
+            apply,
+            needs=("corpus", "signals/heuristics", "rater"),
+        ),
+    ]
+
+
+def _dataset(work: Work) -> Step:
+    section = work.recipe.export
+
+    def make(output: Output) -> Counts:
+        counts = write.make(
+            output,
+            work.at("corpus"),
+            work.at("ledger"),
+            formats=section.formats,
+            shard_bytes=section.shard_mb * 10**6,
+            dropped=section.dropped,
+        )
+        publish.describe(work, output)
+        return counts
+
+    return Step(
+        "dataset",
+        write.VERSION,
+        make,
+        needs=("corpus", "ledger", "mixture"),
+        config=lambda: section.model_dump(mode="json") | {"name": work.recipe.name, "recipe": resolved(work.recipe)},
+    )
+
+
+def _report(work: Work) -> Step:
+    names = ("corpus", *work.signals, *(("rater",) if work.recipe.quality else ()), "thresholds", "ledger", "mixture")
+
+    def make(output: Output) -> Counts:
+        records = {name: found for name in names if (found := record.read(work.at(name))) is not None}
+        return page.make(
+            output,
+            page.ReportInputs(
+                name=work.recipe.name,
+                recipe=resolved(work.recipe),
+                ledger=work.at("ledger"),
+                corpus=work.at("corpus"),
+                records={name: vars(found) for name, found in records.items()},
+                thresholds=work.at("thresholds") / "thresholds.parquet",
+                signals={name.removeprefix("signals/"): work.at(name) for name in work.signals},
+                mixture=work.at("mixture") / "mixture.json",
+                audit=work.at("rater") / "audit.json" if work.recipe.quality else None,
+                quarantine=work.at("corpus") / "quarantine",
+            ),
+        )
+
+    return Step(
+        "report",
+        page.VERSION,
+        make,
+        needs=(*names, "dataset"),
+        config=lambda: {"name": work.recipe.name, "recipe": resolved(work.recipe)},
+    )
+
+
+def resolved(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe with every default filled in, less what says only where it runs."""
+    return recipe.model_dump(mode="json", exclude={"engine", "output"})

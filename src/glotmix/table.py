@@ -26,37 +26,44 @@ ROWS_PER_CALL = 512
 """Documents that a batch function is given at once: enough to pay for the call, few enough to spread over cores."""
 
 
+_STARTED: list[tuple[str, int | None]] = []
+
+
 def start(runner: Literal["local", "ray"] = "local", workers: int | None = None) -> None:
-    """Choose where queries run. Call it once, before the first query; results never depend on it.
+    """Choose where queries run, before the first of them; results never depend on it.
+
+    The engine is set up once per process: a later call for the same does nothing.
 
     Args:
-        runner: ``local`` (all cores of this machine) or ``ray`` (the cluster that `RAY_ADDRESS` names, or a local
-            one).
-        workers: how many cores to use; None for all. Linux only: elsewhere the system's own tools set it.
+        runner: ``local`` (this machine) or ``ray`` (the cluster that `RAY_ADDRESS` names, or a local one).
+        workers: how many cores to use on this machine; None for all.
 
     Raises:
         MissingExtraError: if Ray is asked for and not installed.
-        RequestError: if `workers` is not between 1 and the number of cores.
+        RequestError: if `workers` is not between 1 and the number of cores, or the engine already runs otherwise.
     """
-    if workers is not None:
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        if not 1 <= workers <= len(cores):
-            raise RequestError(
-                f"{workers} workers were asked for, and this process may use {len(cores)} cores",
-                f"--workers 1 to {len(cores)}",
-            )
-        os.sched_setaffinity(0, cores[:workers])
-        pa.set_cpu_count(workers)
+    cores = os.cpu_count() or 1
+    if workers is not None and not 1 <= workers <= cores:
+        raise RequestError(f"{workers} workers were asked for; this machine has {cores} cores", f"1 to {cores} workers")
+    wanted = (runner, workers)
+    if _STARTED:
+        if _STARTED != [wanted]:
+            raise RequestError(f"the engine already runs as {_STARTED[0]}, and {wanted} was asked for")
+        return
     import daft
 
     if runner == "ray":
         try:
             import ray  # noqa: F401
         except ImportError as error:
-            raise MissingExtraError("runner: ray", "ray") from error
+            raise MissingExtraError("engine.runner: ray", "ray") from error
         daft.set_runner_ray(noop_if_initialized=True)
     else:
-        daft.set_runner_native()
+        daft.set_runner_native(num_threads=workers)
+    if workers is not None:
+        pa.set_cpu_count(workers)
+        pa.set_io_thread_count(workers)
+    _STARTED.append(wanted)
 
 
 def scan(files: Sequence[Path], columns: Sequence[str] | None = None) -> "daft.DataFrame":
