@@ -14,6 +14,8 @@ from glotmix.mix.limits import Limits, box, broken
 
 __all__ = ["MixConfig", "Plan", "plan", "read_shares", "write"]
 
+VERSION = 1
+
 _JSON, _CSV = "mixture.json", "mixture.csv"
 
 
