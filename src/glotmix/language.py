@@ -18,16 +18,20 @@ from langcodes.tag_parser import LanguageTagError, parse_tag
 
 from glotmix.errors import RequestError
 
-RIGHT_TO_LEFT = frozenset(
-    {"Adlm", "Arab", "Aran", "Hebr", "Mand", "Mend", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa", "Yezi"}
-)
-"""Living scripts that run from right to left (CLDR's script metadata)."""
+_RIGHT_TO_LEFT = """
+Adlm Arab Aran Armi Avst Chrs Cprt Elym Gara Hatr Hebr Hung Khar Lydi Mand Mani Mend Merc Mero Narb Nbat Nkoo Orkh Ougr
+Palm Phli Phlp Phnx Prti Rohg Samr Sarb Sidt Sogd Sogo Syrc Thaa Yezi
+"""
+RIGHT_TO_LEFT = frozenset(_RIGHT_TO_LEFT.split())
+"""Scripts that run from right to left (``rtl`` of CLDR 48's script metadata)."""
 
-UNSPACED = frozenset(
-    {"Bopo", "Hani", "Hans", "Hant", "Hira", "Hrkt", "Jpan", "Kana", "Khmr", "Lana", "Laoo", "Mymr"}
-    | {"Tale", "Talu", "Tavt", "Thai", "Tibt", "Yiii"}
-)
-"""Scripts that put no white space between words (CLDR's ``lbLetters``, and Tibetan and Yi, which mark syllables)."""
+_UNSPACED = """
+Ahom Bopo Hanb Hani Hans Hant Hira Hrkt Jpan Kana Kawi Khmr Kits Lana Laoo Mymr Nshu Tale Talu Tang Tavt Tayo Thai Tibt
+Yiii
+"""
+UNSPACED = frozenset(_UNSPACED.split())
+"""Scripts that put no white space between words (``lbLetters`` of CLDR 48's script metadata: lines break between
+letters; and Tibetan, which marks syllables)."""
 
 _HAN = frozenset({"Hani", "Hans", "Hant"})
 _SCRIPT_OF_LANGUAGE = {
@@ -136,7 +140,12 @@ def compatible(a: Language, b: Language) -> bool:
     ... for a, b in (("cmn_Hani", "zh_TW"), ("hr", "sh"), ("hr", "sr_Latn"), ("no", "nn"))]
     [True, True, False, False]
     """
-    return scripts_fit(a.script, b.script) and (a.iso == b.iso or macro(a.iso) == b.iso or macro(b.iso) == a.iso)
+    return scripts_fit(a.script, b.script) and (a.iso == b.iso or _contains(a.iso, b.iso) or _contains(b.iso, a.iso))
+
+
+def _contains(whole: str, part: str) -> bool:
+    # A macro-language's code that is the canonical code of one member (zho, est, grn) means that member.
+    return macro(part) == whole and whole not in _canonical().values()
 
 
 def scripts_fit(a: str, b: str) -> bool:
@@ -214,7 +223,7 @@ def _canonical() -> dict[str, str]:
 @cache
 def _scripts() -> frozenset[str]:
     used = {s for e in _entries().values() for s in (e.script, *e.regions.values()) if s}
-    return frozenset(used | RIGHT_TO_LEFT | UNSPACED | {"Kore", "Latf", "Latg", "Brai", "Dsrt", "Shaw", "Zyyy"})
+    return frozenset(used | RIGHT_TO_LEFT | UNSPACED | {"Aran", "Kore", "Latf", "Latg", "Brai", "Dsrt", "Shaw"})
 
 
 def _tags(code: str) -> dict[str, str]:
