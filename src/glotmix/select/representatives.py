@@ -40,7 +40,6 @@ def representatives(documents: pa.Table, by: Sequence[tuple[str, Order]]) -> pa.
             "__cluster", pa.array(cluster)
         ),
         sort_keys=keys,
-        null_placement="at_end",
     ).to_numpy()
     leading = np.ones(len(ranked), dtype=bool)
     leading[1:] = cluster[ranked][1:] != cluster[ranked][:-1]
