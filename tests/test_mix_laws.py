@@ -68,6 +68,15 @@ def test_gradients_of_regressions_are_exact(name):
     np.testing.assert_allclose(fitted.gradient(here), found, rtol=1e-3, atol=1e-4)
 
 
+def test_the_process_predicts_what_the_library_does():
+    runs, _ = world()
+    fitted = LAWS["gp"].fit(runs.shares, runs.losses[:, 1])
+    here = mixtures(9, 5, seed=9)
+    theirs, spread = fitted.model.predict(np.sqrt(here + 1e-6), return_std=True)
+    np.testing.assert_allclose(fitted.predict(here), theirs, rtol=1e-10)
+    np.testing.assert_allclose(fitted.spread(here), spread)
+
+
 def test_trees_have_no_gradient_and_do_not_stop_early():
     runs, _ = world()
     fitted = LAWS["lightgbm"].fit(runs.shares, runs.losses[:, 0])

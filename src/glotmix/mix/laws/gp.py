@@ -52,13 +52,15 @@ class GaussianProcess:
 
 @dataclass(frozen=True, eq=False)
 class Process:
-    """A fitted process."""
+    """A fitted process. Mean and gradient are written out here: the solver asks for them one mixture at a time."""
 
     model: GaussianProcessRegressor
 
     def predict(self, shares: Array) -> Array:
         """See `Fitted`."""
-        mean: Array = self.model.predict(_roots(shares))
+        scale, _, _, distance = self._apart(shares)
+        kernel = scale * (1.0 + distance + distance**2 / 3.0) * np.exp(-distance)
+        mean: Array = kernel @ self.model.alpha_ * self.model._y_train_std + self.model._y_train_mean
         return mean
 
     def spread(self, shares: Array) -> Array:
@@ -68,16 +70,20 @@ class Process:
 
     def gradient(self, shares: Array) -> Array:
         """See `Fitted`."""
-        product = self.model.kernel_.k1
-        scale, length = product.k1.constant_value, product.k2.length_scale
-        x = _roots(shares)
-        difference = x[:, None, :] - self.model.X_train_[None, :, :]
-        distance = np.sqrt(5.0) * np.linalg.norm(difference, axis=2) / length
+        scale, length, difference, distance = self._apart(shares)
         # dk/dx = −(5 / 3ℓ²) (1 + √5 d/ℓ) exp(−√5 d/ℓ) (x − x')
-        slope = -5.0 * scale / (3.0 * length**2) * (1.0 + distance) * np.exp(-distance)
-        by_root = np.einsum("kn,knm,n->km", slope, difference, self.model.alpha_) * self.model._y_train_std
-        by: Array = by_root / (2.0 * x)
+        slope = -5.0 * scale / (3.0 * length**2) * (1.0 + distance) * np.exp(-distance) * self.model.alpha_
+        by_root = np.einsum("kn,knm->km", slope, difference) * self.model._y_train_std
+        by: Array = by_root / (2.0 * _roots(shares))
         return by
+
+    def _apart(self, shares: Array) -> tuple[float, float, Array, Array]:
+        """Return s², ℓ, x − x' of shape (k, n, m) and √5 d/ℓ of shape (k, n)."""
+        product = self.model.kernel_.k1
+        length = float(product.k2.length_scale)
+        difference = _roots(shares)[:, None, :] - self.model.X_train_[None, :, :]
+        distance = np.sqrt(5.0 * np.einsum("knm,knm->kn", difference, difference)) / length
+        return float(product.k1.constant_value), length, difference, distance
 
 
 def _roots(shares: Array) -> Array:
