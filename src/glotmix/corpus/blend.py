@@ -1,0 +1,68 @@
+"""Blends: the mixture as the weighted lists of data that trainers take.
+
+A share is one of training tokens. Megatron weighs samples of one fixed length in tokens, and nanotron does too, so a
+share is the weight, whatever the size of the language's files. Neither reads text: the paths are those of the
+tokenised data, one per language, which the user's own tokeniser run names.
+"""
+
+from collections.abc import Mapping
+
+import yaml
+
+from glotmix.errors import DataError, RequestError
+
+PREFIX = "tokenized/{lang}_text_document"
+"""Where Megatron's ``preprocess_data.py --output-prefix tokenized/fra_Latn`` puts a language."""
+
+FOLDER = "tokenized/{lang}"
+"""Where a language's folder of token files for nanotron may lie."""
+
+
+def paths(shares: Mapping[str, float], pattern: str) -> dict[str, float]:
+    """Return the weight of each path; languages with a share of 0 are left out, and the weights sum to 1.
+
+    Args:
+        shares: share of training tokens per language.
+        pattern: a path with ``{lang}`` in it.
+
+    Raises:
+        DataError: if a share is negative or none is positive.
+        RequestError: if the pattern has no ``{lang}``, or white space, at which Megatron would cut it.
+
+    >>> paths({"fra_Latn": 3, "amh_Ethi": 1, "deu_Latn": 0}, "data/{lang}")
+    {'data/fra_Latn': 0.75, 'data/amh_Ethi': 0.25}
+    """
+    if "{lang}" not in pattern or pattern.split() != [pattern]:
+        raise RequestError(f"'{pattern}' is no pattern of paths", "write {lang} in it and no white space")
+    negative = [lang for lang, share in shares.items() if not share >= 0]
+    total = sum(shares.values())
+    if negative or not total > 0:
+        raise DataError(f"no blend can be made of the shares {dict(shares)}", "glotmix mix")
+    return {pattern.replace("{lang}", lang): share / total for lang, share in shares.items() if share > 0}
+
+
+def megatron(shares: Mapping[str, float], pattern: str = PREFIX) -> str:
+    """Return the text of a file for Megatron's ``--data-args-path``, or to paste behind ``--data-path``.
+
+    >>> print(megatron({"fra_Latn": 0.75, "amh_Ethi": 0.25}), end="")
+    0.75 tokenized/fra_Latn_text_document
+    0.25 tokenized/amh_Ethi_text_document
+    """
+    return "".join(f"{weight!r} {path}\n" for path, weight in paths(shares, pattern).items())
+
+
+def nanotron(shares: Mapping[str, float], pattern: str = FOLDER) -> str:
+    """Return the ``dataset`` of one of nanotron's ``data_stages``, as YAML.
+
+    >>> print(nanotron({"fra_Latn": 0.75, "nob_Latn": 0.25}), end="")
+    dataset:
+      dataset_folder:
+      - tokenized/fra_Latn
+      - tokenized/nob_Latn
+      dataset_weights:
+      - 0.75
+      - 0.25
+    """
+    weights = paths(shares, pattern)
+    stage = {"dataset_folder": list(weights), "dataset_weights": list(weights.values())}
+    return yaml.safe_dump({"dataset": stage}, sort_keys=False, allow_unicode=True)
