@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import doctest
 import hashlib
 import html
 import importlib.metadata
@@ -9,6 +10,7 @@ import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 
 import altair
 import pytest
@@ -226,3 +228,8 @@ def test_the_page_is_small_and_tells_its_versions(made, tree):
     assert len(made[1].encode()) < 2_000_000
     assert f"Altair {importlib.metadata.version('altair')}" in tree.section("provenance")
     assert "0" * 12 not in tree.section("provenance")
+
+
+def test_the_examples_of_the_documentation_run():
+    failed, tried = doctest.testfile(str(Path(__file__).parents[1] / "docs" / "report.md"), module_relative=False)
+    assert tried == 3 and not failed
