@@ -21,7 +21,7 @@ from glotmix.signals.origins import Independence, origins
 
 SENTENCES = pq.read_table(Path(__file__).parent / "data" / "sentences.parquet").to_pylist()
 LANGS = list(dict.fromkeys(r["lang"] for r in SENTENCES))
-CONFIG = DuplicatesConfig()
+CONFIG = DuplicatesConfig(selftest=0)
 
 
 def documents(langs: list[str] = LANGS) -> pa.Table:
@@ -120,7 +120,7 @@ def test_clusters_are_those_of_all_pairs(corpus: pa.Table, found: pa.Table):
 @pytest.mark.parametrize("threshold", [0.3, 0.95, 1.0])
 def test_the_threshold_means_what_it_says(corpus: pa.Table, tmp_path: Path, threshold: float):
     some = corpus.slice(0, 120)
-    config = DuplicatesConfig(bands=60, rows=2, threshold=threshold)
+    config = DuplicatesConfig(bands=60, rows=2, threshold=threshold, selftest=0)
     sets = sets_of(some["text"].combine_chunks())
     # With sixty bands of two, every pair at 0.3 and more is a candidate.
     linked = [
@@ -156,7 +156,7 @@ def test_a_derived_source_does_not_count(corpus: pa.Table, found: pa.Table, tmp_
 
 @pytest.mark.parametrize("verify", ["off", "estimated", "exact"])
 def test_order_shards_and_engine_make_no_difference(corpus: pa.Table, tmp_path: Path, verify):
-    config = DuplicatesConfig(verify=verify)
+    config = DuplicatesConfig(verify=verify, selftest=0)
     one = clusters(run(tmp_path / "one", corpus, config, shards=1))
     mixed = corpus.take(np.random.default_rng(1).permutation(corpus.num_rows))
     assert clusters(run(tmp_path / "mixed", mixed, config, shards=16)) == one
@@ -175,7 +175,7 @@ def test_partitions_of_the_check_make_no_difference(corpus, found, tmp_path: Pat
 
 def test_estimates_differ_from_the_exact_check_only_near_the_threshold(corpus: pa.Table, tmp_path: Path):
     """Pairs that the estimate links lie above the threshold less five standard errors, and the reverse."""
-    found = clusters(run(tmp_path, corpus, DuplicatesConfig(verify="estimated")))
+    found = clusters(run(tmp_path, corpus, DuplicatesConfig(verify="estimated", selftest=0)))
     sigma = np.sqrt(0.8 * 0.2 / (CONFIG.bands * CONFIG.rows))
     generous, strict = oracle(corpus, 0.8 - 5 * sigma), oracle(corpus, 0.8 + 5 * sigma)
     for name, cluster in found.items():
@@ -185,7 +185,7 @@ def test_estimates_differ_from_the_exact_check_only_near_the_threshold(corpus: p
 
 
 def test_without_verification_every_candidate_is_a_duplicate(corpus: pa.Table, tmp_path: Path):
-    assert clusters(run(tmp_path, corpus, DuplicatesConfig(verify="off"))) == oracle(corpus, 0.0)
+    assert clusters(run(tmp_path, corpus, DuplicatesConfig(verify="off", selftest=0))) == oracle(corpus, 0.0)
 
 
 @pytest.mark.parametrize("engine", ["memory", "queries"])

@@ -8,23 +8,24 @@ shards, no number of workers, no engine. docs/duplicates.md has the reasons and 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import Field
 
 from glotmix import table
-from glotmix.errors import DataError
 from glotmix.record import Counts, Output
-from glotmix.signals import candidates, refine
+from glotmix.signals import candidates, selftest
+from glotmix.signals.clusters import DuplicatesConfig, Engine, clusters, fitting, match
 from glotmix.signals.origins import Ancestry, Independence
-from glotmix.signals.signatures import SignatureConfig, band, curve, nodes
+from glotmix.signals.signatures import curve, nodes
 
 if TYPE_CHECKING:
     import daft
+
+__all__ = ["SCHEMA", "VERSION", "DuplicatesConfig", "make"]
 
 VERSION = 1
 
@@ -68,18 +69,23 @@ def make(
 
     Raises:
         DataError: if the signatures are not those of the corpus or of the configuration.
+
+    The record's notes hold the curve of the bands, the findings of the self-test, and ``warnings``.
     """
     files = table.shards(signatures)
-    total = _match(signatures, files, corpus, config)
-    chosen = engine or _fitting(total)
+    total = match(signatures, files, corpus, config)
+    chosen = engine or fitting(total)
     scratch = output.path / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
-    clusters, counts = _clusters(files, corpus, config, chosen, scratch)
-    counts |= _summary(clusters, files)
-    facts = _facts(clusters, files, corpus, Independence(derived_from or {}))
+    found, counts = clusters(files, corpus, config, chosen, scratch)
+    counts |= _summary(found, files)
+    facts = _facts(found, files, corpus, Independence(derived_from or {}))
     counts |= _write(output, files, _lookup(facts, files, chosen, scratch))
+    findings = selftest.run(corpus, config, scratch / "selftest") if config.selftest else []
     shutil.rmtree(scratch, ignore_errors=True)
     output.notes["chance of becoming candidates, by similarity"] = dict(curve(config))
+    output.notes["self-test"] = [f.as_json() for f in findings]
+    output.notes["warnings"] = [*selftest.warnings(findings, config)]
     return counts
 
 
