@@ -92,6 +92,6 @@ def compose(pieces: list[str], wanted: int, rng: np.random.Generator) -> Iterato
         else:
             size = MEAN_BYTES * rng.lognormal(-0.125, 0.5)
             draw = rng.integers(len(pieces), size=max(4, int(3 * size / sizes.mean())))
-            run = draw[: max(2, int(np.searchsorted(np.cumsum(sizes[draw]), size)))]
+            run = draw[: max(2, 1 + int(np.searchsorted(np.cumsum(sizes[draw]), size)))]
             earlier.append(run)
         yield "".join(pieces[i] for i in run).strip()
