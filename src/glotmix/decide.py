@@ -1,8 +1,7 @@
 """From signals to decisions: the ledger and the mixture, both in seconds and without measuring anything again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np

@@ -174,9 +174,7 @@ def _signals(work: Work) -> list[Step]:
         Step(
             "signals/duplicates",
             duplicates.VERSION,
-            lambda output: duplicates.make(
-                output, work.at("signals/signatures"), corpus, section.duplicates, derived
-            ),
+            lambda output: duplicates.make(output, work.at("signals/signatures"), corpus, section.duplicates, derived),
             needs=("corpus", "signals/signatures"),
             config=lambda: section.duplicates.model_dump(mode="json") | {"derived_from": derived},
         ),
@@ -212,8 +210,10 @@ def _quality(work: Work) -> list[Step]:
             "rater",
             rater.VERSION,
             train,
-            config=lambda: section.model_dump(mode="json", exclude={"anchors"})
-            | {"seed": work.recipe.seed, "heuristics": heuristics.VERSION},
+            config=lambda: (
+                section.model_dump(mode="json", exclude={"anchors"})
+                | {"seed": work.recipe.seed, "heuristics": heuristics.VERSION}
+            ),
             inputs=lambda: {f"anchors {n}": digest_file(path) for n, path in enumerate(work.anchors)},
         ),
         Step(
@@ -237,7 +237,7 @@ def _dataset(work: Work) -> Step:
             shard_bytes=section.shard_mb * 10**6,
             dropped=section.dropped,
         )
-        publish.describe(work, output)
+        publish.describe(work, output, resolved(work.recipe))
         return counts
 
     return Step(
