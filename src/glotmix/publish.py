@@ -103,15 +103,15 @@ def _method(work: "Work") -> list[str]:
         + (
             "unverified."
             if same.verify == "off"
-            else f"{same.verify} Jaccard similarity of at least {same.threshold:g}; one document of each cluster is kept."
+            else f"{same.verify} Jaccard similarity of at least {same.threshold:g}; one of each cluster is kept."
         ),
     ]
     trained = record.read(work.at("rater")) if recipe.quality is not None else None
     if trained is not None and recipe.select.retain != "all":
         documents = trained.counts.get("documents", 0)
         sentences.append(
-            f"Quality: a rater trained on {documents:,} labelled documents, its features held against each language's own "
-            "distribution, ranks the documents of each language among themselves; the rest of the report audits it."
+            f"Quality: a rater trained on {documents:,} labelled documents, its features held against each language's "
+            "own distribution, ranks the documents of each language among themselves; the report holds its audit."
         )
     sentences.append(
         f"Mixture: {recipe.mix.method}; shares are of training tokens"

@@ -1,4 +1,4 @@
-"""What each step of a recipe is: its identity, what it needs, and how it is made. The rooms meet here and nowhere else."""
+"""What each step of a recipe is: its identity, what it needs, how it is made. The rooms meet here, and only here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from glotmix import decide, publish, record, settings
+from glotmix import decide, mix, publish, record, settings
 from glotmix.corpus import read, write
 from glotmix.corpus.sources import IDENTIFY
 from glotmix.errors import RequestError
-from glotmix.mix import plan
 from glotmix.quality import anchors, rater
 from glotmix.quality.heads import Head
 from glotmix.recipe import Recipe
@@ -110,7 +109,7 @@ def steps_of(work: Work) -> list[Step]:
             needs=("corpus", *work.signals, "thresholds"),
             config=lambda: rules | ({"mix": budget} if work.recipe.select.retain == "budget" else {}),
         ),
-        Step("mixture", plan.VERSION, deciding.make_mixture, needs=("ledger",), config=lambda: budget),
+        Step("mixture", mix.VERSION, deciding.make_mixture, needs=("ledger",), config=lambda: budget),
         _dataset(work),
         _report(work),
     ]
