@@ -32,7 +32,10 @@ CLUSTERS = 12
 CHARACTERS = 480
 """Length of an excerpt."""
 
-_COLUMNS = ("id", "lang", "source", "chars", "kept", "rule", "evidence", "duplicate_of", "failed")
+_RETENTION = ["quality", "budget"]
+"""The rules that draw a line through the quality of a language, the last ones of the funnel."""
+
+_COLUMNS = ("id", "lang", "source", "kept", "rule", "evidence", "duplicate_of", "failed")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,6 @@ class Example:
         evidence: what the rule saw, or None.
         also: the other rules that it fails.
         margin: signed distance to the line of retention, in quantiles, or None.
-        quantile: its rank by quality within its language, 0 to 1, or None.
         text: its beginning.
         more: how many characters follow.
     """
@@ -61,7 +63,6 @@ class Example:
     evidence: str | None
     also: tuple[str, ...]
     margin: float | None
-    quantile: float | None
     text: str
     more: int
 
@@ -105,7 +106,7 @@ def borderline(ledger: Path, languages: int) -> list[dict[str, Any]]:
     order = Window().partition_by("lang").order_by("distance", "id")
     rows = table.collect(
         _ledger(ledger)
-        .where(col("margin").not_null() & (col("kept") | col("rule").is_in(["quality", "budget"])))
+        .where(col("margin").not_null() & (col("kept") | col("rule").is_in(_RETENTION)))
         .with_column("distance", col("margin").abs())
         .with_column("turn", row_number().over(order))
         .where(col("turn") <= lit(each))
@@ -126,7 +127,7 @@ def largest_clusters(ledger: Path, duplicates: Path) -> list[tuple[dict[str, Any
         return []
     rule = col("rule")
     # Duplicates are decided before quality: what quality dropped had been kept for its cluster.
-    stands = rule.is_null() | rule.is_in(["quality", "budget"])
+    stands = rule.is_null() | rule.is_in(_RETENTION)
     members = (
         _ledger(ledger)
         .join(found.where(col("cluster").is_in(names)), on="id")
@@ -176,14 +177,16 @@ def example(row: Mapping[str, Any], known: Mapping[str, str]) -> Example:
     text, more = cut(known[row["id"]], CHARACTERS)
     also = tuple(sorted(r for r in row["failed"] if r != row["rule"]))
     evidence = None if row["evidence"] is None else visible(row["evidence"])
+    # Where a rule before quality dropped it, its distance to the line of quality decided nothing.
+    margin = row["margin"] if row["rule"] in (None, *_RETENTION) else None
     return Example(
-        row["id"], row["lang"], row["source"], row["kept"], row["rule"], evidence, also, row["margin"],
-        row["quantile"], visible(text).strip(), more,
+        row["id"], row["lang"], row["source"], row["kept"], row["rule"], evidence, also, margin, visible(text).strip(),
+        more,
     )  # fmt: skip
 
 
 def _ledger(folder: Path) -> Any:
-    return table.scan(parts(folder), [*_COLUMNS, "margin", "quantile"])
+    return table.scan(parts(folder), [*_COLUMNS, "margin"])
 
 
 def _sum(groups: list[dict[str, Any]], cluster: str, key: str) -> tuple[tuple[str, int], ...]:

@@ -105,23 +105,24 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
     scale, measured = shown.scale, shown.measured()
     langs = [lang for lang in order if lang in measured]
     row = {lang: number for number, lang in enumerate(langs)}
-    cells = sorted((row[lang], number, kept, dropped) for (lang, number), (kept, dropped) in shown.cells.items())
+    cells = sorted((row[lang], number, *documents) for (lang, number), documents in shown.cells.items())
     labels = [f"{names[lang]} ({measured[lang]:,})" for lang in langs]
     unit = "pow(10, {})" if scale.log else "{}"
     left, right = f"{scale.low:g} + datum.b * {scale.step:g}", f"{scale.low:g} + (datum.b + 1) * {scale.step:g}"
     base = (
-        alt.Chart(_csv("r,b,k,d", cells))
+        alt.Chart(_csv("r,b,k,h,o", cells))
         .transform_calculate(
             x=unit.format(left),
             x2=unit.format(right),
-            n="datum.k + datum.d",
+            n="datum.k + datum.h + datum.o",
             name=f"{_array([names[lang] for lang in langs])}[datum.r]",
             foot=f"datum.r + {_FOOT}",
         )
         .transform_joinaggregate(most="max(n)", groupby=["r"])
         .transform_calculate(
-            middle=f"datum.foot - {_FOOT - 0.08} * datum.k / datum.most",
-            top=f"datum.foot - {_FOOT - 0.08} * datum.n / datum.most",
+            first=f"datum.foot - {_FOOT - 0.08} * datum.k / datum.most",
+            second=f"datum.first - {_FOOT - 0.08} * datum.h / datum.most",
+            third=f"datum.second - {_FOOT - 0.08} * datum.o / datum.most",
             values="format(datum.x, '.4~g') + ' to ' + format(datum.x2, '.4~g')",
         )
     )
@@ -148,17 +149,20 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
         alt.Tooltip("name:N", title="language"),
         alt.Tooltip("values:N", title=shown.column),
         alt.Tooltip("k:Q", title="kept", format=","),
-        alt.Tooltip("d:Q", title="dropped", format=","),
+        alt.Tooltip("h:Q", title="fail a rule on this score", format=","),
+        alt.Tooltip("o:Q", title="dropped for other reasons", format=","),
     ]
     layers: list[alt.Chart] = [
-        base.mark_rect(color=f"var(--{part})").encode(
+        base.mark_rect(color=colour).encode(
             x=x,
             x2="x2:Q",
             y=alt.Y(f"{bottom}:Q", title=None, scale=y_scale, axis=axis),
             y2=f"{top}:Q",
             tooltip=tooltip,
         )
-        for part, bottom, top in (("kept", "foot", "middle"), ("dropped", "middle", "top"))
+        for (_, colour, _), bottom, top in zip(
+            _RIDGES, ("foot", "first", "second"), ("first", "second", "third"), strict=True
+        )
     ]
     drawn = [
         {
@@ -178,12 +182,17 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
     if drawn:
         layers += _threshold_layers(drawn)
     chart = alt.layer(*layers).properties(width="container", height=_RIDGE * len(langs))
-    key = [("■", "var(--kept)", "kept"), ("■", "var(--dropped)", "dropped")]
-    return _finish(chart, [*key, ("│", "var(--line)", "threshold")] if drawn else key)
+    return _finish(chart, [*_RIDGES, ("│", "var(--line)", "threshold")] if drawn else _RIDGES)
 
 
 _FOOT = 0.96
 """Where the bars of a ridge stand, as a part of its height from above."""
+
+_RIDGES = (
+    ("■", "var(--kept)", "kept"),
+    ("■", "var(--dropped)", "fail a rule on this score"),
+    ("■", "var(--dropped-soft)", "dropped for other reasons"),
+)
 
 
 def _threshold_layers(drawn: list[Spec]) -> list[alt.Chart]:

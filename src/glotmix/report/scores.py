@@ -1,6 +1,8 @@
 """Histograms of every score, per language: the same bins for all languages, so that they compare."""
 
+import functools
 import math
+import operator
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ import daft
 import pyarrow as pa
 import pyarrow.parquet as pq
 from daft import DataType, col, lit
-from daft.functions import approx_percentiles, is_nan, log10
+from daft.functions import approx_percentiles, contains, is_nan, list_join, log10, when
 
 from glotmix import table
 from glotmix.report.figures import parts
@@ -20,6 +22,12 @@ BINS = 32
 
 _WIDE = 50
 """Values from 1 upwards (lengths, counts) that span more than this factor are binned by their logarithm."""
+
+
+_RULES = {"quality": ("quality", "budget"), "identify": ("language",)}
+"""Rules on the scores of a signal whose names are not the signal's and the column's."""
+
+_BETWEEN = "\x1f"
 
 
 @dataclass(frozen=True)
@@ -75,21 +83,21 @@ class Histogram:
         signal: the signal that the score belongs to.
         column: its column there.
         scale: the bins; values beyond them are counted in the outermost.
-        cells: (language, bin) → (documents kept, documents dropped).
+        cells: (language, bin) → documents kept, documents that fail a rule on this score, other dropped documents.
         lines: the thresholds on this column.
     """
 
     signal: str
     column: str
     scale: Scale
-    cells: dict[tuple[str, int], tuple[int, int]]
+    cells: dict[tuple[str, int], tuple[int, int, int]]
     lines: tuple[Line, ...]
 
     def measured(self) -> dict[str, int]:
         """Return how many documents of each language have this score."""
         counts: dict[str, int] = defaultdict(int)
-        for (lang, _), (kept, dropped) in self.cells.items():
-            counts[lang] += kept + dropped
+        for (lang, _), documents in self.cells.items():
+            counts[lang] += sum(documents)
         return dict(counts)
 
 
@@ -106,7 +114,7 @@ def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Li
     """Yield a histogram for each score of a signal; a column without any value yields none.
 
     Args:
-        ledger: tells the language of a document and whether it was kept.
+        ledger: tells the language of a document, whether it was kept, and what it fails.
         signal: name of the signal, such as ``heuristics``.
         folder: the signal.
         lines: thresholds by column.
@@ -115,16 +123,22 @@ def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Li
     schema = pq.read_schema(files[0])
     columns = [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
     joined = (
-        table.scan(parts(ledger), ["id", "lang", "kept"])
+        table.scan(parts(ledger), ["id", "lang", "kept", "failed"])
+        .with_column("failed", lit(_BETWEEN) + list_join(col("failed"), _BETWEEN))
         .join(table.scan(files, ["id", *columns]), on="id")
-        .exclude("id")
         .collect()
     )
     for column in columns:
         mine = lines.get(column, [])
-        values = joined.select(col("lang"), col("kept"), col(column).cast(DataType.float64()).alias("value")).where(
-            col("value").not_null() & ~is_nan(col("value"))
+        here = functools.reduce(
+            operator.or_,
+            (contains(col("failed"), _BETWEEN + rule) for rule in _RULES.get(signal, (f"{signal}.{column}.",))),
         )
+        values = joined.select(
+            col("lang"),
+            when(col("kept"), lit(0)).when(here, lit(1)).otherwise(lit(2)).alias("part"),
+            col(column).cast(DataType.float64()).alias("value"),
+        ).where(col("value").not_null() & ~is_nan(col("value")))
         scale = _scale(values, mine, pa.types.is_integer(schema.field(column).type))
         if scale is not None:
             yield Histogram(signal, column, scale, _count(values, scale), tuple(mine))
@@ -174,7 +188,7 @@ def _round_up(step: float) -> float:
     return float(f"{factor * power:.6g}")
 
 
-def _count(values: daft.DataFrame, scale: Scale) -> dict[tuple[str, int], tuple[int, int]]:
+def _count(values: daft.DataFrame, scale: Scale) -> dict[tuple[str, int], tuple[int, int, int]]:
     value = col("value")
     if scale.log:
         value = log10(value.clip(lit(scale.edge(0)), lit(scale.edge(scale.bins))))
@@ -182,10 +196,9 @@ def _count(values: daft.DataFrame, scale: Scale) -> dict[tuple[str, int], tuple[
     at = ((value - lit(scale.low)) / lit(scale.step) + lit(1e-6)).floor()
     number = at.clip(lit(0.0), lit(float(scale.bins - 1))).cast(DataType.int32())
     rows = table.collect(
-        values.with_column("bin", number).groupby("lang", "bin", "kept").agg(col("value").count().alias("n"))
+        values.with_column("bin", number).groupby("lang", "bin", "part").agg(col("value").count().alias("n"))
     ).to_pylist()
-    cells: dict[tuple[str, int], tuple[int, int]] = {}
+    cells: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in rows:
-        kept, dropped = cells.get((row["lang"], row["bin"]), (0, 0))
-        cells[row["lang"], row["bin"]] = (kept + row["n"], dropped) if row["kept"] else (kept, dropped + row["n"])
-    return dict(sorted(cells.items()))
+        cells[row["lang"], row["bin"]][row["part"]] += row["n"]
+    return {key: (kept, here, other) for key, (kept, here, other) in sorted(cells.items())}
