@@ -119,9 +119,7 @@ class FastText:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise RequestError(
-                f"there is no identification model at {path}", "py3langid, or the path of a fastText model"
-            )
+            raise RequestError(f"there is no language model at {path}", "py3langid, or the path of a fastText model")
         try:
             import fasttext
         except ImportError as error:
@@ -142,10 +140,9 @@ class FastText:
         rows = []
         for line in lines:
             labels, scores = self._model.predict(line, k=2) if line.strip() else ((), ())
-            best = [
-                (self._positions[label], min(float(score), 1.0)) for label, score in zip(labels, scores, strict=True)
-            ]
-            (first, first_score), (second, second_score) = (*best, (None, None), (None, None))[:2]
+            # fastText adds a small constant to its probabilities: 1.00001.
+            found = [(self._positions[own], min(float(s), 1.0)) for own, s in zip(labels, scores, strict=True)]
+            (first, first_score), (second, second_score) = (*found, (None, None), (None, None))[:2]
             rows.append({"label": first, "score": first_score, "runner_up": second, "runner_up_score": second_score})
         return pa.array(rows, RANKED)
 
