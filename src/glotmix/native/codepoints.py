@@ -32,9 +32,10 @@ JOINS_NUMBERS = 0x200
 """Inside a number where a digit stands on both sides (rules WB11 and WB12)."""
 BYTE_TAIL = 0x400
 """What the second or a later byte of UTF-8 looks like when it is read as Windows-1252 or Latin-1."""
-BYTE_HEAD_2, BYTE_HEAD_3 = 0x800, 0x1000
-"""What the first byte of a two or three byte sequence looks like; only those that clean text rarely holds before a
-``BYTE_TAIL``."""
+BYTE_SECOND = 0x800
+"""A ``BYTE_TAIL`` that no clean text sets right after a ``BYTE_HEAD``: no letter, no quotation mark, dash or space."""
+BYTE_HEAD_2, BYTE_HEAD_3 = 0x1000, 0x2000
+"""What the first byte of a sequence of two or three bytes looks like, where such a letter is common in mangled text."""
 
 _KINDS = (
     {"Ll": LOWER, "Lm": LETTER, "Lo": LETTER, "Lt": UPPER, "Lu": UPPER, "Cf": FORMAT}
@@ -71,6 +72,7 @@ _JOINS_NUMBERS = ".,'’\u066b\u066c"
 _TAILS = "".join(bytes([b]).decode("cp1252", "ignore") for b in range(0x80, 0xC0)) + "".join(
     map(chr, range(0x80, 0xA0))
 )
+_SECONDS = "".join(c for c in _TAILS if not c.isalpha() and c not in "\xa0«»‘’‚“”„‹›–—…") + "ƒ"
 _HEADS_2 = "ÂÃÎÏÐÑØÙ"
 _HEADS_3 = "âãàáäåæçèéêëìíîï"
 
@@ -119,6 +121,7 @@ def codepoints() -> Codepoints:
         (_JOINS_LETTERS, JOINS_LETTERS),
         (_JOINS_NUMBERS, JOINS_NUMBERS),
         (_TAILS, BYTE_TAIL),
+        (_SECONDS, BYTE_SECOND),
         (_HEADS_2, BYTE_HEAD_2),
         (_HEADS_3, BYTE_HEAD_3),
     ):
