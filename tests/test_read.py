@@ -240,12 +240,13 @@ def test_streams_of_several_members_and_streams_that_end_early(tmp_path):
 def test_a_line_too_long_to_hold_is_named_and_the_rest_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(jsonl, "LINE_BYTES", 2_000)
     monkeypatch.setattr(jsonl, "BLOCK_BYTES", 300)
-    rows = [{"text": "a"}, {"text": "x" * 5000}, {"text": "b"}, {"text": "y" * 5000}]
+    rows = [{"text": "a"}, {"text": "x" * 5000}, {"text": "b"}, {"text": "z" * 2000}, {"text": "y" * 5000}]
     lines(tmp_path / "a.jsonl", rows)
     build(tmp_path, source())
     assert [(q["line"], q["reason"], len(q["start"])) for q in quarantined(tmp_path / "corpus")] == [
         (2, "over-long line", 200),
         (4, "over-long line", 200),
+        (5, "over-long line", 200),
     ]
     assert [d["text"] for d in documents(tmp_path / "corpus")] == ["a", "b"]
 

@@ -23,11 +23,19 @@ _SIZES = (
     (10**12, "100B<n<1T"),
 )
 
-# https://huggingface.co/docs/hub/repositories-licenses, those that data comes under. Where the Hub's name is not the
-# SPDX id in small letters, the SPDX id stands first.
-_HUB_LICENSES = {name: name for name in ["apache-2.0", "mit", "isc", "zlib", "wtfpl", "unlicense", "bsd-2-clause", "bsd-3-clause", "artistic-2.0", "ofl-1.1", "mpl-2.0", "etalab-2.0", "eupl-1.1", "eupl-1.2", "gpl-2.0", "gpl-3.0", "lgpl-2.1", "lgpl-3.0", "agpl-3.0", "cdla-sharing-1.0", "cdla-permissive-1.0", "cdla-permissive-2.0", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "odc-by", "odbl", "pddl", "gfdl"]} | {"odc-by-1.0": "odc-by", "odbl-1.0": "odbl", "pddl-1.0": "pddl"} | {
-    f"gfdl-1.{n}": "gfdl" for n in (1, 2, 3)
-}  # fmt: skip
+# fmt: off
+# https://huggingface.co/docs/hub/repositories-licenses: those that data comes under, by SPDX id in small letters.
+_HUB_LICENSES = {name: name for name in (
+    "apache-2.0", "mit", "isc", "zlib", "wtfpl", "unlicense", "bsd-2-clause", "bsd-3-clause", "artistic-2.0", "ofl-1.1",
+    "mpl-2.0", "etalab-2.0", "eupl-1.1", "eupl-1.2", "gpl-2.0", "gpl-3.0", "lgpl-2.1", "lgpl-3.0", "agpl-3.0",
+    "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nd-4.0",
+    "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0",
+    "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cdla-sharing-1.0", "cdla-permissive-1.0", "cdla-permissive-2.0",
+)} | {
+    "odc-by-1.0": "odc-by", "odbl-1.0": "odbl", "pddl-1.0": "pddl",
+    "gfdl-1.1": "gfdl", "gfdl-1.2": "gfdl", "gfdl-1.3": "gfdl",
+}
+# fmt: on
 
 
 def render(
