@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,9 +17,10 @@ import pyarrow.parquet as pq
 from glotmix import table
 from glotmix.record import Counts, Output
 from glotmix.signals import candidates, selftest
+from glotmix.signals.aligned import aligned
 from glotmix.signals.clusters import DuplicatesConfig, Engine, clusters, fitting, match
 from glotmix.signals.origins import Ancestry, Independence
-from glotmix.signals.signatures import curve, nodes
+from glotmix.signals.signatures import curve
 
 if TYPE_CHECKING:
     import daft
@@ -146,12 +146,7 @@ def _write(output: Output, files: list[Path], facts_of: Callable[[int], pa.Table
     def part(number: int, folder: Path) -> Counts:
         rows = pq.read_table(files[number], columns=["id", "content"], partitioning=None)
         ids = rows["id"].combine_chunks()
-        facts, own = facts_of(number), nodes(ids)
-        known = facts["node"].to_numpy()
-        at = np.searchsorted(known, own)
-        at[at == len(known)] = 0
-        alone = known[at] != own if len(known) else np.ones(len(own), dtype=bool)
-        found = facts.take(pa.array(at, mask=alone))
+        found = aligned(facts_of(number), ids)
         columns = {
             "id": ids,
             "cluster": pc.coalesce(found["cluster"].cast(pa.string()), ids),

@@ -16,7 +16,7 @@ from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
 from glotmix.record import Counts
 from glotmix.signals.candidates import node_of
-from glotmix.signals.signatures import SignatureConfig, band
+from glotmix.signals.signatures import SignatureConfig, band, unpack
 
 if TYPE_CHECKING:
     import daft
@@ -130,8 +130,7 @@ def _partition(
         checked = exact(found["text"].combine_chunks(), config, threshold)
     else:
         keys = np.stack([found[band(b)].to_numpy() for b in range(config.bands)], axis=1)
-        sketch = np.frombuffer(b"".join(found["sketch"].to_pylist()), np.uint8).reshape(len(keys), -1)
-        checked = estimated(np.ascontiguousarray(keys), sketch, threshold)
+        checked = estimated(np.ascontiguousarray(keys), unpack(found["sketch"].combine_chunks()), threshold)
     own = found["node"].combine_chunks()
     rows = pa.StructArray.from_arrays([own, own.take(pa.array(checked.labels))], ["node", "label"])
     return {"clusters": rows, **{name: getattr(checked, name) for name in _TALLY}}

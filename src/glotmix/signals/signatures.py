@@ -90,6 +90,18 @@ def _rows(values: NDArray[np.uint8]) -> pa.Array:
     return pa.BinaryArray.from_buffers(pa.binary(), n, [None, offsets, pa.py_buffer(values)])
 
 
+def unpack(sketch: pa.Array) -> NDArray[np.uint8]:
+    """Return the sketches of n > 0 signatures as (n, bins) uint8.
+
+    >>> unpack(sign(SignatureConfig())(pa.array(["some text", "another text"])).field("sketch")).shape
+    (2, 112)
+    """
+    wide = sketch.cast(pa.large_binary())
+    _, starts, data = wide.buffers()
+    offsets = np.frombuffer(starts, np.int64, count=len(wide) + 1, offset=wide.offset * 8)
+    return np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]].reshape(len(wide), -1)
+
+
 def make(output: Output, corpus: Path, config: SignatureConfig) -> Counts:
     """Write the signatures of a corpus: ``id`` and the columns of `fields`, in the order of the corpus."""
     return annotate(output, corpus, ["text"], sign(config), fields(config))
