@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from glotmix.errors import DataError, RequestError
 from glotmix.mix import accounting, baselines, limits
 from glotmix.mix.accounting import Available, account, apportion
-from glotmix.mix.limits import Box, Limits, box, broken, nearest
+from glotmix.mix.limits import Box, Limits, box, broken, nearest, nearest_rows
 
 SIZES = st.lists(st.integers(1, 10**9), min_size=2, max_size=12)
 
@@ -66,6 +66,8 @@ def test_nearest_is_water_filling_and_the_least_divergence(data):
     within = Box(inside * spread, np.minimum(1, inside * (1 + 2 * spread)))
     got = nearest(weights, within)
     np.testing.assert_allclose(got, water_filling(weights / weights.sum(), within.low, within.high), atol=1e-9)
+    rows = np.array([weights, weights[::-1]])
+    np.testing.assert_allclose(nearest_rows(rows, within), [nearest(row, within) for row in rows], atol=1e-9)
     assert abs(got.sum() - 1) < 1e-9
 
     def divergence(r):

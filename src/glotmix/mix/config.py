@@ -5,11 +5,25 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class RunsConfig(BaseModel):
+    """A table of proxy runs: two CSV files, paths relative to the recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["regmix", "olmix"] = Field(
+        "olmix", description="olmix: ratios.csv and metrics.csv joined on run_id; regmix: joined on index"
+    )
+    mixtures: str = Field(description="the file of mixtures (ratios.csv)")
+    losses: str = Field(description="the file of losses (metrics.csv)")
+
+
 class MixConfig(BaseModel):
     """How much of each language to train on. Shares are of training tokens; languages are canonical codes.
 
     >>> MixConfig(tokens=1e9, method="temperature", temperature=2).max_epochs
     4.0
+    >>> MixConfig(runs={"mixtures": "ratios.csv", "losses": "metrics.csv"}).how
+    'law'
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -17,11 +31,32 @@ class MixConfig(BaseModel):
     tokens: int | None = Field(
         None, gt=0, description="training tokens, repeats counted; by default as many as there are, each once"
     )
-    method: Literal["natural", "uniform", "temperature", "unimax"] = Field(
-        "unimax", description="how the shares are chosen"
+    method: Literal["natural", "uniform", "temperature", "unimax", "law"] | None = Field(
+        None, description="how the shares are chosen; by default law where there are runs, else unimax"
     )
     temperature: float = Field(3.3, gt=0, description="T of `r ∝ n^(1/T)`: 1 is natural, large is uniform")
     max_epochs: float | None = Field(4.0, gt=0, description="how often a token may be seen at most; null for no cap")
     max_epochs_of: dict[str, float] = Field(default_factory=dict, description="the same for single languages")
     floors: dict[str, float] = Field(default_factory=dict, description="least share per language")
     ceilings: dict[str, float] = Field(default_factory=dict, description="greatest share per language")
+    runs: RunsConfig | None = Field(None, description="proxy runs, for the method law")
+    laws: tuple[str, ...] = Field(
+        ("effective_data", "own_share", "log_linear", "gp", "lightgbm", "ridge"),
+        min_length=1,
+        description="laws that compete; each target's is chosen by its error on held-out mixtures",
+    )
+    objective: Literal["mean", "worst", "quantile"] = Field("mean", description="of the targets' losses, minimised")
+    quantile: float = Field(0.9, gt=0, le=1, description="which quantile, for the objective quantile")
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="importance per target in the mean; 1 by default"
+    )
+    anchor: float = Field(
+        0.0, ge=0, description="strength of the anchor to the natural mixture; Olmix uses 0.05 to 0.1"
+    )
+    bootstrap: int = Field(100, ge=0, description="samples behind the intervals; 0 for none")
+    seed: int = Field(0, description="of folds, starts and samples")
+
+    @property
+    def how(self) -> str:
+        """The method, its default resolved."""
+        return self.method or ("law" if self.runs is not None else "unimax")

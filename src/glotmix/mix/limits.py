@@ -131,6 +131,21 @@ def nearest(weights: Array, within: Box) -> Array:
     return np.asarray(np.clip(clipped, within.low, within.high))
 
 
+def nearest_rows(weights: Array, within: Box) -> Array:
+    """`nearest` for many rows at once, shape (k, m) → (k, m), by halving: sums to one within 1e-12."""
+    w = weights / weights.sum(axis=1, keepdims=True)
+    lower = np.zeros((len(w), 1))
+    upper = np.full((len(w), 1), 1.0)
+    while np.any(short := np.clip(upper * w, within.low, within.high).sum(axis=1) < 1 - _SLACK):
+        upper[short] *= 4.0
+    for _ in range(60):
+        middle = 0.5 * (lower + upper)
+        short = np.clip(middle * w, within.low, within.high).sum(axis=1, keepdims=True) < 1
+        lower, upper = np.where(short, middle, lower), np.where(short, upper, middle)
+    clipped = np.clip(upper * w, within.low, within.high)
+    return np.asarray(clipped / clipped.sum(axis=1, keepdims=True))
+
+
 def _epochs(limits: Limits, lang: str) -> float | None:
     return limits.max_epochs_of.get(lang, limits.max_epochs)
 

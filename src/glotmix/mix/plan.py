@@ -2,19 +2,18 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from glotmix.errors import RequestError
 from glotmix.mix import baselines as plain
-from glotmix.mix.accounting import Available, Mixture, Share, account
+from glotmix.mix.accounting import Array, Available, Mixture, Share, account
 from glotmix.mix.config import MixConfig
-from glotmix.mix.limits import Limits, box, broken
+from glotmix.mix.limits import Box, Limits, box, broken
 
 __all__ = ["MixConfig", "Plan", "plan", "read_shares", "write"]
-
-VERSION = 1
 
 _JSON, _CSV = "mixture.json", "mixture.csv"
 
@@ -27,7 +26,10 @@ class Plan:
         method: how the shares were chosen.
         tokens: the budget in training tokens.
         mixture: the chosen mixture.
-        baselines: natural, uniform, temperature (each as published, knowing no limits: see their `breaks`), UniMax.
+        baselines: natural, uniform, temperature (each as published, knowing no limits: see their `breaks`), UniMax;
+            with runs also what MSL and RegMix would choose from them.
+        predictions: with runs, per target: law, scores, loss under each mixture; as plain data (`optimum.Prediction`).
+        gains: with runs, the predicted gain over each baseline; as plain data (`uncertainty.Gain`).
         warnings: what a reader must know, in sentences.
     """
 
@@ -35,18 +37,23 @@ class Plan:
     tokens: int
     mixture: Mixture
     baselines: tuple[Mixture, ...]
+    predictions: tuple[Mapping[str, Any], ...]
+    gains: tuple[Mapping[str, Any], ...]
     warnings: tuple[str, ...]
 
 
-def plan(available: Available, config: MixConfig) -> Plan:
+def plan(available: Available, config: MixConfig, beside: Path = Path()) -> Plan:
     """Choose how much of each language to train on.
 
     Args:
         available: documents, bytes and unique tokens per language.
         config: what is asked.
+        beside: the folder that paths in `config.runs` are relative to (the recipe's).
 
     Raises:
-        RequestError: if no mixture keeps the limits, naming the language that is short and by how much.
+        RequestError: if no mixture keeps the limits, naming the language that is short and by how much; if the method
+            needs runs and there are none, or they say nothing of a language.
+        DataError: if the table of runs cannot be used.
 
     >>> there = Available.of({"fra_Latn": (90, 900_000, 300_000), "amh_Ethi": (20, 80_000, 20_000)})
     >>> [(row.lang, row.tokens_used, row.epochs) for row in plan(there, MixConfig()).mixture.rows]
@@ -55,18 +62,18 @@ def plan(available: Available, config: MixConfig) -> Plan:
     tokens = config.tokens if config.tokens is not None else available.total
     limits = Limits(config.max_epochs, config.max_epochs_of, config.floors, config.ceilings)
     within = box(available, tokens, limits)
-    chosen = {
+    others = dict(plain.baselines(available, within, config.temperature))
+    if config.how == "law":
+        return _from_runs(available, config, tokens, limits, within, others, beside)
+    chosen: dict[str, Callable[[], Array]] = {
         "natural": lambda: plain.natural(available, within),
         "uniform": lambda: plain.uniform(available, within),
         "temperature": lambda: plain.temperature(available, config.temperature, within),
         "unimax": lambda: plain.unimax(available, within),
-    }[config.method]()
-    beside = tuple(
-        account(name, available, shares, tokens, breaks=broken(available, shares, tokens, limits))
-        for name, shares in plain.baselines(available, within, config.temperature).items()
-    )
-    mixture = account("chosen", available, chosen, tokens)
-    return Plan(config.method, tokens, mixture, beside, tuple(_repeats(mixture)))
+    }
+    mixture = account("chosen", available, chosen[config.how](), tokens)
+    counted = _counted(available, others, tokens, limits)
+    return Plan(config.how, tokens, mixture, counted, (), (), tuple(_repeats(mixture)))
 
 
 def write(made: Plan, folder: Path) -> None:
@@ -78,6 +85,8 @@ def write(made: Plan, folder: Path) -> None:
         "languages": [asdict(row) for row in made.mixture.rows],
         "baselines": {m.name: [asdict(row) for row in m.rows] for m in made.baselines},
         "breaks": {m.name: list(m.breaks) for m in made.baselines if m.breaks},
+        "predictions": list(made.predictions),
+        "gains": list(made.gains),
         "warnings": list(made.warnings),
     }
     (folder / _JSON).write_text(json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
@@ -95,9 +104,53 @@ def read_shares(folder: Path) -> dict[str, Mapping[str, Any]]:
     return {row["lang"]: row for row in told["languages"]}
 
 
+def _counted(available: Available, shares: Mapping[str, Array], tokens: int, limits: Limits) -> tuple[Mixture, ...]:
+    return tuple(
+        account(name, available, r, tokens, breaks=broken(available, r, tokens, limits)) for name, r in shares.items()
+    )
+
+
+def _from_runs(
+    available: Available,
+    config: MixConfig,
+    tokens: int,
+    limits: Limits,
+    within: Box,
+    others: Mapping[str, Array],
+    beside: Path,
+) -> Plan:
+    # Only this method needs the fitting libraries, and they are slow to import.
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from glotmix.mix import optimum
+    from glotmix.mix.runs import read
+
+    if config.runs is None:
+        raise RequestError(
+            "mix.method=law needs a table of proxy runs, and mix.runs is not given",
+            "mix.runs.mixtures=ratios.csv mix.runs.losses=metrics.csv, or mix.method=unimax",
+        )
+    runs = read(config.runs.format, beside / config.runs.mixtures, beside / config.runs.losses)
+    quantile = {"mean": None, "worst": 1.0, "quantile": config.quantile}[config.objective]
+    ask = optimum.Ask(config.laws, config.weights, quantile, config.anchor, config.bootstrap, config.seed)
+    with threadpool_limits(1):
+        # Sums in another order, on another number of threads, would be other bytes; and the matrices are small.
+        found = optimum.find(available, tokens, within, runs, others, ask)
+    mixture = account("chosen", available, found.shares, tokens, found.interval)
+    return Plan(
+        method="law",
+        tokens=tokens,
+        mixture=mixture,
+        baselines=_counted(available, found.others, tokens, limits),
+        predictions=tuple(asdict(prediction) for prediction in found.predictions),
+        gains=tuple(asdict(gain) for gain in found.gains),
+        warnings=(*found.warnings, *_repeats(mixture)),
+    )
+
+
 def _repeats(mixture: Mixture) -> list[str]:
     most = max(mixture.rows, key=lambda row: row.epochs or 0.0)
-    if most.epochs is not None and most.epochs > 4:
+    if most.epochs is not None and most.epochs > 4.001:
         return [
             f"{most.lang} is repeated {most.epochs:.3g} times; past about four epochs repeats are worth much less "
             "than new text"

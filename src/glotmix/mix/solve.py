@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws import Fitted
-from glotmix.mix.limits import Box, nearest
+from glotmix.mix.limits import Box, nearest, nearest_rows
 from glotmix.mix.repeats import Repeats
 
 _TINY = 1e-12
@@ -223,8 +223,8 @@ def _sampled(goal: Goal, rng: np.random.Generator, begin: Sequence[Array], round
     for number in range(rounds):
         strength = 2.0 * 2.5**number
         drawn = rng.dirichlet(np.maximum(centre * strength, 0.05 / 2**number), size)
-        drawn = np.array([nearest(np.maximum(r, _TINY) * (goal.within.high > 0), goal.within) for r in drawn])
+        drawn = nearest_rows(np.maximum(drawn, _TINY) * (goal.within.high > 0), goal.within)
         pool = np.vstack([pool, drawn])
         pool = pool[np.argsort(goal.value(pool), kind="stable")[: size // 20]]
         centre = pool.mean(axis=0)
-    return np.asarray(centre)
+    return nearest(np.maximum(centre, _TINY) * (goal.within.high > 0), goal.within)

@@ -96,6 +96,7 @@ def fit_curve(formula: Formula, search: Search, shares: Array, losses: Array, ne
             jacobian,
             bounds=(search.low, search.high),
             loss="huber",
+            ftol=1e-6,
             max_nfev=200,
         )
         if found.cost < best:

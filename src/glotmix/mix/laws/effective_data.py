@@ -38,7 +38,7 @@ class EffectiveData:
         least = float(losses.min())
         free = m if own is None else m - 1
         starts = []
-        for irreducible, beta, tau in ((0.5, 0.3, 0.1), (0.9, 0.3, 0.1), (0.5, 1.0, 0.1)):
+        for irreducible, beta, tau in ((0.5, 0.3, 0.1), (0.8, 1.0, 0.1)):
             start = np.concatenate([[irreducible * least, 0.0, np.log(beta)], np.full(free + 1, np.log(tau))])
             # The scale that fits the median run, given the rest.
             start[1] = np.log(np.median((losses - start[0]) / formula.dose(start, shares) ** -beta))

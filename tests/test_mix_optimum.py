@@ -1,0 +1,170 @@
+"""From a table of runs of a known world to a mixture with intervals, through the same door that the recipe uses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from glotmix.errors import RequestError
+from glotmix.mix.accounting import Available
+from glotmix.mix.laws.curve import Curve
+from glotmix.mix.laws.effective_data import Formula
+from glotmix.mix.limits import Box
+from glotmix.mix.plan import MixConfig, plan, write
+from glotmix.mix.repeats import Repeats
+from glotmix.mix.solve import Goal, solve
+
+LANGUAGES = ("eng_Latn", "hin_Deva", "amh_Ethi", "khm_Khmr")
+STOCK = Available.of(
+    {
+        "khm_Khmr": (40, 400_000, 100_000),
+        "eng_Latn": (40_000, 40_000_000, 10_000_000),
+        "amh_Ethi": (300, 2_000_000, 500_000),
+        "hin_Deva": (4_000, 8_000_000, 2_000_000),
+    }
+)
+LAWS = ("effective_data", "own_share", "ridge")
+
+
+def truth(levels=(0.8, 0.9, 1.0, 1.1)):
+    """A law per language, in the order of LANGUAGES; English donates, the others hardly."""
+    tau = np.array([[1, 0.05, 0.02, 0.02], [0.2, 1, 0.02, 0.02], [0.15, 0.03, 1, 0.02], [0.1, 0.05, 0.02, 1]])
+    return [
+        Curve(Formula(i), np.concatenate([[level, np.log(0.4), np.log(0.3), 0], np.log(np.delete(tau[i], i))]))
+        for i, level in enumerate(levels)
+    ]
+
+
+def runs(folder, n=40, noise=0.002, seed=0, order=None):
+    """Write Olmix's two files for n runs of the true world."""
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.ones(4), n).round(6)
+    shares[:, 0] = 1 - shares[:, 1:].sum(axis=1)
+    losses = np.column_stack([law.predict(shares) for law in truth()]) * np.exp(noise * rng.standard_normal((n, 4)))
+    order = np.arange(n) if order is None else order
+    for name, suffix, values in (("ratios.csv", "", shares), ("metrics.csv", "_bpb", losses)):
+        lines = [",".join(["run_id", *(lang + suffix for lang in LANGUAGES)])]
+        lines += [",".join([f"r{i}", *map(str, values[i].tolist())]) for i in order]
+        (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
+    return folder
+
+
+def config(**more):
+    files = {"format": "olmix", "mixtures": "ratios.csv", "losses": "metrics.csv"}
+    return MixConfig(runs=files, **({"laws": LAWS, "bootstrap": 12, "tokens": 5_000_000} | more))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = runs(tmp_path_factory.mktemp("runs"))
+    return folder, plan(STOCK, config(), folder)
+
+
+def test_the_mixture_is_the_true_worlds_optimum_under_the_limits(made):
+    _, found = made
+    order = [LANGUAGES.index(lang) for lang in STOCK.languages]
+    high = np.minimum(1, 4 * STOCK.sizes / 5_000_000)
+    goal = Goal(
+        laws=truth(),
+        weights=np.full(4, 0.25),
+        within=Box(np.zeros(4), high[np.argsort(order)]),
+        repeats=Repeats((STOCK.sizes / 5_000_000)[np.argsort(order)]),
+        natural=np.full(4, 0.25),
+    )
+    best = solve(goal)
+    shares = found.mixture.shares[np.argsort(order)]
+    uniform = goal.value(np.full((1, 4), 0.25))[0]
+    assert goal.value(shares[None])[0] - best.value < 0.02 * (uniform - best.value)
+    np.testing.assert_allclose(shares, best.shares, atol=0.03)
+    assert found.mixture.rows[0].lang == "khm_Khmr" and found.mixture.rows[0].epochs == pytest.approx(4, abs=1e-3)
+    assert [p["law"] for p in found.predictions] == ["effective_data"] * 4
+
+
+def test_intervals_and_gains_over_every_baseline_are_given(made):
+    _, found = made
+    for row in found.mixture.rows:
+        assert 0 <= row.low <= row.high <= 1
+        assert row.low - 1e-6 <= row.share <= row.high + 1e-6 or row.high - row.low < 0.2
+    english = found.mixture.rows[1]
+    assert 0.005 < english.high - english.low < 0.3
+    over = {gain["over"]: gain for gain in found.gains}
+    assert list(over) == ["natural", "uniform", "temperature", "unimax", "msl"]
+    assert over["natural"]["told_apart"] and over["natural"]["low"] > 0
+    assert all(gain["low"] <= gain["gain"] <= gain["high"] for gain in over.values())
+    # A gain is a difference of the predicted mean losses.
+    mean = {name: np.mean([p["losses"][name] for p in found.predictions]) for name in (*over, "chosen")}
+    for name, gain in over.items():
+        assert gain["gain"] == pytest.approx(mean[name] - mean["chosen"], abs=1e-12)
+    assert {m.name for m in found.baselines} == set(over)
+
+
+def test_with_noise_as_large_as_the_differences_mixtures_cannot_be_told_apart(tmp_path):
+    found = plan(STOCK, config(laws=("effective_data",), bootstrap=12), runs(tmp_path, n=24, noise=0.2))
+    assert any(not gain["told_apart"] and gain["low"] <= 0 <= gain["high"] for gain in found.gains)
+    assert any("cannot tell the chosen mixture from" in said for said in found.warnings)
+
+
+def test_more_runs_make_narrower_intervals(tmp_path):
+    widths = []
+    for n in (16, 96):
+        (tmp_path / str(n)).mkdir()
+        rows = plan(STOCK, config(laws=("effective_data",)), runs(tmp_path / str(n), n, 0.01)).mixture.rows
+        widths.append(sum(row.high - row.low for row in rows))
+    assert widths[1] < 0.7 * widths[0]
+
+
+def test_the_same_files_give_the_same_bytes_and_the_order_of_runs_little(made, tmp_path):
+    folder, found = made
+    for name in ("a", "b"):
+        write(found if name == "a" else plan(STOCK, config(), folder), tmp_path / name)
+    assert (tmp_path / "a" / "mixture.json").read_bytes() == (tmp_path / "b" / "mixture.json").read_bytes()
+    told = json.loads((tmp_path / "a" / "mixture.json").read_text("utf-8"))
+    assert told["method"] == "law" and told["gains"][0]["over"] == "natural"
+    assert told["predictions"][0]["scores"][0]["law"] == "effective_data"
+    turned = plan(STOCK, config(bootstrap=0), runs(tmp_path, order=np.random.default_rng(0).permutation(40)))
+    np.testing.assert_allclose(turned.mixture.shares, found.mixture.shares, atol=0.01)
+    assert turned.mixture.rows[0].low is None and turned.gains[0]["told_apart"] is None
+
+
+def test_objectives_and_weights_change_the_answer(made):
+    folder, found = made
+    quick = {"bootstrap": 0, "laws": ("effective_data",)}
+    shares = {row.lang: row.share for row in found.mixture.rows}
+    worst = plan(STOCK, config(objective="worst", max_epochs=None, **quick), folder)
+    predicted = [p["losses"]["chosen"] for p in worst.predictions]
+    mean = [p["losses"]["chosen"] for p in found.predictions]
+    assert max(predicted) < max(mean)
+    heavy = plan(STOCK, config(weights={"hin_Deva": 20.0}, **quick), folder)
+    assert heavy.mixture.rows[3].share > shares["hin_Deva"] + 0.1
+    near = plan(STOCK, config(anchor=50.0, **quick), folder)
+    np.testing.assert_allclose(near.mixture.shares, STOCK.sizes / STOCK.total, atol=0.01)
+    with pytest.raises(RequestError, match=r"'hin_Dev'.*hin_Deva"):
+        plan(STOCK, config(weights={"hin_Dev": 2.0}, **quick), folder)
+
+
+def test_a_language_that_no_run_saw_is_refused_unless_it_is_left_out(made):
+    folder, _ = made
+    more = Available.of(
+        {lang: STOCK_ROWS[lang] for lang in STOCK.languages}
+        | {"tha_Thai": (10, 100_000, 30_000), "mya_Mymr": (0, 0, 0)}
+    )
+    quick = {"bootstrap": 0, "laws": ("effective_data",)}
+    with pytest.raises(RequestError, match=r"say nothing of tha_Thai.*30,000 tokens"):
+        plan(more, config(**quick), folder)
+    found = plan(more, config(ceilings={"tha_Thai": 0.0}, **quick), folder)
+    assert [row.share for row in found.mixture.rows[4:]] == [0, 0]
+
+
+STOCK_ROWS = {
+    lang: (d, b, t) for lang, d, b, t in zip(STOCK.languages, STOCK.documents, STOCK.bytes, STOCK.tokens, strict=True)
+}
+
+
+def test_what_the_reader_must_know_is_said(tmp_path):
+    folder = runs(tmp_path, n=10)
+    found = plan(STOCK, config(bootstrap=0, laws=("ridge",), max_epochs=None, weights={"hin_Deva": 50.0}), folder)
+    assert any("10 runs over 4 languages are few: 15" in said for said in found.warnings)
+    # A linear law goes to a corner that no run ever saw.
+    assert any("the law is beyond its runs" in said for said in found.warnings)
+    with pytest.raises(RequestError, match=r"mix.runs is not given"):
+        plan(STOCK, MixConfig(method="law"), folder)
