@@ -1,4 +1,4 @@
-"""What other rooms measured, read from the files that they leave: the mixture and the quarantine."""
+"""What other rooms measured, read from the files that they leave: the mixture, the rater's audit, the quarantine."""
 
 import json
 from collections import Counter
@@ -48,6 +48,38 @@ def mixture_points(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
         for r in rows
     ]
     return {"rows": points, "order": order, "series": series, "title": "share of training tokens", "form": ".1%"}
+
+
+def audit(path: Path | None) -> dict[str, Any] | None:
+    """Read ``audit.json``; the languages by falling AUC, those that could not be measured last."""
+    if path is None:
+        return None
+    told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return told | {"languages": sorted(told["languages"], key=lambda j: (j["auc"] is None, -_value(j), j["lang"]))}
+
+
+def _value(judged: Mapping[str, Any]) -> float:
+    return 0.0 if judged["auc"] is None else float(judged["auc"]["value"])
+
+
+def audit_points(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments of `plots.intervals` for the languages that could be measured."""
+    measured = [j for j in told["languages"] if j["auc"] is not None]
+    series = {"rater": "auc", "not normalised": "raw", "length alone": "length"}
+    points = []
+    for judged in measured:
+        for name, key in series.items():
+            found = judged[key] if isinstance(judged[key], dict) else {"value": judged[key], "low": None, "high": None}
+            note = f"{judged['good']:,} good, {judged['bad']:,} bad"
+            points.append({"name": names[judged["lang"]], "series": name, "note": note, **found})
+    return {
+        "rows": points,
+        "order": [names[j["lang"]] for j in measured],
+        "series": list(series),
+        "title": "AUC",
+        "form": ".2f",
+        "reference": 0.5,
+    }
 
 
 def quarantine(folder: Path | None) -> dict[str, Any] | None:

@@ -37,6 +37,7 @@ _CONTENTS = {
     "borderline": "Borderline documents",
     "language": "Language",
     "duplicates": "Duplicates",
+    "quality": "Quality",
     "mixture": "Mixture",
     "quarantine": "Quarantine",
     "settings": "Settings",
@@ -59,6 +60,7 @@ class ReportInputs:
         signals: by name, the folders of the signals; ``identify`` and ``duplicates`` have sections of their own, and
             every numeric column of the signals is shown as a score.
         mixture: ``mixture.json``.
+        audit: ``audit.json`` of the rater.
         quarantine: folder of the quarantine.
     """
 
@@ -70,6 +72,7 @@ class ReportInputs:
     thresholds: Path | None = None
     signals: Mapping[str, Path] = field(default_factory=dict)
     mixture: Path | None = None
+    audit: Path | None = None
     quarantine: Path | None = None
 
 
@@ -95,7 +98,9 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     total = figures.funnels(ways, lambda way: "all")[0]
     by_language = figures.funnels(ways, lambda way: way.lang)
     order = [f.key for f in by_language]
-    names = _names(order)
+    audit = evidence.audit(inputs.audit)
+    labelled = [] if audit is None else [j["lang"] for j in audit["languages"]]
+    names = _names([*order, *(lang for lang in labelled if lang not in order)])
     context: dict[str, Any] = {
         "name": inputs.name,
         "contents": _CONTENTS.items(),
@@ -108,6 +113,8 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "recipe": yaml.safe_dump(dict(inputs.recipe), allow_unicode=True, sort_keys=False, width=100),
         "plots": {"funnel": plots.funnel(by_language, names)},
         "per_rule": examples.PER_RULE,
+        "audit": audit,
+        "unlabelled": [lang for lang in order if lang not in labelled],
         **_provenance(inputs.records),
     }
     context["funnels"] = [("By language", "language", by_language), ("By source", "source", context["sources"])]
@@ -118,6 +125,8 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context["mixture"] = evidence.mixture(inputs.mixture)
     if context["mixture"] is not None:
         context["plots"]["mixture"] = plots.intervals(**evidence.mixture_points(context["mixture"], names))
+    if audit is not None and audit["mean"] is not None:
+        context["plots"]["audit"] = plots.intervals(**evidence.audit_points(audit, names))
     context["quarantine"] = evidence.quarantine(inputs.quarantine)
     context["figures"] = _figures(context)
     return context
