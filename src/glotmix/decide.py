@@ -73,7 +73,7 @@ class Deciding:
     def make_mixture(self, output: Output) -> Counts:
         """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
         rows = table.read(table.shards(self.work.at("ledger")), ["id", "lang", "bytes", "tokens", "kept"])
-        made = mixing.plan(available(rows, rows["kept"].combine_chunks()), self.recipe.mix)
+        made = mixing.plan(available(rows, rows["kept"].combine_chunks()), self.recipe.mix, self.work.base)
         mixing.write(made, output.path)
         output.notes["warnings"] = list(made.warnings)
         return {"languages": len(made.mixture.rows), "tokens": made.tokens}
@@ -136,7 +136,7 @@ class Deciding:
             reasons = {lang: f"the best {share:.0%} are kept" for lang, share in wanted.items()}
             failure, lines = ledger.retain(documents, decisions.alive(), wanted, None, reasons, "quality")
         else:
-            mixture = mixing.plan(survivors, self.recipe.mix).mixture
+            mixture = mixing.plan(survivors, self.recipe.mix, self.work.base).mixture
             most = self.recipe.mix.max_epochs or 1.0
             epochs = {lang: self.recipe.mix.max_epochs_of.get(lang, most) for lang in survivors.languages}
             wanted = {row.lang: row.tokens_used / epochs[row.lang] for row in mixture.rows}

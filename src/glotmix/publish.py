@@ -114,7 +114,7 @@ def _method(work: "Work") -> list[str]:
             "own distribution, ranks the documents of each language among themselves; the report holds its audit."
         )
     sentences.append(
-        f"Mixture: {recipe.mix.method}; shares are of training tokens"
+        f"Mixture: {recipe.mix.how}; shares are of training tokens"
         + (" (UTF-8 bytes)." if recipe.signals.tokens.tokenizer is None else ".")
     )
     return sentences

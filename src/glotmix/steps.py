@@ -90,7 +90,8 @@ def steps_of(work: Work) -> list[Step]:
         "built-in": digest_file(settings.FILE),
         "select": work.recipe.select.model_dump(mode="json"),
     }
-    budget = work.recipe.mix.model_dump(mode="json")
+    budget = work.recipe.mix.model_dump(mode="json", exclude={"runs": {"mixtures", "losses"}})
+    by_budget = work.recipe.select.retain == "budget"
     return [
         _corpus(work),
         *_signals(work),
@@ -107,12 +108,25 @@ def steps_of(work: Work) -> list[Step]:
             ledger.VERSION,
             deciding.make_ledger,
             needs=("corpus", *work.signals, "thresholds"),
-            config=lambda: rules | ({"mix": budget} if work.recipe.select.retain == "budget" else {}),
+            config=lambda: rules | ({"mix": budget} if by_budget else {}),
+            inputs=lambda: _runs(work) if by_budget else {},
         ),
-        Step("mixture", mix.VERSION, deciding.make_mixture, needs=("ledger",), config=lambda: budget),
+        Step(
+            "mixture",
+            mix.VERSION,
+            deciding.make_mixture,
+            needs=("ledger",),
+            config=lambda: budget,
+            inputs=lambda: _runs(work),
+        ),
         _dataset(work),
         _report(work),
     ]
+
+
+def _runs(work: Work) -> Mapping[str, str]:
+    runs = work.recipe.mix.runs
+    return {} if runs is None else {n: digest_file(work.path(getattr(runs, n))) for n in ("mixtures", "losses")}
 
 
 def _corpus(work: Work) -> Step:
