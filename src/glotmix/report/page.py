@@ -114,6 +114,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "plots": {"funnel": plots.funnel(by_language, names)},
         "per_rule": examples.PER_RULE,
         "audit": audit,
+        "selftest": _notes(inputs.records, "signals/duplicates").get("self-test", []),
         "unlabelled": [lang for lang in order if lang not in labelled],
         **_provenance(inputs.records),
     }
@@ -237,8 +238,8 @@ def _provenance(records: Mapping[str, Mapping[str, JSON]]) -> dict[str, Any]:
     versions: dict[str, JSON] = {}
     warnings: list[tuple[str, str]] = []
     for name, found in records.items():
-        identity, counts, notes = found["identity"], found["counts"], found["notes"]
-        assert isinstance(identity, dict) and isinstance(counts, dict) and isinstance(notes, dict)
+        identity, counts = found["identity"], found["counts"]
+        assert isinstance(identity, dict) and isinstance(counts, dict)
         steps.append(
             {
                 "name": name,
@@ -248,9 +249,14 @@ def _provenance(records: Mapping[str, Mapping[str, JSON]]) -> dict[str, Any]:
             }
         )
         versions |= dict(found["versions"]) if isinstance(found["versions"], dict) else {}
-        told = notes.get("warnings", [])
+        told = _notes(records, name).get("warnings", [])
         warnings += [(name, str(text)) for text in told] if isinstance(told, list) else []
     return {"steps": steps, "versions": sorted(versions.items()), "warnings": warnings}
+
+
+def _notes(records: Mapping[str, Mapping[str, JSON]], step: str) -> dict[str, JSON]:
+    notes = records[step]["notes"] if step in records else None
+    return notes if isinstance(notes, dict) else {}
 
 
 def _names(order: list[str]) -> dict[str, str]:
