@@ -1,0 +1,147 @@
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from glotmix import record, table
+from glotmix.errors import RequestError
+from glotmix.record import Identity
+from glotmix.signals import contamination
+from glotmix.signals.contamination import ContaminationConfig, read_items
+from slow_shingles import slow_fold, slow_shingles
+
+SENTENCES = pq.read_table(Path(__file__).parent / "data" / "sentences.parquet").to_pylist()
+LANGS = list(dict.fromkeys(r["lang"] for r in SENTENCES))
+CONFIG = ContaminationConfig()
+
+
+def run(folder: Path, texts: dict[str, str], items: pa.Table, shards: int = 2) -> dict[str, list[dict]]:
+    ids = list(texts)
+    size = -(-len(ids) // shards)
+    for n in range(shards):
+        cut = ids[n * size : (n + 1) * size]
+        table.write(pa.table({"id": cut, "text": [texts[i] for i in cut]}), folder / "corpus" / f"{n:05d}.parquet")
+    out = folder / "contamination"
+    record.build(out, Identity("c", 1), lambda o: contamination.make(o, folder / "corpus", items, CONFIG))
+    return {
+        "documents": table.read(sorted(out.glob("part-*.parquet"))).to_pylist(),
+        "matches": table.read(table.shards(out / "matches")).to_pylist(),
+        "items": table.read([out / "items.parquet"]).to_pylist(),
+    }
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    held = {lang: [r["text"] for r in SENTENCES if r["lang"] == lang] for lang in LANGS}
+    return {f"{lang}/{k}": " ".join(held[lang][k * 12 : k * 12 + 12]) for lang in LANGS for k in range(6)}
+
+
+@pytest.fixture(scope="module")
+def items() -> pa.Table:
+    """Sentences that stand in a document, in other case; halves of such; sentences that stand in none; short ones."""
+    rows = []
+    for lang in LANGS:
+        held = [r["text"] for r in SENTENCES if r["lang"] == lang]
+        rows += [(f"{lang}/in/{k}", held[k * 9].upper()) for k in range(6)]
+        rows += [(f"{lang}/half/{k}", held[k * 9][: len(held[k * 9]) // 2] + held[220 + k]) for k in range(6)]
+        rows += [(f"{lang}/out/{k}", held[200 + k]) for k in range(6)]
+        rows += [(f"{lang}/short/{k}", held[k * 9][: 14 if lang[-4:] in ("Hans", "Jpan") else 30]) for k in range(6)]
+        rows.append((f"{lang}/tiny", held[0][:3]))
+    return pa.table({"set": ["test"] * len(rows), "item": [r[0] for r in rows], "text": [r[1] for r in rows]})
+
+
+def weight(text: str) -> int:
+    from glotmix.native import folding
+
+    return sum(folding.weight(ord(c)) for c in slow_fold(text))
+
+
+def test_items_are_found_as_by_definition(texts: dict[str, str], items: pa.Table, tmp_path: Path):
+    found = run(tmp_path, texts, items)
+    share = {(m["id"], m["item"]): m["share"] for m in found["matches"]}
+    expected = {}
+    widths = {}
+    for item in items.to_pylist():
+        letters = weight(item["text"])
+        widths[item["item"]] = 40 if letters >= 40 else 20 if letters >= 20 else None
+    sets = {(d, w): slow_shingles(t, w) for (d, t), w in product(texts.items(), (20, 40))}
+    for item in items.to_pylist():
+        width = widths[item["item"]]
+        if width is None:
+            continue
+        own = slow_shingles(item["text"], width)
+        for doc in texts:
+            held = len(own & sets[doc, width]) / len(own)
+            if held >= CONFIG.share:
+                expected[doc, item["item"]] = held
+    assert share.keys() == expected.keys()
+    assert all(share[k] == pytest.approx(v, abs=1e-6) for k, v in expected.items())
+    kinds = {k: sum(f"/{k}/" in item for _, item in share) for k in ("in", "half", "out", "short")}
+    assert kinds["in"] >= 80 and kinds["out"] == 0 and kinds["short"] > 20
+    for listed in found["items"]:
+        assert listed["searched"] == (widths[listed["item"]] is not None)
+        assert listed["documents"] == sum(item == listed["item"] for _, item in share)
+    for document in found["documents"]:
+        assert document["items"] == sum(d == document["id"] for d, _ in share)
+    counts = record.read(tmp_path / "contamination").counts
+    assert counts["contaminated"] == len({d for d, _ in share}) and counts["held"] == len({i for _, i in share})
+    assert counts["items"] == items.num_rows and counts["searched"] == sum(w is not None for w in widths.values())
+
+
+def test_the_passage_is_shown(texts: dict[str, str], items: pa.Table, tmp_path: Path):
+    wanted = dict(zip(items["item"].to_pylist(), items["text"].to_pylist(), strict=True))
+    seen = 0
+    for match in run(tmp_path, texts, items)["matches"]:
+        passage = match["excerpt"].removesuffix("…")
+        assert passage in texts[match["id"]]
+        if "/in/" in match["item"] and match["share"] == 1.0 and not match["excerpt"].endswith("…"):
+            # A run of digits at an end may be cut, as may a letter that is lighter than the one that ends a shingle.
+            shown, whole = (slow_fold(t).strip("0") for t in (passage, wanted[match["item"]]))
+            assert whole.endswith(shown) and len(whole) - len(shown) <= 1
+            seen += 1
+    assert seen > 60
+
+
+def test_order_and_shards_make_no_difference(texts, items, tmp_path: Path):
+    one = run(tmp_path / "one", texts, items, shards=1)
+    order = np.random.default_rng(0).permutation(len(texts))
+    mixed = {list(texts)[i]: list(texts.values())[i] for i in order}
+    other = run(tmp_path / "mixed", mixed, items, shards=5)
+    for name in ("documents", "matches", "items"):
+        assert sorted(one[name], key=str) == sorted(other[name], key=str)
+
+
+def test_templates_are_not_searched(texts: dict[str, str], tmp_path: Path):
+    first = texts["eng_Latn/0"][:200]
+    rows = [first] * 60 + [f"{first} {texts[f'eng_Latn/{1 + k % 5}'][:400]}" for k in range(5)]
+    items = pa.table({"set": ["t"] * 65, "item": [str(i) for i in range(65)], "text": rows})
+    found = run(tmp_path, texts, items)
+    assert [r["searched"] for r in found["items"]] == [False] * 60 + [True] * 5
+    assert {m["item"] for m in found["matches"]} == {str(60 + k) for k in range(5)}
+    assert not [m for m in found["matches"] if m["id"] == "eng_Latn/0"]
+
+
+def test_a_clean_corpus(tmp_path: Path):
+    items = pa.table({"set": ["t"], "item": ["a"], "text": [SENTENCES[0]["text"]]})
+    found = run(tmp_path, {"x": "short", "y": "nothing of that kind stands in this document " * 3}, items)
+    assert found["documents"] == [{"id": "x", "items": 0}, {"id": "y", "items": 0}] and found["matches"] == []
+
+
+def test_sets_are_read(tmp_path: Path):
+    rows = [{"key": 7, "q": "Question?", "a": "Answer"}, {"key": 9, "q": "Other?", "a": None}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "s.parquet")
+    (tmp_path / "s.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    for name in ("s.parquet", "s.jsonl"):
+        found = read_items("exam", [tmp_path / name], ["q", "a"], "key")
+        assert found.to_pylist() == [
+            {"set": "exam", "item": "7.q", "text": "Question?"},
+            {"set": "exam", "item": "9.q", "text": "Other?"},
+            {"set": "exam", "item": "7.a", "text": "Answer"},
+        ]
+    assert read_items("exam", [tmp_path / "s.parquet"], ["q"])["item"].to_pylist() == ["0", "1"]
+    with pytest.raises(RequestError, match="has no column 'question'"):
+        read_items("exam", [tmp_path / "s.parquet"], ["question"])
