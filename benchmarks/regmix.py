@@ -1,0 +1,142 @@
+"""RegMix's published proxy runs: how well each law ranks unseen mixtures, at the proxies' size and far above it.
+
+Fitted on subsets of the 512 runs of 1M models alone. Everything reported is of other mixtures: 256 at 1M, the same 256
+at 60M, 64 at 1B. Nothing is fitted, stopped or chosen on them: `chosen` is, per target and subset, the law with the
+least error in a cross-validation within the subset. Spearman's rank correlation × 100, mean over subsets.
+`over_own_share` is the difference to the law that looks at a target's own share alone, which needs no fit to rank.
+"""
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.stats import rankdata
+from threadpoolctl import threadpool_limits
+
+from benchmarks import harness
+from benchmarks.harness import Row
+from glotmix.mix.fit import DEFAULT_LAWS, fit, score
+from glotmix.mix.laws import LAWS, Law
+from glotmix.mix.laws.ridge import Ridge
+from glotmix.mix.runs import Runs, regmix
+
+NAME = "regmix"
+SCALES = ("1m", "60m", "1B")
+COMPARED: dict[str, Law] = {**LAWS, "ols": Ridge(alpha=1e-9)}
+DRAWS = 200
+
+
+@dataclass(frozen=True)
+class Task:
+    """Every law on one target, fitted to one subset of n runs."""
+
+    target: str
+    n: int
+    subset: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Predicted losses by law and scale, and the law that cross-validation chose."""
+
+    task: Task
+    predicted: dict[str, dict[str, np.ndarray]]
+    chosen: str
+
+
+@cache
+def table(split: str, scale: str) -> Runs:
+    folder = harness.data("regmix")
+    return regmix(folder / f"{split}_mixture_{scale}.csv", folder / f"{split}_pile_loss_{scale}.csv")
+
+
+def work(task: Task) -> Answer:
+    with threadpool_limits(1):
+        train = table("train", "1m")
+        order = np.random.default_rng([task.n, task.subset]).permutation(len(train))
+        runs = train.take(order[: task.n])
+        # A score sees the subset alone: folds within it.
+        chosen = min((score(runs, task.target, LAWS[name]) for name in DEFAULT_LAWS), key=lambda s: s.error).law
+        predicted = {}
+        for name, law in COMPARED.items():
+            fitted = fit(runs, task.target, law)
+            predicted[name] = {scale: fitted.predict(table("test", scale).shares) for scale in SCALES}
+    return Answer(task, predicted | {"chosen": predicted[chosen]}, chosen)
+
+
+def ranks(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Spearman × 100 along the last axis; a flat prediction ranks nothing and gets 0, which is stated in the row."""
+    a, b = rankdata(predicted, axis=-1), rankdata(measured, axis=-1)
+    a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
+    both = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
+    return 100 * np.divide((a * b).sum(axis=-1), both, out=np.zeros_like(both), where=both > 0)
+
+
+def summary(answers: list[Answer], law: str, scale: str, n: int) -> Iterable[Row]:
+    """The two rows of one law at one scale and n: Pile-CC, and the mean over the 13 targets."""
+    test = table("test", scale)
+    targets, subsets = test.targets, sorted({a.task.subset for a in answers})
+    found = {(a.task.target, a.task.subset): a for a in answers}
+    predicted = np.array([[found[t, s].predicted[law][scale] for s in subsets] for t in targets])
+    measured = test.losses.T[:, None, :]
+    alone = np.array([test.shares[:, [test.own(t) or 0]].T for t in targets])
+    point = ranks(predicted, np.broadcast_to(measured, predicted.shape))
+    base = ranks(-alone, measured)
+    # The interval: test mixtures drawn anew (all targets together), and subsets drawn anew.
+    rng = np.random.default_rng(0)
+    drawn, over = np.empty((DRAWS, len(targets))), np.empty((DRAWS, len(targets)))
+    for i in range(DRAWS):
+        rows, some = rng.integers(0, len(test), len(test)), rng.integers(0, len(subsets), len(subsets))
+        sample = predicted[:, some][:, :, rows]
+        drawn[i] = ranks(sample, np.broadcast_to(measured[:, :, rows], sample.shape)).mean(axis=1)
+        over[i] = drawn[i] - ranks(-alone[:, :, rows], measured[:, :, rows])[:, 0]
+    settings = {
+        "fitted_on": f"{len(subsets)} subsets of {n} of the 512 training runs at 1M",
+        "interval": f"{DRAWS} bootstrap draws of test mixtures and subsets",
+        "flat_predictions": int(np.sum(np.ptp(predicted, axis=2) == 0)),
+    }
+    if law == "chosen":
+        settings["laws_chosen"] = dict(Counter(a.chosen for a in answers).most_common())
+    each = {t: round(float(v), 2) for t, v in zip(targets, point.mean(axis=1), strict=True)}
+    for name, at in (("pile_cc", [targets.index("pile_cc")]), ("mean13", list(range(len(targets))))):
+        low, high = np.quantile(drawn[:, at].mean(axis=1), [0.025, 0.975])
+        yield Row(
+            NAME,
+            f"spearman.{name}.{scale}.n{n}.{law}",
+            float(point[at].mean()),
+            float(low),
+            float(high),
+            len(test),
+            "ρ × 100",
+            settings | ({"targets": each} if name == "mean13" else {}),
+        )
+        if law in ("effective_data", "chosen"):
+            low, high = np.quantile(over[:, at].mean(axis=1), [0.025, 0.975])
+            more = float((point.mean(axis=1) - base[:, 0])[at].mean())
+            yield Row(
+                NAME, f"over_own_share.{name}.{scale}.n{n}.{law}", more, low, high, len(test), "ρ × 100", settings
+            )
+
+
+def run(small: bool) -> Iterable[Row]:
+    sizes = {32: 1, 64: 1} if small else {32: 5, 64: 5, 128: 5, 512: 1}
+    targets = table("train", "1m").targets
+    # The long ones first, so that no core waits for the last at the end.
+    tasks = [Task(t, n, s) for n in sorted(sizes, reverse=True) for s in range(sizes[n]) for t in targets]
+    cores = len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("forkserver")) as pool:
+        answers = list(pool.map(work, tasks))
+    for n in sizes:
+        mine = [a for a in answers if a.task.n == n]
+        for law in ("chosen", *COMPARED):
+            for scale in SCALES:
+                yield from summary(mine, law, scale, n)
+
+
+if __name__ == "__main__":
+    harness.main(NAME, run)
