@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from glotmix import settings, table
 from glotmix.errors import DataError
@@ -45,9 +46,20 @@ class Deciding:
         return self._resolve(lang, source)[key].value
 
     def make_thresholds(self, output: Output) -> Counts:
-        """Write ``thresholds.parquet``: the lines that the rules of the heuristics draw, per language."""
+        """Write ``thresholds.parquet``: the lines that the rules of the heuristics draw, per language.
+
+        A source that sets heuristics of its own has lines of its own, derived from its own documents; ``source`` is
+        null for the others.
+        """
         _, measured = self.documents()
-        limits = thresholds.derive(measured, self._bounds, self.recipe.select.min_documents)
+        drawn = []
+        for source, rows in self._by_rules(measured):
+            mine = measured.take(pa.array(rows))
+            langs = pc.unique(mine["lang"]).to_pylist()
+            resolved = {lang: self._resolve(lang, source) for lang in langs}
+            lines = thresholds.derive(mine, resolved, self.recipe.select.min_documents)
+            drawn.append(lines.append_column("source", pa.array([source] * lines.num_rows, pa.string())))
+        limits = pa.concat_tables(drawn)
         table.write(limits, output.path / "thresholds.parquet")
         return {"documents": measured.num_rows, "thresholds": limits.num_rows}
 
@@ -57,8 +69,12 @@ class Deciding:
         decisions = ledger.Decisions(documents.num_rows)
         decisions.apply(ledger.wrong_language(documents, self._language_policy))
         limits = table.read(table.shards(self.work.at("thresholds")))
-        for failures in thresholds.failures(measured, limits):
-            decisions.apply(ledger.Failures(failures.rule, failures.rows, failures.evidence))
+        for source, rows in self._by_rules(measured):
+            same = pc.equal(limits["source"], source) if source else pc.is_null(limits["source"])
+            for failing in thresholds.failures(
+                measured.take(pa.array(rows)), limits.filter(same).drop_columns("source")
+            ):
+                decisions.apply(ledger.Failures(failing.rule, rows[failing.rows], failing.evidence))
         found, partners = ledger.duplicates(documents, decisions.alive(), self._representatives)
         for failure in found:
             decisions.apply(failure)
@@ -115,10 +131,23 @@ class Deciding:
     def _language_policy(self, lang: str, source: str) -> tuple[str, float]:
         return self.setting(lang, source, "identify.on_mismatch"), self.setting(lang, source, "identify.min_score")
 
-    def _bounds(self, lang: str, source: str | None) -> Mapping[str, Any]:
-        prefix = "heuristics."
-        found = self._resolve(lang, source)
-        return {key.removeprefix(prefix): s.value for key, s in found.items() if key.startswith(prefix)}
+    def _by_rules(self, measured: pa.Table) -> list[tuple[str | None, NDArray[np.int64]]]:
+        """Return the sources that set heuristics of their own, and None for all others, with their documents."""
+        langs = pc.unique(measured["lang"]).to_pylist()
+        own = [
+            s.name
+            for s in self.recipe.corpus.sources
+            if any(self._heuristics(lang, s.name) != self._heuristics(lang, None) for lang in langs)
+        ]
+        names = measured["source"].combine_chunks().dictionary_encode()
+        position = {name: i for i, name in enumerate(names.dictionary.to_pylist())}
+        codes = names.indices.to_numpy()
+        others = np.flatnonzero(~np.isin(codes, [position[s] for s in own if s in position]))
+        groups = [(None, others)] + [(s, np.flatnonzero(codes == position[s])) for s in own if s in position]
+        return [(source, rows) for source, rows in groups if len(rows)]
+
+    def _heuristics(self, lang: str, source: str | None) -> dict[str, Any]:
+        return {k: s.value for k, s in self._resolve(lang, source).items() if k.startswith("heuristics.")}
 
     def _representatives(self, members: pa.Table) -> pa.Table:
         prefer = [p for p in self.recipe.select.prefer if p != "quality" or self.recipe.quality is not None]
