@@ -99,9 +99,9 @@ def test_the_passage_is_shown(texts: dict[str, str], items: pa.Table, tmp_path: 
         passage = match["excerpt"].removesuffix("…")
         assert passage in texts[match["id"]]
         if "/in/" in match["item"] and match["share"] == 1.0 and not match["excerpt"].endswith("…"):
-            # A run of digits at an end may be cut, as may a letter that is lighter than the one that ends a shingle.
+            # A run of digits at an end may be cut, as may letters lighter than the one that ends a shingle.
             shown, whole = (slow_fold(t).strip("0") for t in (passage, wanted[match["item"]]))
-            assert whole.endswith(shown) and len(whole) - len(shown) <= 1
+            assert whole.endswith(shown) and len(whole) - len(shown) <= 2
             seen += 1
     assert seen > 60
 
