@@ -90,12 +90,12 @@ def _step_command(name: str, until: str | None, text: str) -> Callable[..., None
     return app.command(name)(command)
 
 
-_step_command("run", None, "Do all of it: from raw files to data set, mixture, card and report.")
-_step_command("read", "corpus", "Read the sources into the corpus; what cannot be read goes to quarantine.")
-_step_command("signals", "signals", "Measure every document: language, heuristics, duplicates, quality.")
-_step_command("select", "ledger", "Decide what is kept; recomputes no signal.")
+_step_command("run", None, "Do all of it, from raw files to the report.")
+_step_command("read", "corpus", "Read the sources into the corpus.")
+_step_command("signals", "signals", "Measure every document, decide nothing.")
+_step_command("select", "ledger", "Decide what is kept; measures nothing again.")
 _step_command("mix", "mixture", "Decide how much of each language to train on.")
-_step_command("export", "dataset", "Write the data set, its blend files and its card.")
+_step_command("export", "dataset", "Write the data set, its blends and its card.")
 _step_command("report", "report", "Write the report, one HTML file.")
 
 
@@ -106,7 +106,7 @@ def demo(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Take the corpus that ships with glotmix through the whole of the main job."""
+    """Run the recipe of the corpus that ships with glotmix."""
     from glotmix.run import demo_recipe
     from glotmix.show import show_summary
 
@@ -121,15 +121,19 @@ def demo(
 
 @app.command()
 def why(
-    recipe: RecipePath,
+    where: Annotated[Path, typer.Argument(help="the recipe, or the folder that it filled", show_default=False)],
     identity: Annotated[str, typer.Argument(metavar="ID", help="the document's id", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Tell the story of one document: what was measured, which rules it met, what became of it."""
+    """Tell the story of one document."""
     from glotmix.show import show_story
+    from glotmix.story import tell
 
-    with _job(recipe, None, quiet=True) as job:
-        story = job.why(identity)
+    if not where.is_dir():
+        from glotmix import recipe as recipes
+
+        where = where.parent / recipes.load(where).output
+    story = tell(where, identity)
     if as_json:
         typer.echo(json.dumps(story, ensure_ascii=False, indent=1))
     else:
@@ -143,7 +147,7 @@ def explain(
     source: Annotated[str | None, typer.Option(help="a source of the recipe")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print every setting of a language and where its value came from."""
+    """Print a language's settings, each with its origin."""
     from glotmix import recipe as recipes
     from glotmix.language import parse
     from glotmix.settings import explain as resolve

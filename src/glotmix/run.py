@@ -14,9 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from glotmix import record, table
 from glotmix.errors import RequestError, did_you_mean
@@ -90,27 +88,6 @@ class Job:
             "files": {what: str(path) for what, path in files.items() if path.exists()},
         }
 
-    def why(self, identity: str) -> dict[str, Any]:
-        """Return the story of one document: its ledger row, every signal, its text.
-
-        Raises:
-            RequestError: if no document has that id, with the ids that look like it.
-        """
-        record.require(self.folder / "ledger", "run RECIPE")
-        row = _find(self.folder / "ledger", identity)
-        if row is None:
-            ids = table.read(table.shards(self.folder / "ledger"), ["id"])["id"].to_pylist()
-            raise RequestError(f"no document has the id {identity!r}{did_you_mean(identity, ids)}")
-        signals = {}
-        for step in self.steps:
-            if step.name.startswith("signals/") and (self.folder / step.name).is_dir():
-                found = _find(self.folder / step.name, identity)
-                if found is not None:
-                    found.pop("id")
-                    signals[step.name.removeprefix("signals/")] = found
-        document = _find(self.folder / "corpus" / row["lang"], identity) or {}
-        return row | {"signals": signals, "text": document.get("text", "")}
-
     def _identities(self, until: str | None) -> list[tuple[Step, Identity]]:
         known: dict[str, str] = {}
         pairs = []
@@ -158,14 +135,3 @@ def demo_recipe(output: Path, small: bool) -> tuple[Path, list[str]]:
 def _warnings(found: Record | None) -> list[str]:
     warnings = [] if found is None else found.notes.get("warnings", [])
     return [str(w) for w in warnings] if isinstance(warnings, list) else []
-
-
-def _find(folder: Path, identity: str) -> dict[str, Any] | None:
-    for path in table.shards(folder):
-        # Only the ids are read until the document is found.
-        ids: pa.Table = pq.read_table(path, columns=["id"], partitioning=None)
-        at = pc.index(ids["id"], pa.scalar(identity, ids["id"].type)).as_py()
-        if at >= 0:
-            row: dict[str, Any] = pq.read_table(path, partitioning=None).slice(at, 1).to_pylist()[0]
-            return row
-    return None

@@ -54,6 +54,8 @@ def show_story(story: Mapping[str, Any]) -> None:
         console.print(Text(f"  because: {story['evidence']}"))
     if story["duplicate_of"]:
         console.print(Text(f"  in favour of: {story['duplicate_of']}"))
+    if story["twins"]:
+        console.print(Text(f"  of its duplicate cluster: {', '.join(story['twins'])}"))
     others = [rule for rule in story["failed"] if rule != story["rule"]]
     if others:
         console.print(Text(f"  it also fails: {', '.join(others)}"))
