@@ -181,6 +181,7 @@ class Fixed:
         ("sr", "srpski jezik", "srp_Cyrl", "srp_Latn", False),
         ("hr", "hrvatski jezik", "hbs_Latn", "hrv_Latn", True),
         ("hr", "hrvatski jezik", "srp_Latn", "hrv_Latn", False),
+        ("no", "norsk bokmål", "hbs_Latn", "nob_Latn", False),  # known by its members
         ("et", "eesti keel", "vro_Latn", "est_Latn", True),
         ("et", "eesti keel", "swh_Latn", "est_Latn", None),
         ("zxx", "lorem ipsum", "fra_Latn", None, None),
