@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from glotmix import record, table
+from glotmix import record, settings, table
 from glotmix.errors import RequestError, did_you_mean
 from glotmix.recipe import Recipe
 from glotmix.record import Identity, Record, Silent, Watcher
@@ -33,6 +33,7 @@ class Job:
     """
 
     def __init__(self, recipe: Recipe, base: Path, watcher: Watcher | None = None) -> None:
+        settings.check(recipe.settings, [s.name for s in recipe.corpus.sources])
         self.recipe = recipe
         self.watcher: Watcher = watcher or Silent()
         self.work = Work(recipe, base, base / recipe.output)
