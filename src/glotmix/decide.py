@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,7 @@ from glotmix.mix.accounting import Available
 from glotmix.record import Counts, Output
 from glotmix.select import ledger, thresholds
 from glotmix.select.representatives import representatives
-
-if TYPE_CHECKING:
-    from glotmix.steps import Work
+from glotmix.work import Work
 
 VERSION = 1
 
@@ -33,7 +31,7 @@ _SORT: Mapping[str, tuple[str, str]] = {
 class Deciding:
     """One pass over the signals of a recipe, to its ledger."""
 
-    def __init__(self, work: "Work") -> None:
+    def __init__(self, work: Work) -> None:
         self.work = work
         self.recipe = work.recipe
         self._resolve = cache(self._resolved)

@@ -1,7 +1,7 @@
 """What goes out beside the data: the card, the blends for trainers, the resolved recipe."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,12 +12,10 @@ from glotmix.corpus import blend, card
 from glotmix.corpus.sources import Column
 from glotmix.mix.plan import read_shares
 from glotmix.record import Output
-
-if TYPE_CHECKING:
-    from glotmix.steps import Work
+from glotmix.work import Work
 
 
-def describe(work: "Work", output: Output, recipe: dict[str, Any]) -> None:
+def describe(work: Work, output: Output, recipe: dict[str, Any]) -> None:
     """Write ``README.md``, ``recipe.yaml``, ``blend.megatron.txt`` and ``blend.nanotron.yaml`` into a data set."""
     rows = table.read(table.shards(work.at("ledger")), ["lang", "source", "bytes", "kept", "rule"])
     shares = read_shares(work.at("mixture"))
@@ -60,7 +58,7 @@ def _languages(rows: pa.Table, shares: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _sources(work: "Work", rows: pa.Table) -> list[dict[str, Any]]:
+def _sources(work: Work, rows: pa.Table) -> list[dict[str, Any]]:
     found = []
     for source in work.recipe.corpus.sources:
         mine = rows.filter(pc.equal(rows["source"], source.name))
@@ -78,7 +76,7 @@ def _sources(work: "Work", rows: pa.Table) -> list[dict[str, Any]]:
     return found
 
 
-def _licenses(work: "Work", source: str, name: str) -> list[str]:
+def _licenses(work: Work, source: str, name: str) -> list[str]:
     """Return what stands in a source's column of licences; dots reach into objects."""
     first, *inner = name.split(".")
     seen: set[str] = set()
@@ -90,7 +88,7 @@ def _licenses(work: "Work", source: str, name: str) -> list[str]:
     return sorted(seen)
 
 
-def _method(work: "Work") -> list[str]:
+def _method(work: Work) -> list[str]:
     """Say in sentences what was done, as far as it was."""
     recipe = work.recipe
     same = recipe.signals.duplicates

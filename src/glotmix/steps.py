@@ -2,21 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from glotmix import decide, mix, publish, record, settings
 from glotmix.corpus import read, write
 from glotmix.corpus.sources import IDENTIFY
-from glotmix.errors import RequestError
-from glotmix.quality import anchors, rater
-from glotmix.quality.heads import Head
+from glotmix.quality import rater
+from glotmix.quality.heads import Head, Rater
 from glotmix.recipe import Recipe
 from glotmix.record import Counts, Output, digest_file
 from glotmix.report import page
 from glotmix.select import ledger, thresholds
 from glotmix.signals import duplicates, heuristics, identifiers, identify, rate, signatures, tokens
+from glotmix.work import Work
 
 
 @dataclass(frozen=True)
@@ -40,46 +39,6 @@ class Step:
     config: Callable[[], Mapping[str, Any]] = field(default=dict)
     inputs: Callable[[], Mapping[str, str]] = field(default=dict)
     may_be_empty: bool = False
-
-
-@dataclass(frozen=True)
-class Work:
-    """A recipe, the folder that its paths start from, and the folder that it fills."""
-
-    recipe: Recipe
-    base: Path
-    folder: Path
-
-    def at(self, step: str) -> Path:
-        """Return the folder of a step's output."""
-        return self.folder / step
-
-    def path(self, name: str) -> Path:
-        """Return a path that the recipe gives, as seen from its own folder."""
-        return self.base / name
-
-    @cached_property
-    def anchors(self) -> list[Path]:
-        """Files of labelled documents."""
-        if self.recipe.quality is None:
-            return []
-        found = [anchors.shipped() if a == "builtin" else self.path(a) for a in self.recipe.quality.anchors]
-        for path in found:
-            if not path.is_file():
-                raise RequestError(f"quality.anchors: there is no file {path}", "quality.anchors=[builtin]")
-        return found
-
-    @property
-    def identifier(self) -> str:
-        """The model of identification: a name, or the path of a file."""
-        model = self.recipe.signals.identify.model
-        return model if model == "py3langid" else str(self.path(model))
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """Names of the signals that the ledger reads."""
-        quality = () if self.recipe.quality is None else ("signals/quality",)
-        return ("signals/identify", "signals/heuristics", "signals/duplicates", *quality)
 
 
 def steps_of(work: Work) -> list[Step]:
@@ -215,8 +174,9 @@ def _quality(work: Work) -> list[Step]:
         return rater.make(output, work.anchors, heuristics.measure, head, work.recipe.seed)
 
     def apply(output: Output) -> Counts:
-        score = rater.load(work.at("rater"), work.at("signals/heuristics"), work.at("corpus"))
-        return rate.make(output, work.at("signals/heuristics"), work.at("corpus"), score)
+        measured, corpus = work.at("signals/heuristics"), work.at("corpus")
+        score = rater.over(Rater.read(work.at("rater")), rate.sample(measured, corpus))
+        return rate.make(output, measured, corpus, score)
 
     return [
         Step(
