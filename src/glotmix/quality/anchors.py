@@ -1,0 +1,230 @@
+"""Labelled documents: what a rater learns from.
+
+An anchor is a text, its language, and whether it is good. Documents that belong together (translations of one
+another, pages of one site) share a `group`; equal texts always do. A group never stands on both sides of a split.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from glotmix import language
+from glotmix.errors import DataError, RequestError, did_you_mean
+
+SCHEMA = pa.schema(
+    [
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("label", pa.bool_(), nullable=False),
+        pa.field("group", pa.string()),
+        pa.field("source", pa.string()),
+    ]
+)
+"""An anchor set: `label` is true for a good document; `group` is null for a document that belongs with no other;
+`source` (null where it is not known) lets the audit ask whether a rater knows more than where a text is from."""
+
+
+def shipped() -> Path:
+    """Return the anchor set that comes with glotmix: web excerpts in 11 languages, judged by fluent readers."""
+    return Path(str(resources("glotmix") / "data" / "anchors" / "unnatural.parquet"))
+
+
+def read(paths: Sequence[Path]) -> pa.Table:
+    """Read anchor sets (``.jsonl`` or ``.parquet``, columns `text, lang, label`, maybe `group` and `source`) into one
+    table.
+
+    Labels are true/false or 1/0 (1 = good); languages are any code that `glotmix.language` knows.
+
+    Returns:
+        a table of `SCHEMA`, in the order of the files and their rows.
+
+    Raises:
+        DataError: naming file and row of the first anchor that cannot be used.
+    """
+    tables = []
+    for path in paths:
+        if not path.is_file():
+            raise DataError(f"there is no anchor file {path}", "name a .jsonl or .parquet file of text, lang, label")
+        match path.suffix:
+            case ".parquet":
+                rows = _parquet_rows(path)
+            case ".jsonl":
+                rows = _json_rows(path)
+            case _:
+                raise RequestError(f"{path}: anchors are read from .jsonl and .parquet, not {path.suffix or 'this'}")
+        checked = [_checked(row, where) for where, row in rows]
+        if not checked:
+            raise DataError(f"{path} holds no anchor", "one row per document: text, lang, label (1 = good)")
+        tables.append(pa.Table.from_pylist(checked, schema=SCHEMA))
+    if not tables:
+        raise RequestError("no anchor file was named", "quality.anchors=[builtin]")
+    return pa.concat_tables(tables)
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    file = pq.ParquetFile(path)
+    names = [n for n in SCHEMA.names if n in file.schema_arrow.names]
+    if missing := {"text", "lang", "label"} - set(names):
+        present = file.schema_arrow.names
+        hint = "".join(did_you_mean(m, present) for m in sorted(missing))
+        raise DataError(f"{path} has no column {', '.join(sorted(missing))}: it has {', '.join(present)}{hint}")
+    at = 0
+    for batch in file.iter_batches(columns=names):
+        for row in batch.to_pylist():
+            at += 1
+            yield f"{path}, row {at}", row
+
+
+def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            where = f"{path}, line {number}"
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{where}: this is not JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{where}: an object with text, lang and label is needed, not {type(row).__name__}")
+            if missing := {"text", "lang", "label"} - row.keys():
+                raise DataError(f"{where}: there is no {', '.join(sorted(missing))} (only {', '.join(row)})")
+            yield where, row
+
+
+def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+    text, label = row["text"], row["label"]
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"{where}: the text is missing or empty")
+    # 1.0 is what a table library makes of 1 where a column has gaps; True == 1 in Python, so one test serves all.
+    if not isinstance(label, bool | int | float) or label not in (0, 1):
+        raise DataError(f"{where}: the label is {label!r}", "write 1 or true for a good document, 0 or false for a bad")
+    names = {name: row.get(name) for name in ("group", "source")}
+    for name, value in names.items():
+        if value is not None and not isinstance(value, str | int):
+            raise DataError(f"{where}: the {name} is {value!r}: a text or a whole number is needed")
+    if not isinstance(row["lang"], str):
+        raise DataError(f"{where}: the language is {row['lang']!r}", "write a code such as fra_Latn")
+    try:
+        lang = _canonical(row["lang"])
+    except RequestError as error:
+        raise DataError(f"{where}: {error.message}", error.fix) from error
+    marks = {name: None if value is None else str(value) for name, value in names.items()}
+    return {"text": text, "lang": lang, "label": bool(label), **marks}
+
+
+@cache
+def _canonical(code: str) -> str:
+    return language.parse(code).code
+
+
+def counts(anchors: pa.Table) -> dict[str, tuple[int, int]]:
+    """Return (good, bad) documents of each language, sorted by language.
+
+    >>> counts(pa.table({"lang": ["fra_Latn", "fra_Latn", "eng_Latn"], "label": [True, True, False]}))
+    {'eng_Latn': (0, 1), 'fra_Latn': (2, 0)}
+    """
+    rows = anchors.group_by("lang").aggregate([("label", "sum"), ("label", "count")]).sort_by("lang").to_pylist()
+    return {r["lang"]: (int(r["label_sum"]), int(r["label_count"] - r["label_sum"])) for r in rows}
+
+
+def draw(anchors: pa.Table, per_class: int, seed: int) -> pa.Table:
+    """Return at most `per_class` good and `per_class` bad documents of each language, in their given order.
+
+    Which ones are drawn depends on their texts and the seed, not on the order of the rows.
+    """
+    keys = _hashes(anchors["text"], seed)
+    order = np.lexsort((keys, anchors["label"].to_numpy(zero_copy_only=False), _codes(anchors["lang"])))
+    cells = _cells(anchors["lang"], anchors["label"].to_numpy(zero_copy_only=False))[order]
+    first = np.flatnonzero(np.r_[True, cells[1:] != cells[:-1]])
+    rank = np.arange(len(cells)) - np.repeat(first, np.diff(np.r_[first, len(cells)]))
+    return anchors.take(pa.array(np.sort(order[rank < per_class])))
+
+
+def weights(
+    langs: pa.Array | pa.ChunkedArray, labels: NDArray[np.bool_], per_class: int, upsample: float = 3.0
+) -> NDArray[np.float64]:
+    """Return one weight per document: scarce languages count for more, and both classes for the same in all.
+
+    As in the cross-lingual quality classifiers (arXiv 2604.20549), where each language gives N good documents and
+    as many bad ones, and a scarce one is repeated at most three times; here a weight stands for the repetition. Of
+    the n documents of one language and class, each weighs min(N, upsample · n) / n. Then each class is scaled to
+    half of the total, which is the number of documents.
+
+    Args:
+        langs: (n,) languages.
+        labels: (n,) true = good.
+        per_class: N; no more than the largest language and class has is used.
+        upsample: how often a document of a scarce language may be repeated.
+
+    >>> weights(pa.array(["fra_Latn"] * 4), np.array([True, True, True, False]), 100).round(2).tolist()
+    [0.67, 0.67, 0.67, 2.0]
+    """
+    cells, row_cell, size = np.unique(_cells(langs, labels), return_inverse=True, return_counts=True)
+    wanted = min(float(per_class), size.max(initial=1))
+    total = np.minimum(wanted, upsample * size)
+    good = cells % 2 == 1
+    for side in (good, ~good):
+        if side.any():
+            total[side] *= len(labels) / 2 / total[side].sum()
+    return np.asarray((total / size)[row_cell], np.float64)
+
+
+def groups(anchors: pa.Table) -> NDArray[np.int64]:
+    """Return the number of each document's group: rows with one `group`, or with equal texts, are together."""
+    size = anchors.num_rows
+    named = anchors["group"].to_pylist() if "group" in anchors.column_names else [None] * size
+    marks: dict[tuple[str, str], int] = {}
+    rows, columns = [], []
+    for row, (text, group) in enumerate(zip(anchors["text"].to_pylist(), named, strict=True)):
+        for mark in (("text", text), ("group", group)):
+            if mark[1] is not None:
+                rows.append(row)
+                columns.append(marks.setdefault(mark, len(marks)))
+    links = coo_array((np.ones(len(rows)), (rows, np.array(columns) + size)), shape=(size + len(marks),) * 2)
+    return np.asarray(connected_components(links, directed=False)[1][:size], np.int64)
+
+
+def folds(group: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Deal documents into `count` folds of about equal size; a group stands in one fold.
+
+    Raises:
+        DataError: if there are fewer groups than folds.
+    """
+    names, inverse, size = np.unique(group, return_inverse=True, return_counts=True)
+    if len(names) < count:
+        raise DataError(f"{count} folds were asked for, and there are {len(names)} groups of documents")
+    order = np.random.default_rng(seed).permutation(len(names))
+    held = np.zeros(count, np.int64)
+    fold = np.empty(len(names), np.int64)
+    for one in order[np.argsort(-size[order], kind="stable")]:
+        fold[one] = held.argmin()
+        held[fold[one]] += size[one]
+    return fold[inverse]
+
+
+def _codes(values: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+    return np.unique(np.asarray(values.to_pylist(), object), return_inverse=True)[1].astype(np.int64)
+
+
+def _cells(langs: pa.Array | pa.ChunkedArray, labels: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return _codes(langs) * 2 + labels
+
+
+def _hashes(texts: pa.ChunkedArray, seed: int) -> NDArray[np.uint64]:
+    from hashlib import blake2b
+
+    salt = seed.to_bytes(8, "little", signed=True)
+    plain = pc.cast(texts, pa.binary()).to_pylist()
+    return np.array([int.from_bytes(blake2b(t, digest_size=8, salt=salt).digest(), "little") for t in plain], np.uint64)

@@ -1,0 +1,149 @@
+"""Leave one language out: scores of every document by raters that saw nothing of its language's labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from glotmix.errors import DataError
+from glotmix.quality import anchors, features
+from glotmix.quality.auc import auc
+from glotmix.quality.features import Matrix, Normalise, Statistics
+from glotmix.quality.heads import Head, Rater, train
+
+MIN_EACH = 5
+"""A language counts in a mean with at least as many good and as many bad documents."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled documents as a rater sees them.
+
+    Args:
+        features: n rows: ``lang`` and numeric columns.
+        labels: (n,) true = good.
+        group: (n,) as `anchors.groups` makes it: no group stands on both sides of a split.
+        columns: the features that are used.
+        reference: what is usual in each language; None: learned from the documents themselves (never from labels).
+        per_class: see `anchors.weights`.
+    """
+
+    features: pa.Table
+    labels: NDArray[np.bool_]
+    group: NDArray[np.int64]
+    columns: tuple[str, ...]
+    reference: Statistics | None = None
+    per_class: int = 10_000
+    _matrices: dict[Normalise, Matrix] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def langs(self) -> NDArray[np.object_]:
+        """(n,) the language of each document."""
+        return np.asarray(self.features["lang"].to_pylist(), object)
+
+    def normalised(self, how: Normalise) -> Matrix:
+        """Return (n, d) normalised features."""
+        if how not in self._matrices:
+            self._matrices[how] = self._reference.apply(self.features, how)
+        return self._matrices[how]
+
+    @cached_property
+    def _reference(self) -> Statistics:
+        return self.reference or features.fit(self.features, self.columns)
+
+    def rater(self, matrix: Matrix, rows: NDArray[np.int64], head: Head, seed: int) -> Rater:
+        """Train a rater on some of the documents."""
+        langs = pa.array(self.langs[rows])
+        weights = anchors.weights(langs, self.labels[rows], self.per_class)
+        seen = tuple(sorted(set(langs.to_pylist())))
+        return train(matrix[rows], self.labels[rows], weights, self.columns, seen, head, seed)
+
+    def measured(self, lang: str) -> bool:
+        """Say whether a language has enough good and bad documents to measure an AUC."""
+        mine = self.labels[self.langs == lang]
+        return bool(min(mine.sum(), (~mine).sum()) >= MIN_EACH)
+
+
+def leave_one_out(
+    data: Labelled, head: Head, seeds: Sequence[int], among: Sequence[str] | None = None
+) -> NDArray[np.float64]:
+    """Return (seeds, n) log odds: each document's language was left out of the training of the rater that scored it.
+
+    Documents that share a group with one of that language are left out too.
+
+    Args:
+        data: the labelled documents.
+        head: how to train.
+        seeds: one rater each.
+        among: the languages that exist (train and test); None for all. Documents of others come out as NaN.
+
+    Raises:
+        DataError: if there are fewer than two languages.
+    """
+    langs = data.langs
+    names = sorted(set(langs)) if among is None else sorted(among)
+    if len(names) < 2:
+        raise DataError(
+            f"to leave one language out there must be two: the anchors are all {names[0] if names else 'missing'}",
+            "add anchors of another language",
+        )
+    matrix = data.normalised(head.normalise)
+    scores = np.full((len(seeds), len(langs)), np.nan)
+    for held in names:
+        test = np.flatnonzero(langs == held)
+        rest = np.isin(langs, [n for n in names if n != held]) & ~np.isin(data.group, data.group[test])
+        rows = np.flatnonzero(rest)
+        for number, seed in enumerate(seeds):
+            scores[number, test] = data.rater(matrix, rows, head, seed).log_odds(matrix[test])
+    return scores
+
+
+def mean_auc(data: Labelled, scores: NDArray[np.float64]) -> float | None:
+    """Return the mean over languages of the AUC within each, for those that can be measured; None if none can."""
+    langs = data.langs
+    found = []
+    for lang in sorted(set(langs)):
+        mine = (langs == lang) & ~np.isnan(scores)
+        if mine.any() and data.measured(lang):
+            found.append(auc(data.labels[mine], scores[mine]))
+    return float(np.mean([f for f in found if f is not None])) if found else None
+
+
+def choose(data: Labelled, candidates: Sequence[Head], seed: int, among: Sequence[str] | None = None) -> Head:
+    """Return the candidate with the best mean AUC over languages left out; the first of equals.
+
+    Whatever is chosen like this must be judged on a language that is not in `among`: see `nested`.
+    """
+    if len(candidates) == 1:
+        return candidates[0]
+    means = [mean_auc(data, leave_one_out(data, head, [seed], among)[0]) for head in candidates]
+    return candidates[int(np.argmax([-1.0 if m is None else m for m in means]))]
+
+
+def nested(
+    data: Labelled, candidates: Sequence[Head], seeds: Sequence[int]
+) -> tuple[NDArray[np.float64], dict[str, Head]]:
+    """Leave one language out, with the head chosen anew, each time, without that language.
+
+    So the AUC of the held-out language is of a head that was neither trained nor chosen on it.
+
+    Returns:
+        (seeds, n) log odds, and the head that was chosen for each held-out language.
+    """
+    langs = data.langs
+    names = sorted(set(langs))
+    scores = np.full((len(seeds), len(langs)), np.nan)
+    chosen = {}
+    matrices = {head.normalise: data.normalised(head.normalise) for head in candidates}
+    for held in names:
+        test = np.flatnonzero(langs == held)
+        others = [n for n in names if n != held]
+        head = chosen[held] = choose(data, candidates, seeds[0], others)
+        rows = np.flatnonzero((langs != held) & ~np.isin(data.group, data.group[test]))
+        matrix = matrices[head.normalise]
+        for number, seed in enumerate(seeds):
+            scores[number, test] = data.rater(matrix, rows, head, seed).log_odds(matrix[test])
+    return scores, chosen
