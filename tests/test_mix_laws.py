@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import optimize
 from scipy.optimize import approx_fprime
 from scipy.stats import spearmanr
+from threadpoolctl import threadpool_limits
 
 from glotmix.errors import DataError, RequestError
 from glotmix.mix import fit
 from glotmix.mix.laws import LAWS, law
+from glotmix.mix.laws.robust import least_squares
 from glotmix.mix.runs import Runs, regmix
 
 REGMIX = Path(__file__).parent / "data" / "regmix"
@@ -30,6 +33,13 @@ def world(n=60, m=5, noise=0.0, seed=0):
     losses = (floor + scale * dose**-beta) * np.exp(noise * rng.standard_normal((n, m)))
     names = tuple(f"l{i}" for i in range(m))
     return Runs(tuple(f"r{i}" for i in range(n)), names, names, shares, losses), tau
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small matrices on a shared machine: many threads only wait for each other."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +67,30 @@ def test_derivatives_are_exact(name, own):
         by_shares = approx_fprime(row, lambda r: formula.value(theta, r[None])[0], 1e-8)
         np.testing.assert_allclose(formula.by_theta(theta, here)[k], by_theta, rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(fitted.gradient(here)[k], by_shares, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_the_fit_is_the_minimum_that_scipy_finds(noise):
+    rng = np.random.default_rng(4)
+    x = rng.uniform(0.1, 2, 60)
+    y = 1.5 + 0.7 * x**-0.8 + noise * rng.standard_t(1.5, 60)
+    low, high = np.array([0.0, -5.0, -3.0, 0.5]), np.array([1.4, 5.0, 3.0, 9.0])
+
+    def residuals(t):
+        return np.append((t[0] + np.exp(t[1]) * x ** -np.exp(t[2]) + 0.01 * t[3] - y) / 0.02, 0.3 * t[3])
+
+    def jacobian(t):
+        e, power = np.exp(t[1]), x ** -np.exp(t[2])
+        by = np.column_stack([np.ones(60), e * power, -e * power * np.log(x) * np.exp(t[2]), np.full(60, 0.01)]) / 0.02
+        return np.vstack([by, [0, 0, 0, 0.3]])
+
+    start = np.array([1.0, 0.0, 0.0, 1.0])
+    theta, cost = least_squares(residuals, jacobian, start, low, high)
+    theirs = optimize.least_squares(residuals, start, jacobian, bounds=(low, high), loss="huber", ftol=1e-12)
+    assert cost == pytest.approx(theirs.cost, rel=1e-4, abs=1e-6)
+    np.testing.assert_allclose(theta, theirs.x, rtol=0.02, atol=1e-3)
+    # The first parameter is held by a bound.
+    assert theta[0] == 1.4
 
 
 @pytest.mark.parametrize("name", ["gp", "ridge"])

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Fitted
+from glotmix.mix.laws.robust import least_squares
 
 HALF_OPEN = 1e-6
 """Added to shares before a power or a root, so that a share of zero has a finite loss."""
@@ -90,15 +90,8 @@ def fit_curve(formula: Formula, search: Search, shares: Array, losses: Array, ne
     margin = 1e-9 * (1 + np.abs(search.high - search.low))
     best, theta = np.inf, starts[0]
     for start in starts:
-        found = least_squares(
-            residuals,
-            np.clip(start, search.low + margin, search.high - margin),
-            jacobian,
-            bounds=(search.low, search.high),
-            loss="huber",
-            ftol=1e-6,
-            max_nfev=200,
-        )
-        if found.cost < best:
-            best, theta = found.cost, found.x
+        begin = np.clip(start, search.low + margin, search.high - margin)
+        found, cost = least_squares(residuals, jacobian, begin, search.low, search.high)
+        if cost < best:
+            best, theta = cost, found
     return Curve(formula, theta)
