@@ -1,7 +1,7 @@
 """Leave one language out: scores of every document by raters that saw nothing of its language's labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -115,11 +115,13 @@ def mean_auc(data: Labelled, scores: NDArray[np.float64]) -> float | None:
 def choose(data: Labelled, candidates: Sequence[Head], seed: int, among: Sequence[str] | None = None) -> Head:
     """Return the candidate with the best mean AUC over languages left out; the first of equals.
 
+    They are compared with one booster each, whatever they will have: all lose the same by it.
+
     Whatever is chosen like this must be judged on a language that is not in `among`: see `nested`.
     """
     if len(candidates) == 1:
         return candidates[0]
-    means = [mean_auc(data, leave_one_out(data, head, [seed], among)[0]) for head in candidates]
+    means = [mean_auc(data, leave_one_out(data, replace(head, seeds=1), [seed], among)[0]) for head in candidates]
     return candidates[int(np.argmax([-1.0 if m is None else m for m in means]))]
 
 
