@@ -1,5 +1,6 @@
 """From signals to decisions: the ledger and the mixture, both in seconds and without measuring anything again."""
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -77,6 +78,13 @@ class Deciding:
         for failure in found:
             decisions.apply(failure)
         decisions.duplicate_of.update(partners)
+        if not decisions.alive().any():
+            blame = Counter(rule for rule, _ in decisions.first.values()).most_common(3)
+            raise DataError(
+                "no document of any language is kept; most were dropped by "
+                + ", ".join(f"{rule} ({n:,})" for rule, n in blame),
+                "loosen these rules in settings: glotmix explain LANGUAGE shows them",
+            )
         survivors = available(documents, decisions.alive())
         lines = self._retain(documents, decisions, survivors, output)
         weight = pa.array(np.ones(documents.num_rows, np.float32))
@@ -187,8 +195,6 @@ class Deciding:
         kept = set(pc.unique(rows.filter(rows["kept"])["lang"]).to_pylist())
         lost = sorted(set(pc.unique(rows["lang"]).to_pylist()) - kept)
         output.notes["warnings"] = [f"{lang}: no document is kept (glotmix why ID tells of one)" for lang in lost]
-        if not kept:
-            raise DataError("no document of any language is kept", "loosen the settings that the ledger names")
 
     def _write(self, output: Output, rows: pa.Table) -> Counts:
         start = 0

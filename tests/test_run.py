@@ -1,0 +1,212 @@
+"""The whole of the main job, on the small part of the demo corpus."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from glotmix import recipe, record, run, story, table
+from glotmix.cli import main
+from glotmix.errors import DataError, RequestError
+
+FAST = ["quality.head=logistic", "mix.tokens=2e6"]
+"""Overrides that spare the demo's boosters: they are tested with the room that trains them."""
+
+
+def job(output: Path, *overrides: str) -> run.Job:
+    path, base = run.demo_recipe(output, small=True)
+    return run.Job(recipe.load(path, [*base, *FAST, *overrides]), path.parent)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    made = job(tmp_path_factory.mktemp("run") / "out")
+    return made, made.run()
+
+
+def rows(folder: Path) -> list[dict]:
+    return table.read(table.shards(folder)).to_pylist()
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != record.RECORD)
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def test_every_document_stands_in_the_ledger_and_in_one_place_of_the_data_set(done):
+    made, _ = done
+    corpus = {r["id"]: r for r in rows(made.folder / "corpus")}
+    ledger = {r["id"]: r for r in rows(made.folder / "ledger")}
+    assert ledger.keys() == corpus.keys()
+    kept = {i for i, r in ledger.items() if r["kept"]}
+    dataset = made.folder / "dataset"
+    out = {r["id"]: r for p in dataset.glob("*_*/train-*.parquet") for r in pq.read_table(p).to_pylist()}
+    assert out.keys() == kept
+    for identity, document in out.items():
+        assert document["text"] == corpus[identity]["text"]
+    dropped = {r["id"]: r for p in dataset.glob("dropped/*/*.parquet") for r in pq.read_table(p).to_pylist()}
+    assert dropped.keys() == ledger.keys() - kept
+    assert all(r["rule"] and r["evidence"] for r in dropped.values())
+
+
+def test_a_dropped_duplicate_names_a_kept_document_and_each_cluster_keeps_one(done):
+    made, _ = done
+    ledger = {r["id"]: r for r in rows(made.folder / "ledger")}
+    clusters = {r["id"]: r["cluster"] for r in rows(made.folder / "signals" / "duplicates")}
+    partners = {i: r["duplicate_of"] for i, r in ledger.items() if r["duplicate_of"]}
+    assert partners
+    for identity, partner in partners.items():
+        assert ledger[identity]["rule"] in ("duplicates.exact", "duplicates.near")
+        assert clusters[identity] == clusters[partner]
+        assert (ledger[partner]["rule"] or "").split(".")[0] in ("", "quality", "budget")
+    alive = [clusters[i] for i, r in ledger.items() if r["kept"]]
+    assert len(alive) == len(set(alive))
+
+
+def test_the_best_share_of_each_language_is_kept(done):
+    made, summary = done
+    ledger = rows(made.folder / "ledger")
+    for lang in {r["lang"] for r in ledger}:
+        left = [r for r in ledger if r["lang"] == lang and r["rule"] in (None, "quality")]
+        kept = [r for r in left if r["kept"]]
+        share = made_share(made, lang)
+        assert len(kept) == -(-round(share * len(left), 9) // 1)
+        worst = min(r["quality"] for r in kept)
+        assert all(r["quality"] <= worst for r in left if not r["kept"])
+    assert {r["lang"] for r in summary["languages"]} == {r["lang"] for r in ledger}
+    assert sum(r["share"] for r in summary["languages"]) == pytest.approx(1)
+
+
+def made_share(made: run.Job, lang: str) -> float:
+    from glotmix import settings
+    from glotmix.language import parse
+
+    return float(settings.resolve(made.recipe.settings, parse(lang))["quality.keep"].value)
+
+
+def test_what_goes_out_beside_the_data(done):
+    made, _ = done
+    dataset = made.folder / "dataset"
+    front = yaml.safe_load((dataset / "README.md").read_text("utf-8").split("---")[1])
+    assert {"th", "ja", "ar"} & set(front["language"]) or len(front["language"]) > 20
+    weights = [float(line.split()[0]) for line in (dataset / "blend.megatron.txt").read_text().splitlines()]
+    assert sum(weights) == pytest.approx(1)
+    again = recipe.parse(yaml.safe_load((dataset / "recipe.yaml").read_text("utf-8")))
+    assert again.corpus == made.recipe.corpus
+    page = (made.folder / "report.html").read_text("utf-8")
+    assert page.lower().startswith("<!doctype html>")
+    assert "duplicates.near" in page
+
+
+def test_a_second_run_reuses_all_and_a_threshold_measures_nothing_again(done):
+    made, _ = done
+    assert {r["state"] for r in made.plan()} == {"reused"}
+    assert {r["state"] for r in job(made.folder, "engine.workers=1").plan()} == {"reused"}
+    states = {r["step"]: r["state"] for r in job(made.folder, "settings.default.quality.keep=0.4").plan()}
+    assert {s for s, state in states.items() if state == "reused"} >= {
+        "corpus", "signals/identify", "signals/heuristics", "signals/duplicates", "rater", "signals/quality",
+    }  # fmt: skip
+    assert states["ledger"] == states["dataset"] == states["report"] == "changed"
+    changes = {r["step"]: r["changes"] for r in job(made.folder, "mix.tokens=1e6").plan()}
+    assert changes["ledger"] == []
+    assert "config.tokens: 2000000 → 1000000" in changes["mixture"]
+
+
+def test_a_dry_run_makes_nothing(tmp_path):
+    states = {r["step"]: r["state"] for r in job(tmp_path / "out").plan()}
+    assert set(states.values()) == {"new"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_run_elsewhere_gives_the_same_bytes(done, tmp_path):
+    made, _ = done
+    again = job(tmp_path / "elsewhere")
+    again.run()
+    assert tree(again.folder) == tree(made.folder)
+
+
+def test_a_budget_keeps_what_it_needs_of_each_language_and_no_more(done, tmp_path):
+    made, _ = done
+    shutil.copytree(made.folder, tmp_path / "out")
+    budget = job(tmp_path / "out", "select.retain=budget", "mix.tokens=300000", "mix.max_epochs=2")
+    rest = {r["lang"]: r for r in budget.run("mixture")["languages"]}
+    ledger = rows(budget.folder / "ledger")
+    assert {r["rule"] for r in ledger} >= {"budget"}
+    for lang, row in rest.items():
+        need = row["share"] * 300_000 / 2
+        sizes = [r["tokens"] for r in ledger if r["lang"] == lang and r["kept"]]
+        assert sum(sizes) >= need * 0.999
+        assert sum(sizes) - need <= max(sizes) + 1
+        assert row["epochs"] <= 2.001
+
+
+def test_the_story_of_a_document(done):
+    made, _ = done
+    ledger = rows(made.folder / "ledger")
+    dropped = next(r for r in ledger if r["duplicate_of"])
+    told = story.tell(made.folder, dropped["id"])
+    assert told["rule"] == dropped["rule"]
+    assert told["duplicate_of"] in told["twins"]
+    assert told["signals"]["quality"].keys() == {"score", "quantile"}
+    assert told["text"]
+    with pytest.raises(RequestError, match="did you mean"):
+        story.tell(made.folder, dropped["id"] + "x")
+
+
+def test_steps_are_named_and_a_wrong_one_is_refused(done):
+    made, _ = done
+    assert made.upto("signals")[0].name == "corpus"
+    assert "ledger" not in [s.name for s in made.upto("signals")]
+    with pytest.raises(RequestError, match="did you mean 'ledger'"):
+        made.upto("leger")
+
+
+def test_nothing_kept_is_an_error_that_says_so(done, tmp_path):
+    made, _ = done
+    shutil.copytree(made.folder, tmp_path / "out")
+    with pytest.raises(DataError, match="no document of any language is kept"):
+        job(tmp_path / "out", "settings.default.heuristics.chars.low=1000000000").run("ledger")
+
+
+def command(*words: str) -> tuple[int, str, str]:
+    made = subprocess.run([sys.executable, "-m", "glotmix.cli", *words], capture_output=True, text=True, check=False)
+    return made.returncode, made.stdout, made.stderr
+
+
+def test_the_command_line_reuses_prints_json_and_explains(done):
+    made, summary = done
+    path, _ = run.demo_recipe(made.folder, small=True)
+    code, out, err = command("run", str(path), f"output={made.folder}", *FAST, "--json")
+    assert code == 0, err
+    assert json.loads(out)["languages"] == summary["languages"]
+    code, out, err = command("run", str(path), "mix.tokns=3")
+    assert (code, out) == (2, "")
+    assert "mix.tokns: no such key (did you mean 'tokens'?)" in err
+    code, out, err = command("why", str(made.folder), "nobody")
+    assert code == 2
+    assert "no document has the id 'nobody'" in err
+    code, out, err = command("explain", "fra_Latn", "--json")
+    assert {"key", "value", "origin"} <= json.loads(out)[0].keys()
+
+
+def test_the_schema_names_every_section(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["glotmix", "schema"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert {"name", "corpus", "signals", "select", "mix", "export", "settings"} <= json.loads(capsys.readouterr().out)[
+        "properties"
+    ].keys()
+
+
+@pytest.mark.parametrize("module", ["glotmix", "glotmix.cli", "glotmix.recipe"])
+def test_importing_stays_light(module):
+    heavy = {"daft", "sklearn", "lightgbm", "scipy", "altair", "torch"}
+    code = f"import sys, {module}; print(sorted({heavy!r} & sys.modules.keys()))"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == "[]"
