@@ -24,6 +24,9 @@ FEW_VALUES = st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.25, 0.5, 1.0, 2.0]), min
 QUANTILES = st.sampled_from([0.0, 0.01, 0.05, 0.07, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0])
 
 
+slow_machine = examples(max_examples=60, deadline=None)
+
+
 def high(q: float) -> dict[str, Setting]:
     return {"heuristics.x.high": Setting({"quantile": q}, "recipe, default")}
 
@@ -47,6 +50,7 @@ def fallen(frame: pa.Table, rules: dict[str, Setting], least: int = 1) -> set[in
     return {row for f in failures(frame, drawn) for row in f.rows.tolist()}
 
 
+@slow_machine
 @given(FEW_VALUES, QUANTILES)
 def test_the_line_is_numpys_inverted_distribution_function(values: list[float], q: float) -> None:
     ordered = np.sort(np.array(values))
@@ -55,6 +59,7 @@ def test_the_line_is_numpys_inverted_distribution_function(values: list[float], 
     assert quantile_line(ordered, "low", q) == mirrored
 
 
+@slow_machine
 @given(FEW_VALUES, QUANTILES)
 def test_no_more_fall_than_asked_whatever_the_ties(values: list[float], q: float) -> None:
     frame = table({"fra_Latn": values})
@@ -62,6 +67,7 @@ def test_no_more_fall_than_asked_whatever_the_ties(values: list[float], q: float
     assert len(fallen(frame, low(q))) <= round(q * len(values), 9)
 
 
+@slow_machine
 @given(st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=80), QUANTILES, QUANTILES)
 def test_a_wider_line_drops_no_other_document(values: list[float], one: float, other: float) -> None:
     frame, (small, large) = table({"fra_Latn": values}), sorted((one, other))
@@ -77,7 +83,7 @@ def test_a_spike_at_the_edge_never_falls() -> None:
     assert not fallen(zeros, low(0.5))
 
 
-@examples(max_examples=50)
+@slow_machine
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(random: object) -> None:
     rng = np.random.default_rng(3)
