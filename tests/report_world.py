@@ -4,11 +4,13 @@ Every table is written from one list of plain dictionaries (`documents`), so tha
 report says. The sentences are Article 1 of the Universal Declaration of Human Rights (public domain).
 """
 
+import json
 import random
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from glotmix import table
@@ -16,8 +18,12 @@ from glotmix.corpus.rows import as_line
 from glotmix.mix import plan
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig
+from glotmix.quality import audit as auditing
+from glotmix.quality.heads import Head
+from glotmix.quality.transfer import Labelled
 from glotmix.record import Identity, Record
 from glotmix.report.page import ReportInputs
+from glotmix.signals.selftest import Finding
 
 SENTENCES = {
     "fra_Latn": "Tous les êtres humains naissent libres et égaux en dignité et en droits.",
@@ -45,6 +51,7 @@ QUARANTINE = [
         (14, "malformed JSON", "נחש { text"),
     )
 ]
+SELFTEST = Finding("Arab", 60, 240, 236, 236, 235, {"0.0": [60, 60, 60]})
 EVIDENCE = "digit_share 0.<b>9</b> above 0.35 <script>alert(2)</script>"
 
 
@@ -188,7 +195,19 @@ def write(folder: Path, made: list[dict], parts: int = 1, seed: int | None = Non
         }
     )
     plan.write(plan.plan(there, MixConfig()), folder)
+    (folder / "audit.json").write_text(json.dumps(audit()), "utf-8")
     return World(folder, made, inputs(folder))
+
+
+def audit() -> dict:
+    """Return the audit of a rater on labels that it can partly guess, in three languages and one more of few labels."""
+    rng = np.random.default_rng(5)
+    langs = ["fra_Latn"] * 80 + ["arb_Arab"] * 60 + ["eng_Latn"] * 70 + ["kor_Hang"] * 6
+    labels = rng.random(len(langs)) < 0.6
+    told = pa.array(rng.normal(labels * 1.5, 1.0))
+    labelled = Labelled(pa.table({"lang": langs, "told": told}), labels, np.arange(len(langs)), ("told",))
+    lengths = rng.integers(100, 3000, len(langs))
+    return auditing.audit(labelled, lengths, Head("logistic"), [0, 1], draws=40)
 
 
 def _one(document: dict) -> int:
@@ -201,19 +220,24 @@ def _bytes(document: dict) -> int:
 
 def inputs(folder: Path) -> ReportInputs:
     """Return the report's inputs for a folder that `write` filled."""
-    identity = Identity("ledger", 1, {"keep": 0.6}, {"corpus": "0" * 64})
-    made = Record(identity.as_json(), identity.fingerprint, {"documents": 7}, {"warnings": ["one <b>word</b>"]}, 1.5, {
-        "python": "3.11.0", "daft": "0.7.26"
-    })  # fmt: skip
+    records = {}
+    for step, notes in (
+        ("signals/duplicates", {"self-test": [SELFTEST.as_json()], "warnings": []}),
+        ("ledger", {"warnings": ["one <b>word</b>"]}),
+    ):
+        identity = Identity(step, 1, {"keep": 0.6}, {"corpus": "0" * 64})
+        versions = {"python": "3.11.0", "daft": "0.7.26"}
+        records[step] = asdict(Record(identity.as_json(), identity.fingerprint, {"documents": 7}, notes, 1.5, versions))
     return ReportInputs(
         name="world",
         recipe={"name": "world", "corpus": {"sources": [{"name": "crawl", "language": "fra_Latn"}]}},
         ledger=folder / "ledger",
         corpus=folder / "corpus",
-        records={"ledger": asdict(made)},
+        records=records,
         thresholds=folder / "thresholds" / "thresholds.parquet",
         signals={s: folder / "signals" / s for s in ("identify", "heuristics", "duplicates", "quality")},
         mixture=folder / "mixture.json",
+        audit=folder / "audit.json",
         quarantine=folder / "quarantine",
     )
 

@@ -177,6 +177,24 @@ def test_the_numbers_of_the_page_are_those_of_the_ledger(tree, world):
         assert cells[at + 1 : at + 8] == [str(n) for n in (len(mine), *map(rules.count, stages), rules.count(None))]
 
 
+def test_the_audit_is_told_with_intervals_and_what_could_not_be_measured(tree, world):
+    told = json.loads(world.inputs.audit.read_text("utf-8"))
+    section = tree.section("quality")
+    assert f"{told['mean']['rater']['value']:.3f}" in section and told["normalisation"] in section
+    for judged in told["languages"]:
+        if judged["auc"]:
+            found = judged["auc"]
+            assert f"{found['value']:.3f} {found['low']:.3f} to {found['high']:.3f}" in section
+    assert "not measured" in section
+    assert "11 of the 14 languages of this data set have no labels" in section
+
+
+def test_the_self_test_of_duplicates_is_told_with_its_intervals(tree):
+    told = report_world.SELFTEST.as_json()
+    low, high = told["recall_interval"]
+    assert f"98.3% {low:.1%} to {high:.1%}" in tree.section("duplicates")
+
+
 def test_every_excerpt_is_tagged_with_its_language(tree):
     tags = {e["attrs"]["lang"] for e in tree.all("p", class_="text")}
     assert {"fr", "ar", "he", "zh-Hans", "ja", "ko", "th", "my", "am"} <= tags
@@ -185,8 +203,8 @@ def test_every_excerpt_is_tagged_with_its_language(tree):
 
 def test_equal_inputs_give_equal_bytes_whatever_the_order_of_rows_and_parts(made, tmp_path):
     again = report_world.write(tmp_path / "world", report_world.documents(), parts=5, seed=11)
-    record = again.inputs.records["ledger"] | {"seconds": 99.0}
-    _, text = make(tmp_path / "report", dataclasses.replace(again.inputs, records={"ledger": record}))
+    slow = {step: found | {"seconds": 99.0} for step, found in again.inputs.records.items()}
+    _, text = make(tmp_path / "report", dataclasses.replace(again.inputs, records=slow))
     assert text == made[1]
 
 
@@ -201,6 +219,7 @@ def test_what_is_absent_is_said_to_be_absent(world, tmp_path):
         ("scores", "no signal with a score"),
         ("language", "No language identification"),
         ("duplicates", "No duplicates signal"),
+        ("quality", "No audit"),
         ("mixture", "No mixture"),
         ("quarantine", "No quarantine"),
         ("provenance", "No records"),

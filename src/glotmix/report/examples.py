@@ -4,7 +4,7 @@ Examples are drawn by a hash of their id: blind to what they say, and the same w
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from glotmix.report.figures import parts
 PER_RULE = 8
 """Examples of what one rule dropped, as many languages among them as there are."""
 
-BORDERLINE = 120
-"""Borderline documents in all, shared out evenly among the languages."""
+BORDERLINE = 160
+"""Borderline documents in all, about: shared out evenly among languages, and between kept and dropped."""
 
 CLUSTERS = 12
 """Largest clusters of duplicates that are shown."""
@@ -97,21 +97,27 @@ def dropped(ledger: Path) -> dict[str, list[dict[str, Any]]]:
     return dict(drawn)
 
 
-def borderline(ledger: Path, languages: int) -> list[dict[str, Any]]:
-    """Return the documents nearest to the line that retention drew in their language, the nearest first.
+def borderline(ledger: Path, order: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the documents nearest to the line that retention drew in their language, on both sides of it.
 
+    The nearest kept and the nearest dropped one of each language come first, then the second nearest of each.
     Documents that a rule before it dropped are not among them: no line of quality decided those.
+
+    Args:
+        ledger: the ledger.
+        order: the languages, in the order of the page.
     """
-    each = max(2, BORDERLINE // max(languages, 1))
-    order = Window().partition_by("lang").order_by("distance", "id")
+    each = min(4, max(1, BORDERLINE // (2 * len(order))))
+    nearest = Window().partition_by("lang", "kept").order_by("distance", "id")
     rows = table.collect(
         _ledger(ledger)
         .where(col("margin").not_null() & (col("kept") | col("rule").is_in(_RETENTION)))
         .with_column("distance", col("margin").abs())
-        .with_column("turn", row_number().over(order))
+        .with_column("turn", row_number().over(nearest))
         .where(col("turn") <= lit(each))
     )
-    return list(rows.sort_by([("distance", "ascending"), ("id", "ascending")]).to_pylist())
+    place = {lang: number for number, lang in enumerate(order)}
+    return sorted(rows.to_pylist(), key=lambda r: (r["turn"], place[r["lang"]], not r["kept"]))
 
 
 def largest_clusters(ledger: Path, duplicates: Path) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:

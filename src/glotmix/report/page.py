@@ -122,7 +122,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context |= _rules(ways, context["plots"])
     context |= _scores(inputs, order, names, context["plots"])
     context |= _signals(inputs, names, context["plots"])
-    context |= _documents(inputs, len(order), context["duplicates"])
+    context |= _documents(inputs, order, context["duplicates"])
     context["mixture"] = evidence.mixture(inputs.mixture)
     if context["mixture"] is not None:
         context["plots"]["mixture"] = plots.intervals(**evidence.mixture_points(context["mixture"], names))
@@ -193,10 +193,10 @@ def _signals(inputs: ReportInputs, names: Mapping[str, str], drawn: dict[str, pl
     return context
 
 
-def _documents(inputs: ReportInputs, languages: int, duplicates: dict[str, Any] | None) -> dict[str, Any]:
+def _documents(inputs: ReportInputs, order: list[str], duplicates: dict[str, Any] | None) -> dict[str, Any]:
     """Draw all documents to be read, and fetch their texts at once."""
     dropped = examples.dropped(inputs.ledger)
-    borderline = examples.borderline(inputs.ledger, languages)
+    borderline = examples.borderline(inputs.ledger, order)
     clusters = [] if duplicates is None else examples.largest_clusters(inputs.ledger, inputs.signals["duplicates"])
     lists = [*dropped.values(), borderline, *(members for _, members in clusters)]
     known = examples.texts(inputs.corpus, (row["id"] for rows in lists for row in rows))

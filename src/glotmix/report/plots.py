@@ -275,7 +275,7 @@ def intervals(
     if reference is not None:
         line = alt.Chart(_inline([{"at": reference}])).mark_rule(strokeDash=[4, 3], color="var(--muted)")
         layers.insert(0, line.encode(x="at:Q"))
-    height = len(order) * max(_ROW, 9 * len(series) + 6)
+    height = len(order) * max(_ROW, 7 * len(series) + 6)
     key = [(glyph, colours[n], n) for n, (_, glyph) in shapes.items()]
     return _finish(alt.layer(*layers).properties(width="container", height=height), key)
 
