@@ -23,22 +23,29 @@ def names() -> list[str]:
 
 def results() -> str:
     """Return the committed results as Markdown, one table a benchmark."""
-    pages = []
-    for path in sorted(harness.RESULTS.glob("*.json")):
-        facts, *rows = harness.read(path)
-        told = facts.settings
-        commit = str(told["commit"])[:10]
-        pages.append(
-            f"### {path.stem}\n\nCommit `{commit}`, {told['measured']}, {told['cores']} cores "
-            f"({told['processor']}), {told['memory_gb']} GB, Python {told['python']}.\n\n"
-            "| metric | value | 95 % interval | n | unit |\n|---|---:|---:|---:|---|\n"
-            + "".join(
-                f"| `{row.metric}` | {harness.shown(row.value)} | {harness.between(row)} | "
-                f"{'' if row.n is None else f'{row.n:,}'} | {row.unit or ''} |\n"
-                for row in rows
-            )
+    return "\n".join(section(path) for path in sorted(harness.RESULTS.glob("*.json")))
+
+
+def section(path: Path) -> str:
+    """Return the results of one file as Markdown."""
+    facts, *rows = harness.read(path)
+    told = facts.settings
+    commit = f"{str(told['commit'])[:10]}{' with uncommitted changes' if told['uncommitted'] else ''}"
+    # Long tables are folded: the page should be read from top to bottom.
+    opening, closing = "", ""
+    if len(rows) > 30:
+        opening, closing = f"<details><summary>{len(rows)} rows</summary>\n\n", "\n</details>\n"
+    return (
+        f"### {path.stem}\n\nCommit {commit}, {told['measured']}, {told['cores']} cores "
+        f"({told['processor']}), {told['memory_gb']} GB, Python {told['python']}.\n\n{opening}"
+        "| metric | value | 95 % interval | n | unit |\n|---|---:|---:|---:|---|\n"
+        + "".join(
+            f"| `{row.metric}` | {harness.shown(row.value)} | {harness.between(row)} | "
+            f"{'' if row.n is None else f'{row.n:,}'} | {row.unit or ''} |\n"
+            for row in rows
         )
-    return "\n".join(pages)
+        + closing
+    )
 
 
 def rendered(readme: str) -> str:

