@@ -16,7 +16,7 @@ from glotmix.mix.laws.robust import least_squares
 from glotmix.mix.runs import Runs, regmix
 
 REGMIX = Path(__file__).parent / "data" / "regmix"
-WITH_FORMULA = ["effective_data", "own_share", "log_linear", "bimix"]
+WITH_FORMULA = ["effective_data", "fading_transfer", "own_share", "log_linear", "bimix"]
 
 
 def mixtures(n, m, seed=0, strength=1.0):
@@ -126,6 +126,21 @@ def test_effective_data_finds_the_transfer_again():
     np.testing.assert_allclose(found, tau[1], rtol=0.02)
 
 
+def test_fading_transfer_finds_how_fast_it_fades():
+    shares, tau = mixtures(150, 4, strength=0.5), np.array([0.0, 0.3, 0.1, 0.2])
+    dose = shares[:, 0] + np.exp(-6 * shares[:, 0]) * (shares @ tau) + 1e-6
+    losses = 0.8 + 0.4 * dose**-0.4
+    fitted = LAWS["fading_transfer"].__class__(ridge=1e-6, fading=1e-9).fit(shares, losses, 0)
+    assert fitted.theta[0] == pytest.approx(6, rel=0.1)
+    np.testing.assert_allclose(np.exp(fitted.theta[5:]), tau[1:], rtol=0.1)
+    unseen = mixtures(50, 4, seed=5)
+    true = 0.8 + 0.4 * (unseen[:, 0] + np.exp(-6 * unseen[:, 0]) * (unseen @ tau) + 1e-6) ** -0.4
+    np.testing.assert_allclose(fitted.predict(unseen), true, rtol=2e-3)
+    # Transfer that does not fade is not taken for one that does.
+    still = 0.8 + 0.4 * (shares[:, 0] + shares @ tau + 1e-6) ** -0.4
+    assert LAWS["fading_transfer"].fit(shares, still, 0).theta[0] < 0.3
+
+
 def test_with_noise_the_loss_of_unseen_mixtures_is_found_and_who_donates_most():
     # The level of all transfers together is hardly told apart from the exponent: only their order is asked for.
     runs, tau = world(n=240, noise=0.003)
@@ -163,6 +178,7 @@ def test_a_fit_from_a_near_one_ends_where_the_fit_from_scratch_does(name):
     # What each reaches on 64 real runs, rounded down: the mean rank over 5 targets of 64 unseen mixtures.
     [
         ("effective_data", 0.97),
+        ("fading_transfer", 0.97),
         ("own_share", 0.91),
         ("log_linear", 0.91),
         ("bimix", 0.94),

@@ -41,7 +41,7 @@ class MixConfig(BaseModel):
     ceilings: dict[str, float] = Field(default_factory=dict, description="greatest share per language")
     runs: RunsConfig | None = Field(None, description="proxy runs, for the method law")
     laws: tuple[str, ...] = Field(
-        ("effective_data", "own_share", "log_linear", "gp", "lightgbm", "ridge"),
+        ("effective_data", "fading_transfer", "own_share", "log_linear", "gp", "lightgbm", "ridge"),
         min_length=1,
         description="laws that compete; each target's is chosen by its error on held-out mixtures",
     )

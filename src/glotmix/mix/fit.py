@@ -12,7 +12,7 @@ from glotmix.mix.accounting import Array
 from glotmix.mix.laws import Fitted, Law, law
 from glotmix.mix.runs import Runs
 
-DEFAULT_LAWS = ("effective_data", "own_share", "log_linear", "gp", "lightgbm", "ridge")
+DEFAULT_LAWS = ("effective_data", "fading_transfer", "own_share", "log_linear", "gp", "lightgbm", "ridge")
 LEAST = 8
 """Fewer distinct mixtures than this cannot be split into runs to fit and runs to judge."""
 

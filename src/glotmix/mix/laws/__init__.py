@@ -6,6 +6,7 @@ from glotmix.errors import RequestError, did_you_mean
 from glotmix.mix.laws.base import Fitted, Law
 from glotmix.mix.laws.bimix import BiMix
 from glotmix.mix.laws.effective_data import EffectiveData
+from glotmix.mix.laws.fading import FadingTransfer
 from glotmix.mix.laws.gp import GaussianProcess
 from glotmix.mix.laws.lightgbm import BoostedTrees
 from glotmix.mix.laws.log_linear import LogLinear
@@ -16,7 +17,16 @@ __all__ = ["LAWS", "Fitted", "Law", "law"]
 
 LAWS: Mapping[str, Law] = {
     known.name: known
-    for known in (EffectiveData(), OwnShare(), LogLinear(), BiMix(), BoostedTrees(), GaussianProcess(), Ridge())
+    for known in (
+        EffectiveData(),
+        FadingTransfer(),
+        OwnShare(),
+        LogLinear(),
+        BiMix(),
+        BoostedTrees(),
+        GaussianProcess(),
+        Ridge(),
+    )
 }
 """Every law that needs nothing but shares and losses."""
 

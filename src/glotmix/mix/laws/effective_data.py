@@ -33,12 +33,16 @@ class EffectiveData:
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None
     ) -> Curve:
         """See `Law`. `seed` is not used: the starts are fixed."""
+        return fit_curve(Formula(own), self.search(shares, losses, own), shares, losses, near)
+
+    def search(self, shares: Array, losses: Array, own: int | None) -> Search:
+        """Starts, bounds and ridge for these runs."""
         m = shares.shape[1]
         formula = Formula(own)
         least = float(losses.min())
         free = m if own is None else m - 1
         starts = []
-        for irreducible, beta, tau in ((0.5, 0.3, 0.1), (0.8, 1.0, 0.1)):
+        for irreducible, beta, tau in ((0.9, 0.3, 0.01), (0.9, 1.0, 0.5), (0.5, 1.0, 0.5)):
             start = np.concatenate([[irreducible * least, 0.0, np.log(beta)], np.full(free + 1, np.log(tau))])
             # The scale that fits the median run, given the rest.
             start[1] = np.log(np.median((losses - start[0]) / formula.dose(start, shares) ** -beta))
@@ -47,14 +51,13 @@ class EffectiveData:
         pull[0, 3] = np.sqrt(self.ridge)
         pull[1:, 4:] = np.sqrt(self.ridge) * np.eye(free)
         pull[1:, 3] = -np.sqrt(self.ridge)
-        search = Search(
+        return Search(
             starts=np.array(starts),
             low=np.concatenate([[0.0, -20.0, -7.0], np.full(free + 1, -16.0)]),
             high=np.concatenate([[least, 20.0, 2.0], np.full(free + 1, 4.0)]),
             pull=pull,
             rest=np.concatenate([[np.sqrt(self.ridge) * np.log(self.transfer)], np.zeros(free)]),
         )
-        return fit_curve(formula, search, shares, losses, near)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,186 @@
+"""Synthetic worlds whose law and optimum are known: how far from the optimum is the mixture that each method chooses.
+
+A world has m languages of very unlike size, a budget of one epoch of all of them, at most four epochs of each, and
+repeats that are worth less. Runs see RegMix's design of mixtures, without repeats, and report each language's loss with
+the noise of a seed. Every method gets the same runs and the same limits. `excess_loss` is the mean loss of its mixture
+in the true world over that of the true optimum, in percent of the optimum's reducible loss.
+
+Worlds: in `linear` ones transfer is what the law `effective_data` can express; in `decaying` ones it fades as the
+target's own share grows, in the form of `fading_transfer` but for the other laws. `symmetric`: neighbours help each
+other; `donor`: the largest language helps all.
+"""
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks import harness
+from benchmarks.harness import Row
+from glotmix.mix import baselines
+from glotmix.mix.accounting import Array, Available
+from glotmix.mix.design import dirichlet
+from glotmix.mix.fit import DEFAULT_LAWS, fit, score
+from glotmix.mix.laws import LAWS
+from glotmix.mix.limits import Limits, box
+from glotmix.mix.repeats import Repeats
+from glotmix.mix.runs import Runs
+from glotmix.mix.solve import Goal, solve
+
+NAME = "recovery"
+KINDS = ("linear_symmetric", "linear_donor", "decaying_symmetric", "decaying_donor")
+NOISE = 0.003
+"""Standard deviation of the log loss between seeds: 0.3 %."""
+FADES = 8.0
+"""κ of decaying transfer: a tenth of the tokens in the own language leaves 45 % of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrueLaw:
+    """`E + B r̃^−β` with `r̃ = r_i + Σ_j τ_j r_j exp(−κ r_i)`; κ = 0 is linear transfer."""
+
+    own: int
+    irreducible: float
+    scale: float
+    beta: float
+    tau: Array
+    fades: float
+
+    def _dose(self, shares: Array) -> tuple[Array, Array, Array]:
+        given, left = shares @ self.tau, np.exp(-self.fades * shares[:, self.own])
+        return shares[:, self.own] + given * left + 1e-9, given, left
+
+    def predict(self, shares: Array) -> Array:
+        return self.irreducible + self.scale * self._dose(shares)[0] ** -self.beta
+
+    def gradient(self, shares: Array) -> Array:
+        dose, given, left = self._dose(shares)
+        by = left[:, None] * self.tau
+        by[:, self.own] += 1 - self.fades * given * left
+        return (-self.beta * self.scale * dose ** (-self.beta - 1))[:, None] * by
+
+
+@dataclass(frozen=True)
+class World:
+    """A kind of world, its number of languages, and the seed of everything in it."""
+
+    kind: str
+    m: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}_{self.m}"
+
+    def languages(self) -> Available:
+        rng = np.random.default_rng([1, self.m, self.seed])
+        sizes = np.sort(10 ** rng.uniform(6, 9, self.m))[::-1].astype(int)
+        return Available.of({f"l{i}": (int(n // 1000), int(4 * n), int(n)) for i, n in enumerate(sizes)})
+
+    def laws(self) -> list[TrueLaw]:
+        rng = np.random.default_rng([2, KINDS.index(self.kind), self.m, self.seed])
+        place = rng.uniform(0, 2.5, (self.m, 2))
+        apart = np.linalg.norm(place[:, None] - place[None], axis=2)
+        tau = 0.3 * np.exp(-(apart**2)) + 0.01
+        if self.kind.endswith("donor"):
+            tau = 0.1 * tau
+            tau[:, 0] = rng.uniform(0.15, 0.5, self.m)
+        np.fill_diagonal(tau, 0.0)
+        fades = FADES if self.kind.startswith("decaying") else 0.0
+        e, b, beta = rng.uniform(0.6, 1.0, self.m), rng.uniform(0.2, 0.5, self.m), rng.uniform(0.2, 0.45, self.m)
+        return [TrueLaw(i, e[i], b[i], beta[i], tau[i], fades) for i in range(self.m)]
+
+    def runs(self, n: int) -> Runs:
+        rng = np.random.default_rng([3, self.m, self.seed, n])
+        prior = baselines.temperature(self.languages(), 2.0)
+        shares = dirichlet(prior, n, int(rng.integers(2**31)))
+        losses = np.column_stack([law.predict(shares) for law in self.laws()])
+        names = self.languages().languages
+        noisy = losses * np.exp(NOISE * rng.standard_normal(losses.shape))
+        return Runs(tuple(map(str, range(n))), names, names, shares, noisy)
+
+    def goal(self, laws: list) -> Goal:
+        there = self.languages()
+        return Goal(
+            laws=laws,
+            weights=np.full(self.m, 1 / self.m),
+            within=box(there, there.total, Limits(max_epochs=4)),
+            repeats=Repeats(there.sizes / there.total),
+            natural=baselines.natural(there),
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    world: World
+    k: int
+    excess: dict[str, float]
+    chosen: dict[str, int]
+
+
+def work(task: tuple[World, int]) -> Answer:
+    """Fit, choose and solve everything in one world at n = k·m runs."""
+    world, k = task
+    with threadpool_limits(1):
+        truth, there = world.goal(world.laws()), world.languages()
+        best = solve(truth, starts=8)
+        reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
+        runs = world.runs(k * world.m)
+        fitted = {name: [fit(runs, t, law) for t in runs.targets] for name, law in LAWS.items()}
+        laws = [
+            min((score(runs, t, LAWS[name]) for name in DEFAULT_LAWS), key=lambda s: s.error).law for t in runs.targets
+        ]
+        fitted["chosen"] = [fitted[name][i] for i, name in enumerate(laws)]
+        within = truth.within
+        mixtures = {
+            "natural": baselines.natural(there, within),
+            "temperature": baselines.temperature(there, 3.3, within),
+            "unimax": baselines.unimax(there, within),
+        } | {name: solve(world.goal(mine)).shares for name, mine in fitted.items()}
+        excess = {name: 100 * float(truth.value(r[None])[0] - best.value) / reducible for name, r in mixtures.items()}
+    return Answer(world, k, excess, dict(Counter(laws)))
+
+
+def run(small: bool) -> Iterable[Row]:
+    if small:
+        tasks = [(World(kind, 8, 0), 4) for kind in ("linear_donor", "decaying_symmetric")]
+    else:
+        tasks = [(World(kind, 32, 0), 4) for kind in KINDS]
+        tasks += [(World(kind, 16, s), k) for kind in KINDS for k in (8, 4, 2) for s in range(2)]
+        tasks += [(World(kind, 8, s), k) for kind in KINDS for k in (8, 4, 2) for s in range(5)]
+    cores = len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("forkserver")) as pool:
+        answers = list(pool.map(work, tasks))
+    for name, k in sorted({(a.world.name, a.k) for a in answers}):
+        mine = [a for a in answers if (a.world.name, a.k) == (name, k)]
+        chosen = sum((Counter(a.chosen) for a in mine), Counter())
+        for method in mine[0].excess:
+            values = [a.excess[method] for a in mine]
+            low, high = harness.interval(values)
+            settings = {
+                "noise": NOISE,
+                "runs": k * mine[0].world.m,
+                "n": "worlds",
+                "design": "RegMix's Dirichlet around natural at temperature 2",
+            }
+            if method == "chosen":
+                settings["laws_chosen"] = dict(chosen.most_common())
+            yield Row(
+                NAME,
+                f"excess_loss.{name}.{method}.n{k}m",
+                float(np.mean(values)),
+                low,
+                high,
+                len(values),
+                "% of the optimum's reducible loss",
+                settings,
+            )
+
+
+if __name__ == "__main__":
+    harness.main(NAME, run)
