@@ -1,0 +1,145 @@
+"""All of it, for one model: every task's languages, pairs and means, the items that flip, and what to be warned of."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from glotmix.errors import DataError
+from glotmix.evaluate import consistency
+from glotmix.evaluate.accuracy import OfLanguage, languages
+from glotmix.evaluate.answers import Answers, LeftOut, Score, align, check_languages
+from glotmix.evaluate.consistency import Figure, Pair, Summary
+from glotmix.evaluate.flips import Flip, flips, order
+from glotmix.evaluate.intervals import DRAWS
+
+UNREAD = 0.05
+"""The share of answers without a readable option that is warned of."""
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """One task: N aligned items in L languages. `all` and `pivot` are means over pairs."""
+
+    task: str
+    items: int
+    languages: tuple[OfLanguage, ...]
+    pairs: tuple[Pair, ...]
+    all: Summary
+    pivot: Summary | None
+    left_out: tuple[LeftOut, ...]
+    flipped: int
+    flips: tuple[Flip, ...]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One model. `mean` is the mean over tasks of the figures of all pairs, `mean_pivot` of those with the pivot."""
+
+    model: str
+    score: Score
+    pivot: str | None
+    draws: int
+    seed: int
+    tasks: tuple[TaskScores, ...]
+    accuracy: Figure
+    mean: Summary
+    mean_pivot: Summary | None
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, ready for JSON: missing is None."""
+        return asdict(self)
+
+
+def score(
+    answers: Answers,
+    pivot: str | None = None,
+    by: Score = "raw",
+    langs: Sequence[str] | None = None,
+    listed: int = 20,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Scores:
+    """Score a model's answers.
+
+    Args:
+        answers: as read by `reading.read`.
+        pivot: a language to compare each other one with.
+        by: how a choice is made from log-likelihoods: as they are, by character, or by byte.
+        langs: canonical codes of the languages to look at; None for all of each task.
+        listed: how many flipped items to list for each task.
+        draws: of the bootstrap over items.
+        seed: of the draws.
+
+    Raises:
+        DataError: if an item comes twice or none is in all languages.
+        RequestError: if the pivot or a language is not in the log.
+    """
+    tasks, means, with_pivot = [], [], []
+    warnings = list(answers.notes)
+    for grid in align(answers, by, langs):
+        at = check_languages(grid.langs, pivot)
+        if len(grid.langs) < 2:
+            warnings.append(f"{grid.task}: {grid.langs[0]} is its only language: there is no consistency to measure")
+            continue
+        measured = consistency.measure(grid, draws, seed)
+        every, some = consistency.series(measured), consistency.series(measured, at) if at else None
+        means.append(every)
+        if some is not None:
+            with_pivot.append(some)
+        found = flips(grid, answers, listed, at)
+        task = TaskScores(
+            grid.task,
+            len(grid.items),
+            tuple(languages(measured, answers, at)),
+            tuple(consistency.pairs(measured)),
+            consistency.summary(every, consistency.count(measured)),
+            consistency.summary(some, consistency.count(measured, at)) if some else None,
+            grid.left_out,
+            len(order(grid)),
+            tuple(found),
+        )
+        tasks.append(task)
+        warnings += _warnings(task)
+    if not tasks:
+        raise DataError("no task has two languages or more", "--language TASK=CODE where names do not tell them")
+    mean = consistency.over(means)
+    accuracy = consistency.of(mean, "accuracy")
+    pairs = sum(t.all.pairs for t in tasks)
+    return Scores(
+        answers.model,
+        by,
+        check_languages(sorted({o.lang for t in tasks for o in t.languages}), pivot),
+        draws,
+        seed,
+        tuple(tasks),
+        accuracy,
+        consistency.summary(mean, pairs),
+        consistency.summary(consistency.over(with_pivot), sum(t.pivot.pairs for t in tasks if t.pivot))
+        if with_pivot
+        else None,
+        tuple(warnings),
+    )
+
+
+def _warnings(task: TaskScores) -> list[str]:
+    told = []
+    degenerate = [o for o in task.languages if o.degenerate]
+    if degenerate:
+        worst = max(degenerate, key=lambda o: o.majority_share)
+        k = "undefined" if task.all.kappa.value is None else f"{task.all.kappa.value:.2f}"
+        told.append(
+            f"{task.task}: one answer to nearly everything in {', '.join(o.lang for o in degenerate)} "
+            f"({worst.majority!r} to {worst.majority_share:.0%} of the items in {worst.lang}): the MLC of "
+            f"{task.all.mlc.value:.2f} is that of a constant answer, kappa is {k}"
+        )
+    unread = [o for o in task.languages if o.unread > UNREAD]
+    if unread:
+        told.append(
+            f"{task.task}: no option could be read in many answers in "
+            + ", ".join(f"{o.lang} ({o.unread:.0%})" for o in unread)
+        )
+    for out in task.left_out:
+        named = ", ".join(out.named) + ("…" if out.items > len(out.named) else "")
+        told.append(f"{task.task}: {out.items} items left out of every language, {out.reason}: {named}")
+    return told

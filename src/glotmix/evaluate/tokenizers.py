@@ -1,0 +1,170 @@
+"""What a tokenizer charges each language: fertility, premium on parallel text, allocation and overlap of vocabulary.
+
+- **fertility**: tokens per word, where white space separates words; null elsewhere. **continued**: share of words cut
+  into two or more.
+- **premium** (Petrov et al. 2023, arXiv 2305.15425): tokens of the same sentences in this language and in the
+  reference; by a Bayesian bootstrap over sentences.
+- **allocation** (Limisiewicz et al. 2023, arXiv 2305.17179): the average rank of the pieces that a language uses, by
+  its own frequencies: the larger, the more of the vocabulary works for it. **overlap**: 1 less the Jensen–Shannon
+  divergence (base 2) of two languages' frequencies of pieces.
+- **below**: share of tokens that are less than a character (byte fallback, cut characters); **unknown** likewise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glotmix.errors import DataError, RequestError
+from glotmix.evaluate.consistency import Figure, figures
+from glotmix.evaluate.intervals import DRAWS, weights
+from glotmix.evaluate.pieces import Pieces
+from glotmix.language import parse
+
+Texts = Mapping[str, Mapping[str, str]]
+"""By canonical language, texts by the key that parallel texts share."""
+
+
+@dataclass(frozen=True)
+class OfLanguage:
+    """One language under one tokenizer. Counts are of texts, bytes and tokens; the rest as in the module."""
+
+    lang: str
+    texts: int
+    bytes: int
+    tokens: int
+    bytes_per_token: float
+    chars_per_token: float
+    fertility: float | None
+    continued: float | None
+    parallel: int
+    premium: Figure | None
+    pieces: int
+    rank: float
+    unknown: float
+    below: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One tokenizer: each language, and `overlap` of every two (sorted codes)."""
+
+    tokenizer: str
+    size: int
+    reference: str
+    languages: tuple[OfLanguage, ...]
+    overlap: tuple[tuple[str, str, float], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, ready for JSON: missing is None."""
+        return asdict(self)
+
+
+def audit(pieces: Pieces, texts: Texts, reference: str, draws: int = DRAWS, seed: int = 0) -> Audit:
+    """Audit a tokenizer.
+
+    Args:
+        pieces: see `pieces.load`.
+        texts: parallel where keys are equal.
+        reference: the language that others are compared with, a canonical code.
+        draws: of the bootstrap over sentences.
+        seed: of the draws.
+
+    Raises:
+        RequestError: if the reference is not among the languages.
+        DataError: if a language has no text.
+    """
+    if reference not in texts:
+        raise RequestError(
+            f"the reference {reference} is not among the languages of the texts", f"one of {', '.join(sorted(texts))}"
+        )
+    counts: dict[str, dict[str, int]] = {}
+    used: dict[str, npt.NDArray[np.int64]] = {}
+    words: dict[str, tuple[int, int, int] | None] = {}
+    for lang in sorted(texts):
+        if not any(texts[lang].values()):
+            raise DataError(f"there is no text in {lang}")
+        counts[lang], used[lang], words[lang] = _encode(pieces, lang, texts[lang])
+    told = []
+    for lang in sorted(texts):
+        total = int(used[lang].sum())
+        size = sum(len(text.encode()) for text in texts[lang].values())
+        split = words[lang]
+        shared = sorted(texts[lang].keys() & texts[reference].keys())
+        ranked = np.sort(used[lang][used[lang] > 0])[::-1]
+        told.append(
+            OfLanguage(
+                lang=lang,
+                texts=len(texts[lang]),
+                bytes=size,
+                tokens=total,
+                bytes_per_token=size / total,
+                chars_per_token=sum(map(len, texts[lang].values())) / total,
+                fertility=split and split[1] / split[0],
+                continued=split and split[2] / split[0],
+                parallel=len(shared),
+                premium=_premium(counts[lang], counts[reference], shared, draws, seed),
+                pieces=len(ranked),
+                rank=float(np.arange(1, len(ranked) + 1) @ ranked / total),
+                unknown=float(used[lang][pieces.unknown].sum() / total),
+                below=float(used[lang][pieces.below].sum() / total),
+            )
+        )
+    langs = sorted(texts)
+    overlap = tuple((a, b, _overlap(used[a], used[b])) for i, a in enumerate(langs) for b in langs[i + 1 :])
+    return Audit(pieces.name, pieces.size, reference, tuple(told), overlap)
+
+
+def _encode(
+    pieces: Pieces, lang: str, texts: Mapping[str, str]
+) -> tuple[dict[str, int], npt.NDArray[np.int64], tuple[int, int, int] | None]:
+    """Return tokens of each text, how often each piece is used, and (words, their tokens, words of two or more)."""
+    keys = sorted(texts)
+    encoded = pieces.tokenizer.encode_batch_fast([texts[k] for k in keys], add_special_tokens=False)
+    ids = [np.asarray(e.ids, np.int64) for e in encoded]
+    used = np.bincount(np.concatenate(ids), minlength=pieces.size)
+    if not parse(lang).spaced:
+        return {k: len(i) for k, i in zip(keys, ids, strict=True)}, used, None
+    # A word is encoded as it stands after a space, which most vocabularies write into the piece.
+    frequency: dict[str, int] = {}
+    for text in texts.values():
+        for word in text.split():
+            frequency[word] = frequency.get(word, 0) + 1
+    vocabulary = sorted(frequency)
+    lengths = [
+        len(whole.ids) - len(alone.ids)
+        for whole, alone in zip(
+            pieces.tokenizer.encode_batch_fast([f"a {word}" for word in vocabulary], add_special_tokens=False),
+            pieces.tokenizer.encode_batch_fast(["a"] * len(vocabulary), add_special_tokens=False),
+            strict=True,
+        )
+    ]
+    times = [frequency[word] for word in vocabulary]
+    tokens = sum(n * t for n, t in zip(lengths, times, strict=True))
+    cut = sum(t for n, t in zip(lengths, times, strict=True) if n > 1)
+    return {k: len(i) for k, i in zip(keys, ids, strict=True)}, used, (sum(times), tokens, cut)
+
+
+def _premium(
+    counts: Mapping[str, int], reference: Mapping[str, int], shared: Sequence[str], draws: int, seed: int
+) -> Figure | None:
+    if not shared:
+        return None
+    both = np.array([[counts[k], reference[k]] for k in shared], float)
+    sums = np.zeros((draws, 2))
+    for block, drawn in weights(len(shared), draws, seed):
+        sums += drawn.astype(float) @ both[block]
+    total = both.sum(axis=0)
+    return figures(np.array([total[0] / total[1]]), (sums[:, 0] / sums[:, 1])[:, None])[0]
+
+
+def _overlap(one: npt.NDArray[np.int64], two: npt.NDArray[np.int64]) -> float:
+    p, q = one / one.sum(), two / two.sum()
+    middle = (p + q) / 2
+    divergence = 0.0
+    for each in (p, q):
+        there = each > 0
+        divergence += float(each[there] @ np.log2(each[there] / middle[there])) / 2
+    return 1.0 - divergence
