@@ -6,8 +6,9 @@ Null means that a column does not apply: to the language (no upper case, no spac
 text (a share of nothing).
 
 Papers: Gopher (Rae et al. 2021, arXiv 2112.11446, appendix A1.1), C4 (Raffel et al. 2020, JMLR 21:140, section 2.2),
-FineWeb (Penedo et al. 2024, arXiv 2406.17557, section 3.6), FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920). The
-columns follow the papers' wording, read anew for scripts without spaces or case: reconstructions, not their code.
+ROOTS (Laurençon et al. 2022, arXiv 2303.03915), FineWeb (Penedo et al. 2024, arXiv 2406.17557), RedPajama-V2 (Weber et
+al. 2024, arXiv 2411.12372); per language, as FineWeb-2 does it (Penedo et al. 2025, arXiv 2506.20920). The columns
+follow the papers' wording, read anew for scripts without spaces or case: reconstructions, not their code.
 """
 
 from collections.abc import Sequence
@@ -77,35 +78,39 @@ class Column(NamedTuple):
 _COUNT, _SHARE = pa.int32(), pa.float32()
 
 COLUMNS: dict[str, Column] = {
-    "chars": Column(_COUNT, "characters (code points)", "FineWeb-2", "both"),
+    "chars": Column(_COUNT, "characters (code points)", "size", "both"),
     "bytes": Column(_COUNT, "bytes of UTF-8", "size", None),
     "units": Column(_COUNT, "units: words, or letters where words are not separated", "Gopher", "both"),
     "mean_word_length": Column(_SHARE, "characters per word", "Gopher", "both", "words"),
-    "longest_word": Column(_COUNT, "characters of the longest word", "C4 (code)", "high", "words"),
+    "longest_word": Column(_COUNT, "characters of the longest word", "C4's code", "high", "words"),
     "alphabetic_word_share": Column(_SHARE, "share of space-separated tokens with a letter", "Gopher", "low", "words"),
-    "stop_word_share": Column(_SHARE, "share of units that are frequent words", "Gopher", "low", "stop words"),
+    "stop_word_share": Column(_SHARE, "share of units that are frequent words", "Gopher, ROOTS", "low", "stop words"),
     "short_word_share": Column(
         _SHARE, "share of words of at most three characters, most of them function words", "glotmix", "low", "words"
     ),
-    "capital_word_share": Column(_SHARE, "share of units that begin with a capital", "RedPajama", "high", "case"),
+    "capital_word_share": Column(_SHARE, "share of units that begin with a capital", "glotmix", "high", "case"),
     "joined_case_ratio": Column(
         _SHARE, "capitals right after a small letter, per unit: words that extraction glued", "glotmix", "high", "case"
     ),
-    "separator_ratio": Column(_SHARE, "tokens without letter or digit (|, -, >) per unit", "glotmix", "high"),
-    "letter_share": Column(_SHARE, "share of visible characters that are letters or their marks", "CCNet", "low"),
-    "digit_share": Column(_SHARE, "share of visible characters that are digits or numbers", "RedPajama", "high"),
-    "upper_share": Column(_SHARE, "share of cased letters that are upper case", "RefinedWeb", "high", "case"),
-    "punctuation_share": Column(_SHARE, "share of visible characters that are punctuation", "FineWeb-2", "both"),
-    "symbol_share": Column(_SHARE, "share of visible characters that are symbols or emoji", "RedPajama", "high"),
-    "white_space_share": Column(_SHARE, "share of all characters that are white space", "Dolma", "both"),
-    "foreign_script_share": Column(_SHARE, "share of letters of a script that the language is not in", "mC4", "high"),
+    "separator_ratio": Column(
+        _SHARE, "tokens without letter or digit (pipes, dashes, arrows) per unit", "glotmix", "high"
+    ),
+    "letter_share": Column(_SHARE, "share of visible characters that are letters or their marks", "ROOTS", "low"),
+    "digit_share": Column(_SHARE, "share of visible characters that are digits or numbers", "RedPajama-V2", "high"),
+    "upper_share": Column(_SHARE, "share of cased letters that are upper case", "RedPajama-V2", "high", "case"),
+    "punctuation_share": Column(_SHARE, "share of visible characters that are punctuation", "ROOTS", "both"),
+    "symbol_share": Column(_SHARE, "share of visible characters that are symbols or emoji", "ROOTS", "high"),
+    "white_space_share": Column(_SHARE, "share of all characters that are white space", "glotmix", "both"),
+    "foreign_script_share": Column(
+        _SHARE, "share of letters of a script that the language is not in", "glotmix", "high"
+    ),
     "broken_share": Column(
-        _SHARE, "share of characters that are controls, unassigned, U+FFFD, or misread UTF-8", "ftfy", "high"
+        _SHARE, "share of characters that are controls, unassigned, U+FFFD, or misread UTF-8", "glotmix", "high"
     ),
     "gopher_symbol_ratio": Column(_SHARE, "hash signs and ellipses per unit", "Gopher", "high"),
-    "longest_run": Column(_COUNT, "longest run of one visible character", "CCNet", "high"),
-    "lines": Column(_COUNT, "lines that are not blank", "FineWeb", None),
-    "mean_line_length": Column(_SHARE, "characters per line, without space at its ends", "FineWeb", "both"),
+    "longest_run": Column(_COUNT, "longest run of one visible character", "glotmix", "high"),
+    "lines": Column(_COUNT, "lines that are not blank", "size", None),
+    "mean_line_length": Column(_SHARE, "characters per line, without space at its ends", "glotmix", "both"),
     "short_line_share": Column(_SHARE, "share of lines of fewer than five words (5 x grain units)", "FineWeb", "high"),
     "terminal_line_share": Column(
         _SHARE, "share of lines that end with a sentence's end, of any script", "C4, FineWeb", "low", "sentences"
@@ -133,10 +138,10 @@ COLUMNS: dict[str, Column] = {
         )
         for n in (5, 6, 7, 8, 9, 10)
     },
-    "unique_unit_share": Column(_SHARE, "distinct units per unit", "RedPajama", "both"),
-    "unit_entropy": Column(_SHARE, "Shannon entropy of the units, in bits", "RedPajama", "both"),
-    "compression_ratio": Column(_SHARE, "bytes compressed with LZ4 per byte", "Dolma", "both"),
-    "link_ratio": Column(_SHARE, "web and e-mail addresses per unit", "RefinedWeb", "high"),
+    "unique_unit_share": Column(_SHARE, "distinct units per unit", "RedPajama-V2", "both"),
+    "unit_entropy": Column(_SHARE, "Shannon entropy of the units, in bits", "RedPajama-V2", "both"),
+    "compression_ratio": Column(_SHARE, "bytes compressed with LZ4 per byte", "glotmix", "both"),
+    "link_ratio": Column(_SHARE, "web and e-mail addresses per unit", "glotmix", "high"),
     "curly_brackets": Column(_COUNT, "curly brackets", "C4", "high"),
     "placeholders": Column(_COUNT, "'lorem ipsum' and 'javascript', in any case", "C4", "high"),
 }
@@ -260,7 +265,7 @@ def _array(values: NDArray[np.float64], dtype: pa.DataType) -> pa.Array:
 
 
 def _sizes(texts: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the bytes of each text, and those that LZ4 makes of it (chosen over zlib: docs/heuristics.md)."""
+    """Return the bytes of each text, and those that LZ4 makes of it (why LZ4: docs/heuristics.md)."""
     codec = pa.Codec("lz4_raw")
     raw = [value.as_buffer() for value in texts.cast(pa.large_binary())]
     compressed = [codec.compress(b).size if b.size else 0 for b in raw]
