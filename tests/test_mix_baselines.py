@@ -1,6 +1,5 @@
 """The account, the limits and the mixtures that need no runs, against brute force and the published algorithm."""
 
-import doctest
 import re
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glotmix.errors import DataError, RequestError
-from glotmix.mix import accounting, baselines, limits
+from glotmix.mix import baselines
 from glotmix.mix.accounting import Available, account, apportion
 from glotmix.mix.limits import Box, Limits, box, broken, nearest, nearest_rows
 
@@ -39,12 +38,6 @@ def water_filling(weights, low, high):
         middle = (a + b) / 2
         a, b = (middle, b) if np.clip(middle * weights, low, high).sum() < 1 else (a, middle)
     return np.clip(b * weights, low, high)
-
-
-@pytest.mark.parametrize("module", [accounting, limits, baselines])
-def test_the_examples_in_the_docstrings_run(module):
-    result = doctest.testmod(module)
-    assert result.attempted and not result.failed
 
 
 @given(SIZES, st.floats(0.05, 0.999), st.floats(0.5, 20))

@@ -1,15 +1,12 @@
 """From counts and a request to files."""
 
 import csv
-import doctest
 import json
 
 import pytest
 from pydantic import ValidationError
 
 from glotmix.errors import RequestError
-from glotmix.mix import config as config_module
-from glotmix.mix import plan as plan_module
 from glotmix.mix.accounting import Available
 from glotmix.mix.plan import MixConfig, plan, read_shares, write
 
@@ -20,12 +17,6 @@ STOCK = Available.of(
         "khm_Khmr": (20, 90_000, 10_000),
     }
 )
-
-
-@pytest.mark.parametrize("module", [plan_module, config_module])
-def test_the_examples_in_the_docstrings_run(module):
-    result = doctest.testmod(module)
-    assert result.attempted and not result.failed
 
 
 def test_the_chosen_mixture_keeps_the_limits_and_the_baselines_say_what_they_break():

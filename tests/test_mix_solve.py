@@ -1,6 +1,5 @@
 """The optimum: against linear programmes, a grid over all mixtures, and its own limits."""
 
-import doctest
 import itertools
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, linprog
 
-from glotmix.mix import repeats as repeats_module
 from glotmix.mix.laws import law
 from glotmix.mix.laws.curve import Curve
 from glotmix.mix.laws.effective_data import Formula
@@ -148,10 +146,6 @@ def test_worth_is_the_published_formula_with_its_slope(unique, share):
     if abs(over) > 1e-3:
         slope = approx_fprime([share], lambda s: repeats.worth(s)[0], 1e-8)
         assert repeats.slope(np.array([share]))[0] == pytest.approx(slope[0], abs=1e-4)
-
-
-def test_the_example_in_the_docstring_runs():
-    assert not doctest.testmod(repeats_module).failed
 
 
 def test_a_language_without_text_gets_nothing():
