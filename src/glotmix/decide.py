@@ -17,6 +17,8 @@ from glotmix.mix import plan as mixing
 from glotmix.mix.accounting import Available
 from glotmix.record import Counts, Output
 from glotmix.select import ledger, thresholds
+from glotmix.select.agreement import disagreement
+from glotmix.select.rehydrate import weights
 from glotmix.select.representatives import representatives
 from glotmix.work import Work
 
@@ -66,6 +68,9 @@ class Deciding:
         """Write the parts of the ledger."""
         documents, measured = self.documents()
         decisions = ledger.Decisions(documents.num_rows)
+        corpus = documents.select(["id", "lang", "source"])
+        for failure in self._held_elsewhere(corpus):
+            decisions.apply(failure)
         decisions.apply(ledger.wrong_language(documents, self._language_policy))
         limits = table.read(table.shards(self.work.at("thresholds")))
         for source, rows in self._by_rules(measured):
@@ -78,6 +83,11 @@ class Deciding:
         for failure in found:
             decisions.apply(failure)
         decisions.duplicate_of.update(partners)
+        least = {
+            lang: self.setting(lang, None, "agreement.sources") for lang in pc.unique(documents["lang"]).to_pylist()
+        }
+        failure, warnings = disagreement(documents, decisions.alive(), lambda lang: least[lang])
+        decisions.apply(failure)
         if not decisions.alive().any():
             blame = Counter(rule for rule, _ in decisions.first.values()).most_common(3)
             raise DataError(
@@ -87,9 +97,8 @@ class Deciding:
             )
         survivors = available(documents, decisions.alive())
         lines = self._retain(documents, decisions, survivors, output)
-        weight = pa.array(np.ones(documents.num_rows, np.float32))
-        rows = ledger.assemble(documents, decisions, lines, weight)
-        self._note(output, rows, survivors)
+        rows = ledger.assemble(documents, decisions, lines, self._weights(documents, decisions))
+        self._note(output, rows, survivors, warnings)
         return self._write(output, rows)
 
     def make_mixture(self, output: Output) -> Counts:
@@ -106,7 +115,7 @@ class Deciding:
         Raises:
             DataError: if a signal does not hold the same documents in the same order.
         """
-        corpus = table.read(table.shards(self.work.at("corpus")), ["id", "lang", "source"])
+        corpus = table.read(table.shards(self.work.corpus), ["id", "lang", "source"])
         heuristics = self._signal("signals/heuristics", corpus)
         columns = {name: corpus[name] for name in corpus.column_names}
         columns |= {"bytes": heuristics["bytes"].cast(pa.int64()), "chars": heuristics["chars"].cast(pa.int64())}
@@ -129,10 +138,36 @@ class Deciding:
         return pa.table(columns).combine_chunks(), measured
 
     def _signal(self, step: str, corpus: pa.Table) -> pa.Table:
-        rows = table.read(table.shards(self.work.at(step)))
+        rows = table.read(sorted(self.work.at(step).glob("part-*.parquet")))
         if not rows["id"].equals(corpus["id"]):
             raise DataError(f"{step} does not hold the corpus's documents in the corpus's order", f"delete {step}")
         return rows
+
+    def _held_elsewhere(self, corpus: pa.Table) -> list[ledger.Failures]:
+        """Return the documents that hold evaluation items, and those that earlier corpora hold already."""
+        found = []
+        if self.recipe.signals.contamination.sets:
+            items = self._signal("signals/contamination", corpus)["items"].to_numpy()
+            rows = np.flatnonzero(items)
+            evidence = [f"holds {items[row]} evaluation items (signals/contamination/matches)" for row in rows]
+            found.append(ledger.Failures("contamination", rows, evidence))
+        if self.recipe.signals.earlier.signatures:
+            before = self._signal("signals/earlier", corpus)
+            rows = np.flatnonzero(before["earlier"].is_valid().to_numpy(zero_copy_only=False))
+            evidence = [
+                f"stands in {r['corpus']} as {r['earlier']} (similarity {r['similarity']:.2f}, same text: {r['same']})"
+                for r in before.take(pa.array(rows)).to_pylist()
+            ]
+            found.append(ledger.Failures("earlier", rows, evidence))
+        return found
+
+    def _weights(self, documents: pa.Table, decisions: ledger.Decisions) -> pa.Array:
+        most = self.recipe.select.rehydrate
+        if most is None:
+            return pa.array(np.ones(documents.num_rows, np.float32))
+        size = documents["cluster_size"].to_numpy()
+        removed = np.array([any(not rule.startswith("duplicates.") for rule in failed) for failed in decisions.failed])
+        return pa.array(weights(documents["lang"].combine_chunks(), pa.array(size), removed, most))
 
     def _language_policy(self, lang: str, source: str) -> tuple[str, float]:
         return self.setting(lang, source, "identify.on_mismatch"), self.setting(lang, source, "identify.min_score")
@@ -187,14 +222,15 @@ class Deciding:
         }
         return lines
 
-    def _note(self, output: Output, rows: pa.Table, survivors: Available) -> None:
+    def _note(self, output: Output, rows: pa.Table, survivors: Available, warnings: list[str]) -> None:
         output.notes["survivors"] = {
             lang: [survivors.documents[i], survivors.bytes[i], survivors.tokens[i]]
             for i, lang in enumerate(survivors.languages)
         }
         kept = set(pc.unique(rows.filter(rows["kept"])["lang"]).to_pylist())
         lost = sorted(set(pc.unique(rows["lang"]).to_pylist()) - kept)
-        output.notes["warnings"] = [f"{lang}: no document is kept (glotmix why ID tells of one)" for lang in lost]
+        none = [f"{lang}: no document is kept (glotmix why ID tells of one)" for lang in lost]
+        output.notes["warnings"] = [*warnings, *none]
 
     def _write(self, output: Output, rows: pa.Table) -> Counts:
         start = 0

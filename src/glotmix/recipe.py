@@ -6,17 +6,20 @@ Unknown keys are errors with a suggestion; values can be overridden on the comma
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from glotmix.corpus.sources import Source
+from glotmix.corpus.sources import Source, as_tuple
 from glotmix.errors import RequestError, did_you_mean
 from glotmix.mix.config import MixConfig
 from glotmix.quality.features import Normalise
 from glotmix.quality.heads import Kind
-from glotmix.signals.duplicates import DuplicatesConfig
+from glotmix.signals.boilerplate import BoilerplateConfig
+from glotmix.signals.clusters import DuplicatesConfig
+from glotmix.signals.contamination import ContaminationConfig
+from glotmix.signals.earlier import EarlierConfig
 
 
 class Section(BaseModel):
@@ -48,11 +51,50 @@ class TokensSection(Section):
     tokenizer: str | None = Field(None, description="path of a tokenizer.json; null counts UTF-8 bytes")
 
 
+class BoilerplateSection(BoilerplateConfig):
+    """Lines that many documents of one source repeat."""
+
+    remove: bool = Field(False, description="take them out of the texts; what went is recorded in clean/removed")
+
+
+class EvaluationSet(Section):
+    """An evaluation set that the data must not hold."""
+
+    name: str = Field(min_length=1)
+    path: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(description="Parquet or JSON lines")
+    columns: tuple[str, ...] = Field(min_length=1, description="columns of text, such as question and choices")
+    id: str | None = Field(None, description="column that names the items; by default they are numbered")
+
+
+class ContaminationSection(ContaminationConfig):
+    """Evaluation items in the documents."""
+
+    sets: tuple[EvaluationSet, ...] = Field((), description="evaluation sets to look for")
+
+
+class EarlierSection(EarlierConfig):
+    """Documents that corpora made before hold already."""
+
+    signatures: dict[str, str] = Field(
+        default_factory=dict, description="name → folder of signals/signatures of a corpus made before"
+    )
+
+
+class WidthSection(Section):
+    """In how many languages a document's sentences stand."""
+
+    groups: tuple[str, ...] = Field((), description="Parquet files of sentence groups: group, lang, id")
+
+
 class SignalsSection(Section):
     """What is measured of every document."""
 
     identify: IdentifySection = IdentifySection()
     tokens: TokensSection = TokensSection()
+    boilerplate: BoilerplateSection | None = Field(BoilerplateSection(), description="null for not looking")
+    contamination: ContaminationSection = ContaminationSection()
+    earlier: EarlierSection = EarlierSection()
+    width: WidthSection = WidthSection()
     duplicates: DuplicatesConfig = DuplicatesConfig()
 
 
@@ -76,6 +118,9 @@ class SelectSection(Section):
         "that mix.tokens needs at mix.max_epochs; all: every document that passes the rules",
     )
     min_documents: int = Field(100, ge=1, description="fewer documents of a language give no threshold of their own")
+    rehydrate: float | None = Field(
+        None, gt=1, description="weigh the kept member of large duplicate clusters by up to this much; null for 1"
+    )
     prefer: tuple[Literal["quality", "length", "source"], ...] = Field(
         ("quality", "length", "source"), description="which member of a duplicate cluster is kept"
     )

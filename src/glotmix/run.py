@@ -20,7 +20,8 @@ from glotmix import record, settings, table
 from glotmix.errors import RequestError, did_you_mean
 from glotmix.recipe import Recipe
 from glotmix.record import Identity, Record, Silent, Watcher
-from glotmix.steps import Step, steps_of
+from glotmix.step import Step
+from glotmix.steps import steps_of
 from glotmix.work import Work
 
 

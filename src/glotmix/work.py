@@ -1,5 +1,6 @@
 """A recipe at work: its folders, and what its paths and names mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,18 @@ class Work:
         """Return a path that the recipe gives, as seen from its own folder."""
         return self.base / name
 
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        """Return several such paths.
+
+        Raises:
+            RequestError: for one that is not there.
+        """
+        found = [self.path(name) for name in names]
+        for path in found:
+            if not path.is_file():
+                raise RequestError(f"there is no file {path}", "paths in a recipe start from its own folder")
+        return found
+
     @cached_property
     def anchors(self) -> list[Path]:
         """Files of labelled documents."""
@@ -43,7 +56,36 @@ class Work:
         return model if model == "py3langid" else str(self.path(model))
 
     @property
+    def cleaned(self) -> bool:
+        """Whether repeated lines are taken out of the texts before anything else is measured."""
+        boilerplate = self.recipe.signals.boilerplate
+        return boilerplate is not None and boilerplate.remove
+
+    @property
+    def corpus(self) -> Path:
+        """The corpus that is measured and exported: as it was read, or without its repeated lines."""
+        return self.at("clean") / "documents" if self.cleaned else self.at("corpus")
+
+    @property
+    def corpus_steps(self) -> tuple[str, ...]:
+        """Names of the steps that `corpus` comes from."""
+        return ("corpus", "clean") if self.cleaned else ("corpus",)
+
+    @property
+    def derived_from(self) -> dict[str, list[str]]:
+        """Source → the sources that it was made from."""
+        return {s.name: list(s.derived_from) for s in self.recipe.corpus.sources if s.derived_from}
+
+    @property
     def signals(self) -> tuple[str, ...]:
         """Names of the signals that the ledger reads."""
-        quality = () if self.recipe.quality is None else ("signals/quality",)
-        return ("signals/identify", "signals/heuristics", "signals/duplicates", *quality)
+        section = self.recipe.signals
+        optional = {
+            "signals/contamination": bool(section.contamination.sets),
+            "signals/earlier": bool(section.earlier.signatures),
+            "signals/tokens": section.tokens.tokenizer is not None,
+            "signals/width": bool(section.width.groups),
+            "signals/quality": self.recipe.quality is not None,
+        }
+        always = ("signals/identify", "signals/heuristics", "signals/duplicates")
+        return always + tuple(name for name, wanted in optional.items() if wanted)

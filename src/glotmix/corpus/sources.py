@@ -54,7 +54,8 @@ def _as_language(value: Any) -> Any:
         raise ValueError(f"{error.message}; {error.fix}") from error
 
 
-def _as_paths(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
+    """Take one text where a list of texts is asked for."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -62,7 +63,7 @@ class Source(_Part):
     """One source of raw text, as the recipe's ``corpus.sources`` lists it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the source in every table")
-    path: Annotated[tuple[str, ...], BeforeValidator(_as_paths)] = Field(
+    path: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         min_length=1,
         description="file, folder, glob, or a list of them, relative to the recipe; or hf://owner/name[@revision]"
         "[?config=NAME&split=train]",
@@ -198,6 +199,11 @@ def files(source: Source, base: Path) -> list[InputFile]:
 
 
 def _expand(source: Source, base: Path, given: str) -> Iterable[Path]:
+    if "://" in given:
+        raise DataError(
+            f"source '{source.name}': {given} is neither a path nor a data set of the Hub",
+            "copy or mount it, or write hf://owner/name",
+        )
     path = (base / Path(given).expanduser()).absolute()
     if path.is_file():
         return [path]

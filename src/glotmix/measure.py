@@ -1,0 +1,201 @@
+"""The steps that measure: one for each signal that a recipe asks for, and the rater."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from glotmix import record
+from glotmix.corpus import strip
+from glotmix.quality import rater
+from glotmix.quality.heads import Head, Rater
+from glotmix.record import Counts, Output, digest_file
+from glotmix.signals import (
+    agreement,
+    boilerplate,
+    contamination,
+    duplicates,
+    earlier,
+    heuristics,
+    identifiers,
+    identify,
+    rate,
+    signatures,
+    tokens,
+    width,
+)
+from glotmix.step import Step
+from glotmix.work import Work
+
+
+def signals(work: Work) -> list[Step]:
+    """Return the steps of the signals, those before the rater's score."""
+    return [*_boilerplate(work), *_always(work), *_on_request(work)]
+
+
+def identifier(work: Work) -> Mapping[str, Any]:
+    """Return what changes an identification."""
+    return {
+        "model": identifiers.fingerprint(work.identifier),
+        "max_chars": work.recipe.signals.identify.max_chars,
+        "version": identify.VERSION,
+    }
+
+
+def _boilerplate(work: Work) -> list[Step]:
+    section = work.recipe.signals.boilerplate
+    if section is None:
+        return []
+    # The corpus as it was read: what is taken out is found in it.
+    corpus, found = work.at("corpus"), "signals/boilerplate"
+    steps = [
+        Step(
+            found,
+            boilerplate.VERSION,
+            lambda output: boilerplate.make(output, corpus, section),
+            needs=("corpus",),
+            config=lambda: section.model_dump(mode="json", exclude={"remove"}),
+        )
+    ]
+    if work.cleaned:
+        steps.append(
+            Step(
+                "clean",
+                strip.VERSION,
+                lambda output: strip.make(output, corpus, work.at(found), section.letters),
+                needs=("corpus", found),
+            )
+        )
+    return steps
+
+
+def _always(work: Work) -> list[Step]:
+    section, corpus, needs = work.recipe.signals, work.corpus, work.corpus_steps
+    signed, clusters = work.at("signals/signatures"), work.at("signals/duplicates")
+    return [
+        Step(
+            "signals/identify",
+            identify.VERSION,
+            lambda output: identify.make(output, corpus, work.identifier, section.identify.max_chars),
+            needs=needs,
+            config=lambda: identifier(work),
+        ),
+        Step("signals/heuristics", heuristics.VERSION, lambda output: heuristics.make(output, corpus), needs=needs),
+        Step(
+            "signals/signatures",
+            signatures.VERSION,
+            lambda output: signatures.make(output, corpus, section.duplicates.signature),
+            needs=needs,
+            config=lambda: section.duplicates.signature.model_dump(mode="json"),
+        ),
+        Step(
+            "signals/duplicates",
+            duplicates.VERSION,
+            lambda output: duplicates.make(output, signed, corpus, section.duplicates, work.derived_from),
+            needs=(*needs, "signals/signatures"),
+            config=lambda: section.duplicates.model_dump(mode="json") | {"derived_from": work.derived_from},
+        ),
+        Step(
+            "agreement",
+            agreement.VERSION,
+            lambda output: agreement.make(output, corpus, clusters, work.derived_from),
+            needs=(*needs, "signals/duplicates"),
+            config=lambda: {"derived_from": work.derived_from},
+        ),
+    ]
+
+
+def _on_request(work: Work) -> list[Step]:
+    section, corpus, needs = work.recipe.signals, work.corpus, work.corpus_steps
+    steps = []
+    if section.contamination.sets:
+        sets = section.contamination.sets
+
+        def contaminated(output: Output) -> Counts:
+            items = [contamination.read_items(s.name, work.paths(s.path), s.columns, s.id) for s in sets]
+            return contamination.make(output, corpus, pa.concat_tables(items), section.contamination)
+
+        steps.append(
+            Step(
+                "signals/contamination",
+                contamination.VERSION,
+                contaminated,
+                needs=needs,
+                config=lambda: section.contamination.model_dump(mode="json", exclude={"sets": {"__all__": {"path"}}}),
+                inputs=lambda: {
+                    f"{s.name} {n}": digest_file(p) for s in sets for n, p in enumerate(work.paths(s.path))
+                },
+            )
+        )
+    if section.earlier.signatures:
+        before = {name: work.path(folder) for name, folder in section.earlier.signatures.items()}
+        steps.append(
+            Step(
+                "signals/earlier",
+                earlier.VERSION,
+                lambda output: earlier.make(
+                    output, work.at("signals/signatures"), before, section.earlier, section.duplicates.signature
+                ),
+                needs=("signals/signatures",),
+                config=lambda: {"threshold": section.earlier.threshold},
+                inputs=lambda: {name: record.require(f, "signals RECIPE").fingerprint for name, f in before.items()},
+            )
+        )
+    if section.width.groups:
+        groups = work.paths(section.width.groups)
+        steps.append(
+            Step(
+                "signals/width",
+                width.VERSION,
+                lambda output: width.make(output, corpus, groups),
+                needs=needs,
+                inputs=lambda: {f"groups {n}": digest_file(p) for n, p in enumerate(groups)},
+            )
+        )
+    if section.tokens.tokenizer is not None:
+        tokenizer = work.path(section.tokens.tokenizer)
+        steps.append(
+            Step(
+                "signals/tokens",
+                tokens.VERSION,
+                lambda output: tokens.make(output, corpus, tokenizer),
+                needs=needs,
+                inputs=lambda: {"tokenizer": digest_file(tokenizer)},
+            )
+        )
+    return steps
+
+
+def quality(work: Work) -> list[Step]:
+    """Return the rater and its score; nothing where the recipe has no rater."""
+    section = work.recipe.quality
+    if section is None:
+        return []
+    head = Head(kind=section.head, normalise=section.normalise, seeds=section.seeds)
+
+    def train(output: Output) -> Counts:
+        return rater.make(output, work.anchors, heuristics.measure, head, work.recipe.seed)
+
+    def apply(output: Output) -> Counts:
+        measured, corpus = work.at("signals/heuristics"), work.corpus
+        score = rater.over(Rater.read(work.at("rater")), rate.sample(measured, corpus))
+        return rate.make(output, measured, corpus, score)
+
+    return [
+        Step(
+            "rater",
+            rater.VERSION,
+            train,
+            config=lambda: (
+                section.model_dump(mode="json", exclude={"anchors"})
+                | {"seed": work.recipe.seed, "heuristics": heuristics.VERSION}
+            ),
+            inputs=lambda: {f"anchors {n}": digest_file(path) for n, path in enumerate(work.anchors)},
+        ),
+        Step(
+            "signals/quality",
+            rate.VERSION,
+            apply,
+            needs=(*work.corpus_steps, "signals/heuristics", "rater"),
+        ),
+    ]
