@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from glotmix import record
 from glotmix.corpus import jsonl, read, stage, tabular
+from glotmix.corpus.rows import screen
 from glotmix.corpus.sources import Source
 from glotmix.errors import DataError, RequestError
-from glotmix.record import Output, Silent
 
 SCRIPTS = {
     "eng_Latn": "The sea was calm; naïve façade — “quotes”.",
@@ -149,13 +149,14 @@ def test_quarantine_files_hold_nothing_that_a_terminal_would_obey(tmp_path):
     assert json.loads(raw)["start"] == "\x1b[31m\u202eabc\u2028Ж"
 
 
-def test_parquet_rows_that_are_no_documents(tmp_path):
+@pytest.mark.parametrize("group", [2, 7])
+def test_parquet_rows_that_are_no_documents(tmp_path, group):
     texts = pa.array([b"good", None, b"  ", b"bad \xff", b"x" * 2000, "schön".encode(), b"fine"], pa.binary())
     notes = pa.array([b"a", b"b", b"c", b"d", b"e", b"f", b"\xc3("], pa.binary())
     # A Parquet string column may hold anything: Arrow writes these bytes unseen.
     cast = [pa.Array.from_buffers(pa.string(), 7, c.buffers()) for c in (texts, notes)]
     table = pa.table({"text": cast[0], "note": cast[1], "lang": ["fr", "fr", "fr", "fr", "fr", "qqq", "fr"]})
-    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=group)
     build(tmp_path, source("a.parquet", language={"column": "lang"}))
     found = {q["row"]: q["reason"] for q in quarantined(tmp_path / "corpus")}
     assert found == {
@@ -167,9 +168,10 @@ def test_parquet_rows_that_are_no_documents(tmp_path):
         6: "invalid UTF-8",
     }
     assert [d["text"] for d in documents(tmp_path / "corpus")] == ["good"]
-    pq.write_table(pa.table({"text": texts}), tmp_path / "b.parquet")
+    pq.write_table(pa.table({"text": texts}), tmp_path / "b.parquet", row_group_size=group)
     build(tmp_path, source("b.parquet"), to="binary")
-    assert {q["row"]: q["reason"] for q in quarantined(tmp_path / "binary")}[3] == "invalid UTF-8"
+    reasons = {1: "missing text", 2: "empty text", 3: "invalid UTF-8", 4: "over-long text"}
+    assert {q["row"]: q["reason"] for q in quarantined(tmp_path / "binary")} == reasons
     assert {d["text"] for d in documents(tmp_path / "binary")} == {"good", "schön", "fine"}
 
 
@@ -199,18 +201,21 @@ def test_any_cut_of_a_file_reads_as_python_does_line_by_line(tmp_path_factory, r
         except (ValueError, TypeError):
             bad.append(number)
     given_input = stage.Input(source("a.jsonl"), tuple(read.files(source("a.jsonl"), base)))
+    found, refused, line = [], [], 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "UNIT_BYTES", unit)
         patch.setattr(jsonl, "BLOCK_BYTES", block)
-        output = Output(base / "out", "corpus", Silent())
-        (base / "out").mkdir()
-        if texts:
-            read.make(output, [given_input.source], base, None, 1_000, 1.0)
-        else:
-            with pytest.raises(DataError, match="no document"):
-                read.make(output, [given_input.source], base, None, 1_000, 1.0)
-    assert [d["text"] for d in documents(base / "out" / "fra_Latn")] == texts
-    assert [q["line"] for q in quarantined(base / "out")] == bad
+        for part in stage.units(given_input).values():
+            for piece in part.pieces:
+                before = line
+                for held in stage._read(given_input, piece):
+                    table, rejects = screen(held, given_input.source, None, 1_000)
+                    found += table["text"].to_pylist()
+                    # A piece counts its lines from 1 and leaves it to the whole to add what stands before.
+                    refused += [before + reject.at for reject in rejects]
+                    line += held.read
+    assert found == texts
+    assert refused == bad
 
 
 def test_marks_blank_lines_and_files_without_a_last_newline(tmp_path):
@@ -514,6 +519,7 @@ def test_files_folders_globs_and_lists(tmp_path):
         ({"path": "date/a.jsonl"}, "there is no folder"),
         ({"path": "data/b.jsonl"}, r"there is no data/b.jsonl \(did you mean 'a.jsonl'"),
         ({"path": "data/*.zip"}, r"nothing matches data/\*.zip; .*data holds a.jsonl, notes.txt"),
+        ({"path": "s3://bucket/x"}, "s3://bucket/x is neither a path nor"),
         ({"path": "empty"}, "the folder empty holds no .jsonl"),
         ({"path": "text"}, r"but 1 × .txt"),
         ({"path": "data/notes.txt"}, "the ending of notes.txt names no format"),
