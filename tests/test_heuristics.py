@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from glotmix.language import parse
 from glotmix.native import codepoints, text
 from glotmix.record import Identity, build
+from glotmix.settings import resolve
 from glotmix.signals import heuristics, pieces
 from heuristics_reference import measure as reference
 
@@ -32,7 +33,7 @@ LETTERS = {
 PIECES = [
     "...", "…", "……", "\r\n", "\n\n", " - ", "http://a.example/x", "www.example.org", "WWW.x", "me@mail.example.com",
     "@home", "{x}", "lorem ipsum", "Lorem Ipsum", "JavaScript", "caf\u0065\u0301", "Ã©", "â€™", "été »", "3.14",
-    "1,000", "e.g.", "rock'n'roll", "90's", "#tag", "• a", "- b", "* c", "-d", "👩‍👩‍👧", "🇫🇷", "a\u200db", "(end.)",
+    "。!a", "1,000", "e.g.", "rock'n'roll", "90's", "#tag", "• a", "- b", "* c", "-d", "👩‍👩‍👧", "🇫🇷", "a\u200db", "(end.)",
     "\"so!\" ", "?!", "readMore", "McDonald", "::", "፡፡", "==========", "a a a a ",
     "one two three four five six ", "\u2028", "\u2029",
 ]  # fmt: skip
@@ -178,3 +179,13 @@ def test_the_signal_of_a_corpus(tmp_path: Path) -> None:
     assert written["id"].to_pylist() == ids.to_pylist()
     direct = heuristics.measure(table["text"], table["lang"])
     assert all(written[name].combine_chunks().equals(direct.field(name)) for name in heuristics.COLUMNS)
+
+
+def test_the_page_lists_every_column_as_it_is_with_its_default_lines() -> None:
+    page = (Path(__file__).parents[1] / "docs/heuristics.md").read_text("utf-8")
+    resolved = resolve({}, parse("fra"))
+    for name, column in heuristics.COLUMNS.items():
+        bounds = [(sign, resolved[f"heuristics.{name}.{side}"].value) for side, sign in (("low", "<"), ("high", ">"))]
+        drawn = ", ".join(f"{sign} {v['quantile']:g}" for sign, v in bounds if isinstance(v, dict))
+        cells = (f"`{name}`", column.meaning, column.rule, column.suspicious or "", column.needs or "", drawn)
+        assert f"| {' | '.join(cells)} |" in page, name

@@ -83,7 +83,7 @@ def test_a_spike_at_the_edge_never_falls() -> None:
     assert not fallen(zeros, low(0.5))
 
 
-@slow_machine
+@examples(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(random: object) -> None:
     rng = np.random.default_rng(3)
