@@ -33,8 +33,8 @@ LETTERS = {
 PIECES = [
     "...", "…", "……", "\r\n", "\n\n", " - ", "http://a.example/x", "www.example.org", "WWW.x", "me@mail.example.com",
     "@home", "{x}", "lorem ipsum", "Lorem Ipsum", "JavaScript", "caf\u0065\u0301", "Ã©", "â€™", "été »", "3.14",
-    "。!a", "1,000", "e.g.", "rock'n'roll", "90's", "#tag", "• a", "- b", "* c", "-d", "👩‍👩‍👧", "🇫🇷", "a\u200db", "(end.)",
-    "\"so!\" ", "?!", "readMore", "McDonald", "::", "፡፡", "==========", "a a a a ",
+    "。!a", "1,000", "e.g.", "rock'n'roll", "90's", "#tag", "• a", "- b", "* c", "-d", "👩‍👩‍👧", "🇫🇷", "a\u200db",
+    "(end.)", "\"so!\" ", "?!", "readMore", "McDonald", "::", "፡፡", "==========", "a a a a ",
     "one two three four five six ", "\u2028", "\u2029",
 ]  # fmt: skip
 SINGLES = list(" \t\n\r\v\f\x85\u00a0\u3000.!?…,;:'’\"()[]«»-|>*+#@%&/\\=_~°€+<$^`") + list(
