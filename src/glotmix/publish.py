@@ -80,7 +80,7 @@ def _licenses(work: Work, source: str, name: str) -> list[str]:
     """Return what stands in a source's column of licences; dots reach into objects."""
     first, *inner = name.split(".")
     seen: set[str] = set()
-    for path in sorted(work.at("corpus").glob(f"*/{source}-*.parquet")):
+    for path in sorted(work.at("corpus").glob(f"*/{source}-[0-9][0-9][0-9][0-9][0-9].parquet")):
         values = table.read([path], [first])[first]
         for field in inner:
             values = pc.struct_field(values, field)

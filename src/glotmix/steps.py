@@ -74,8 +74,7 @@ def _corpus(work: Work) -> Step:
         return read.make(output, section.sources, work.base, label, section.max_chars, section.max_quarantined)
 
     def config() -> Mapping[str, Any]:
-        # Where the files lie, how they rank and what they were made from changes no document.
-        sources = [s.model_dump(mode="json", exclude={"path", "rank", "derived_from"}) for s in section.sources]
+        sources = [s.identity for s in section.sources]
         identifier = {"identify": measure.identifier(work)} if guessed else {}
         return {"sources": sources, "max_chars": section.max_chars} | identifier
 
