@@ -94,6 +94,30 @@ def test_edges(one: str) -> None:
         compare([one, "between", one], code)
 
 
+@pytest.mark.parametrize("code", ["eng_Latn", "zho_Hans", "tir_Ethi", "ell_Grek", "hye_Armn"])
+def test_corners(code: str) -> None:
+    corners = [
+        "d'Or readMore McDonald iPhone A1b",
+        "。!a 好。!好",
+        "a\u2029b\u2028b",
+        "https://www.a.example www.b.example xwww.c",
+        "end.” (end.) end.», end…” ...)",
+        "ናብ፡፡ a፡b :: a: b; c",
+        "# ... …… .... #",
+        "Ã© Ã, â€™ â€x ãã à»¿",
+        "a\u0301 \u0301 2\u0301'",
+        "x'\u0301y",
+        "90's 's 1,5 1, ,5",
+        "- a\n-a\n•a\n * b\n+\tc\n-",
+        "one two\n\none two\n\n\none two\n three",
+        "The THE the tHe and And",
+        "a" * 300 + " " + "ab" * 300,
+        "\r\r\n\n a\r\nb\rc",
+        "{{x}} } lorem  ipsum LOREM IPSUM javascripts",
+    ]
+    compare(corners, code)
+
+
 def test_units() -> None:
     cut = {
         "Don’t stop, it's 3.14 or 1,000.": ["Don’t", "stop", "it's", "3.14", "or", "1,000"],
