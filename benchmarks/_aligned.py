@@ -1,7 +1,6 @@
 """XCOPA and MGSM from the shared data as items that glotmix and lm-eval read, and runs of lm-eval over them."""
 
 import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Runs in the environment of lm-eval: trains a byte-level BPE and a two-layer Llama on a text file, in seconds of one core.
+"""Runs in the environment of lm-eval: trains a byte-level BPE and a two-layer Llama on a text file, in half a minute.
 
 python benchmarks/_tiny_lm.py TEXT FOLDER [STEPS]
 """

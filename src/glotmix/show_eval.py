@@ -1,0 +1,118 @@
+"""What `glotmix eval` prints on a terminal."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from glotmix.evaluate.compare import Comparison, Difference
+from glotmix.evaluate.consistency import Figure, Summary
+from glotmix.evaluate.fidelity import Fidelity
+from glotmix.evaluate.scores import Scores
+from glotmix.evaluate.tokenizers import Audit
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column(columns[0], overflow="fold")
+    for name in columns[1:]:
+        table.add_column(name, justify="right")
+    return table
+
+
+def told(figure: Figure | None, sign: str = "") -> str:
+    """Write a figure with its interval; a dash is what is not there.
+
+    >>> told(Figure(0.5, 0.4, 0.6)), told(None)
+    ('0.500 [0.400 0.600]', '–')
+    """
+    if figure is None or figure.value is None:
+        return "–"
+    value = f"{figure.value:{sign}.3f}"
+    return value if figure.low is None or figure.high is None else f"{value} [{figure.low:.3f} {figure.high:.3f}]"
+
+
+def show_scores(found: Scores, page: Path | None) -> None:
+    """Print the languages and the means of each task."""
+    console = _console()
+    for task in found.tasks:
+        table = _table("language", "accuracy", "above chance", "gap to pivot", "commonest", "by byte",
+                       title=f"{task.task}: {task.items:,} items")  # fmt: skip
+        for each in task.languages:
+            mark = f"{each.majority_share:.0%}" + (" (!)" if each.degenerate else "")
+            table.add_row(
+                each.lang, told(each.accuracy), told(each.above_empirical, "+"), told(each.gap, "+"), mark,
+                told(each.bytes).split(" ")[0],
+            )  # fmt: skip
+        console.print(table)
+        means = _table("pairs", "MLC", "by chance", "kappa", "Rel-MLC")
+        _mean(means, f"all {task.all.pairs}", task.all)
+        if task.pivot is not None:
+            _mean(means, f"with {found.pivot}: {task.pivot.pairs}", task.pivot)
+        console.print(means)
+        console.print(f"{task.flipped:,} items flip between languages\n")
+    if len(found.tasks) > 1:
+        means = _table("mean over tasks", "MLC", "by chance", "kappa", "Rel-MLC")
+        _mean(means, "all pairs", found.mean)
+        console.print(means)
+    for warning in found.warnings:
+        console.print(Text(f"warning: {warning}"))
+    if page is not None:
+        console.print(f"page: {page}", soft_wrap=True)
+
+
+def _mean(table: Table, name: str, of: Summary) -> None:
+    table.add_row(name, told(of.mlc), told(of.chance).split(" ")[0], told(of.kappa), told(of.rel).split(" ")[0])
+
+
+def show_comparison(found: Comparison) -> None:
+    """Print the differences of two models."""
+    table = _table("task", "of", found.first, found.second, "difference", "p")
+    for task in found.tasks:
+        rows = {f"accuracy {lang}": d for lang, d in task.accuracy.items()} | {
+            f"mean {n}": d for n, d in task.all.items()
+        }
+        for name, each in rows.items():
+            _difference(table, task.task, name, each)
+    if len(found.tasks) > 1:
+        for name, each in found.mean.items():
+            _difference(table, "mean over tasks", name, each)
+    _console().print(table)
+
+
+def _difference(table: Table, task: str, name: str, each: Difference) -> None:
+    ends = ("–" if v is None else f"{v:.3f}" for v in (each.first, each.second))
+    table.add_row(task, name, *ends, told(each.difference, "+"), "–" if each.p is None else f"{each.p:.3f}")
+
+
+def show_fidelity(found: Fidelity) -> None:
+    """Print how faithful each language's answers are, and what the others are in."""
+    columns = ("answers", "no language", "faithful", "in English", "right if faithful", "right if not", "most are in")
+    table = _table("question in", *columns)
+    for each in found.languages:
+        most = ", ".join(f"{code} {n}" for code, n in list(each.confusion.items())[:3])
+        shares = (told(f).split(" ")[0] for f in (each.english, each.accuracy_faithful, each.accuracy_other))
+        counts = (f"{each.answers:,}", f"{each.unidentified:,}")
+        table.add_row(each.lang, *counts, told(each.faithful), *shares, most)
+    _console().print(table)
+    _console().print(f"all answers: {told(found.faithful)} faithful")
+
+
+def show_audit(found: Audit) -> None:
+    """Print what each language pays, the dearest first."""
+    columns = ("bytes/token", "tokens/word", "words cut", "pieces used", "mean rank", "below a character", "unknown")
+    title = f"{found.tokenizer}: {found.size:,} pieces"
+    table = _table("language", f"premium to {found.reference}", *columns, title=title)
+    for each in sorted(found.languages, key=lambda o: (-(o.premium.value or 0) if o.premium else 0, o.lang)):
+        table.add_row(
+            each.lang, told(each.premium), f"{each.bytes_per_token:.2f}",
+            "–" if each.fertility is None else f"{each.fertility:.2f}",
+            "–" if each.continued is None else f"{each.continued:.0%}", f"{each.pieces:,}", f"{each.rank:,.0f}",
+            f"{each.below:.1%}", f"{each.unknown:.2%}",
+        )  # fmt: skip
+    _console().print(table)
