@@ -30,6 +30,9 @@ REPORT = "report.html"
 _VENDORED = {"vega": "6.4.0", "vegalite": "6.4.1", "embed": "7.3.0"}
 _SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-embed.min.js", "page.js")
 
+_DRAWN_RULES = 24
+"""Rules that are drawn; all stand in the table."""
+
 _CONTENTS = {
     "funnel": "The funnel",
     "rules": "What each rule removed",
@@ -136,9 +139,18 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
 def _rules(ways: list[figures.Way], drawn: dict[str, plots.Spec]) -> dict[str, Any]:
     rules = figures.rules(ways)
     pairs = figures.overlaps(ways)
-    if rules:
-        drawn["rules"] = plots.rules(rules)
-    return {"rules": rules, "pairs": pairs, "paired": [r for r in rules if any(r.name in pair for pair in pairs)]}
+    # Retention drops what it was told to drop: beside it, nothing else could be seen.
+    judging = [r for r in rules if figures.stage(r.name) not in ("quality", "budget")]
+    most = sorted(judging, key=lambda r: -r.failing)[:_DRAWN_RULES]
+    if most:
+        drawn["rules"] = plots.rules([r for r in judging if r in most])
+    return {
+        "rules": rules,
+        "retained": [r for r in rules if r not in judging],
+        "undrawn": len(judging) - len(most),
+        "pairs": pairs,
+        "paired": [r for r in rules if any(r.name in pair for pair in pairs)],
+    }
 
 
 def _scores(
@@ -163,6 +175,7 @@ def _scores(
                 "key": key,
                 "signal": histogram.signal,
                 "column": histogram.column,
+                "log": histogram.scale.log,
                 "n": sum(measured.values()),
                 "languages": len(measured),
                 "absent": [names[lang] for lang in order if lang not in measured],
@@ -322,7 +335,7 @@ def _num(value: int) -> str:
 
 
 def _pct(share: float) -> str:
-    return f"{share:.1%}"
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def _short(share: float) -> str:

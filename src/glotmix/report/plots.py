@@ -5,6 +5,7 @@ counts or chooses: that is done in `figures` and `scores`.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 import altair as alt
@@ -22,6 +23,11 @@ _RIDGE = 40
 
 _LABELS = 150
 """Widest that names beside an axis may be, pixels."""
+
+_ROWS = alt.NamedData("rows")
+
+_CELLS = "r,b,k,h,o"
+"""Columns of a histogram's data: row, bin, documents kept, failing a rule here, dropped for other reasons."""
 
 
 def funnel(rows: Sequence[Funnel], names: Mapping[str, str]) -> Spec:
@@ -56,13 +62,13 @@ def rules(rows: Sequence[Rule]) -> Spec:
     """Draw, for each rule, how many documents fail it alone and how many together with others."""
     colours = {"fail this rule alone": "var(--dropped)", "fail others too": "var(--dropped-soft)"}
     values = [
-        {"name": row.name, "part": part, "documents": documents, "whole": row.failing}
+        {"name": row.name.removeprefix("heuristics."), "part": part, "documents": documents, "whole": row.failing}
         for row in rows
         for part, documents in zip(colours, (row.alone, row.together), strict=True)
     ]
     axis = alt.Axis(format="~s", tickMinStep=1, tickCount=6)
-    x = alt.X("documents:Q", title="documents that fail the rule", axis=axis)
-    return _bars(values, colours, x, [alt.Tooltip("whole:Q", title="fail it in all", format=",")], 230)
+    x = alt.X("documents:Q", title="documents", axis=axis)
+    return _bars(values, colours, x, [alt.Tooltip("whole:Q", title="fail it in all", format=",")], 210)
 
 
 def _shares(values: list[Spec], colours: Mapping[str, str], title: str, whole: str) -> Spec:
@@ -78,7 +84,7 @@ def _bars(values: list[Spec], colours: Mapping[str, str], x: alt.X, told: list[a
     order = {part: number for number, part in enumerate(colours)}
     names = list(dict.fromkeys(v["name"] for v in values))
     chart = (
-        alt.Chart(_inline([v | {"order": order[v["part"]]} for v in values]))
+        alt.Chart(_ROWS)
         .mark_bar(height={"band": 0.78})
         .encode(
             y=_names(names, limit=labels),
@@ -94,11 +100,12 @@ def _bars(values: list[Spec], colours: Mapping[str, str], x: alt.X, told: list[a
         )
         .properties(width="container", height=_ROW * len(names))
     )
-    return _finish(chart, [("■", colour, part) for part, colour in colours.items()])
+    rows = [v | {"order": order[v["part"]]} for v in values]
+    return _finish(chart, {"rows": rows}, [("■", colour, part) for part, colour in colours.items()])
 
 
 def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) -> Spec:
-    """Draw one score as a ridge per language, kept and dropped stacked, with the thresholds as lines.
+    """Draw one score as a ridge per language, its documents stacked by their fate, with the thresholds as lines.
 
     Every ridge is as high as its own fullest bin: shapes compare, sizes are told by n.
     """
@@ -106,16 +113,47 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
     langs = [lang for lang in order if lang in measured]
     row = {lang: number for number, lang in enumerate(langs)}
     cells = sorted((row[lang], number, *documents) for (lang, number), documents in shown.cells.items())
-    labels = [f"{names[lang]} ({measured[lang]:,})" for lang in langs]
-    unit = "pow(10, {})" if scale.log else "{}"
-    left, right = f"{scale.low:g} + datum.b * {scale.step:g}", f"{scale.low:g} + (datum.b + 1) * {scale.step:g}"
+    drawn = [
+        {
+            "at": scale.inside(line.value),
+            "row": row[line.lang],
+            "value": line.value,
+            "side": line.side,
+            "origin": line.origin,
+        }
+        for line in shown.lines
+        if line.value is not None and line.lang in row
+    ]
+    design = _ridges(scale.log, bool(drawn))
+    numbers = {
+        "low": scale.low,
+        "step": scale.step,
+        "first": scale.edge(0),
+        "last": scale.edge(scale.bins),
+        "names": [names[lang] for lang in langs],
+        "labels": [f"{names[lang]} ({measured[lang]:,})" for lang in langs],
+        "rows": len(langs),
+        "feet": [number + _FOOT for number in range(len(langs))],
+    }
+    return design | {
+        "height": _RIDGE * len(langs),
+        "params": [{"name": name, "value": value} for name, value in numbers.items()],
+        "datasets": {"cells": _csv(cells), "lines": drawn},
+    }
+
+
+@cache
+def _ridges(log: bool, lines: bool) -> Spec:
+    """Return the design of every histogram; its numbers are parameters, so that it is made and checked once."""
+    edge = "pow(10, low + step * {})" if log else "low + step * {}"
+    parse = dict.fromkeys(_CELLS.split(","), "number")
     base = (
-        alt.Chart(_csv("r,b,k,h,o", cells))
+        alt.Chart(alt.NamedData("cells", format=alt.CsvDataFormat(type="csv", parse=parse)))
         .transform_calculate(
-            x=unit.format(left),
-            x2=unit.format(right),
+            x=edge.format("datum.b"),
+            x2=edge.format("(datum.b + 1)"),
             n="datum.k + datum.h + datum.o",
-            name=f"{_array([names[lang] for lang in langs])}[datum.r]",
+            name="names[datum.r]",
             foot=f"datum.r + {_FOOT}",
         )
         .transform_joinaggregate(most="max(n)", groupby=["r"])
@@ -126,17 +164,16 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
             values="format(datum.x, '.4~g') + ' to ' + format(datum.x2, '.4~g')",
         )
     )
+    ends = {"domainMin": alt.ExprRef("first"), "domainMax": alt.ExprRef("last")}
     x = alt.X(
         "x:Q",
-        title=f"{shown.column}{' (logarithmic)' if scale.log else ''}",
-        scale=alt.Scale(
-            domain=[scale.edge(0), scale.edge(scale.bins)], type="log" if scale.log else "linear", nice=False
-        ),
-        axis=alt.Axis(format="~g" if not scale.log else "~s", tickCount=6, grid=True),
+        title=None,
+        scale=alt.Scale(type="log", nice=False, **ends) if log else alt.Scale(nice=False, zero=False, **ends),
+        axis=alt.Axis(format="~s" if log else "~g", tickCount=6, grid=True, orient="top"),
     )
-    axis = alt.Axis(
-        values=[number + _FOOT for number in range(len(langs))],
-        labelExpr=f"{_array(labels)}[floor(datum.value)]",
+    y_axis = alt.Axis(
+        values=alt.ExprRef("feet"),
+        labelExpr="labels[floor(datum.value)]",
         labelLimit=_LABELS + 30,
         labelBaseline="bottom",
         labelOffset=2,
@@ -144,73 +181,62 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
         domain=False,
         ticks=False,
     )
-    y_scale = alt.Scale(domain=[0, len(langs)], reverse=True, nice=False, zero=False)
+    y_scale = alt.Scale(domainMin=0, domainMax=alt.ExprRef("rows"), reverse=True, nice=False, zero=False)
     tooltip = [
         alt.Tooltip("name:N", title="language"),
-        alt.Tooltip("values:N", title=shown.column),
+        alt.Tooltip("values:N", title="value"),
         alt.Tooltip("k:Q", title="kept", format=","),
         alt.Tooltip("h:Q", title="fail a rule on this score", format=","),
         alt.Tooltip("o:Q", title="dropped for other reasons", format=","),
     ]
+    heights = ("foot", "first", "second", "third")
     layers: list[alt.Chart] = [
         base.mark_rect(color=colour).encode(
-            x=x,
-            x2="x2:Q",
-            y=alt.Y(f"{bottom}:Q", title=None, scale=y_scale, axis=axis),
-            y2=f"{top}:Q",
-            tooltip=tooltip,
+            x=x, x2="x2:Q", y=alt.Y(f"{foot}:Q", title=None, scale=y_scale, axis=y_axis), y2=f"{top}:Q", tooltip=tooltip
         )
-        for (_, colour, _), bottom, top in zip(
-            _RIDGES, ("foot", "first", "second"), ("first", "second", "third"), strict=True
-        )
+        for (_, colour, _), foot, top in zip(_FATES, heights[:3], heights[1:], strict=True)
     ]
-    drawn = [
-        {
-            "at": scale.inside(line.value),
-            "foot": row[line.lang] + _FOOT,
-            "top": row[line.lang] + 0.08,
-            "name": names[line.lang],
-            "value": line.value,
-            "sign": "▸" if line.side == "high" else "◂",
-            "side": line.side,
-            "origin": line.origin,
-            "drops": "larger values" if line.side == "high" else "smaller values",
-        }
-        for line in shown.lines
-        if line.value is not None and line.lang in row
-    ]
-    if drawn:
-        layers += _threshold_layers(drawn)
-    chart = alt.layer(*layers).properties(width="container", height=_RIDGE * len(langs))
-    return _finish(chart, [*_RIDGES, ("│", "var(--line)", "threshold")] if drawn else _RIDGES)
+    if lines:
+        layers += _threshold_layers()
+    key = [*_FATES, ("│", "var(--line)", "threshold")] if lines else _FATES
+    return _finish(alt.layer(*layers).properties(width="container"), {}, key)
 
 
 _FOOT = 0.96
 """Where the bars of a ridge stand, as a part of its height from above."""
 
-_RIDGES = (
+_FATES = (
     ("■", "var(--kept)", "kept"),
     ("■", "var(--dropped)", "fail a rule on this score"),
     ("■", "var(--dropped-soft)", "dropped for other reasons"),
 )
 
 
-def _threshold_layers(drawn: list[Spec]) -> list[alt.Chart]:
-    tooltip = [
-        alt.Tooltip("name:N", title="language"),
-        alt.Tooltip("value:Q", title="threshold", format=".4~g"),
-        alt.Tooltip("drops:N", title="drops"),
-        alt.Tooltip("origin:N", title="from"),
-    ]
-    base = alt.Chart(_inline(drawn)).encode(x="at:Q", y="top:Q", tooltip=tooltip)
+def _threshold_layers() -> list[alt.Chart]:
+    base = (
+        alt.Chart(alt.NamedData("lines"))
+        .transform_calculate(
+            name="names[datum.row]",
+            foot=f"datum.row + {_FOOT}",
+            top="datum.row + 0.08",
+            sign="datum.side === 'high' ? '▸' : '◂'",
+            drops="datum.side === 'high' ? 'larger values' : 'smaller values'",
+        )
+        .encode(
+            x="at:Q",
+            y="top:Q",
+            tooltip=[
+                alt.Tooltip("name:N", title="language"),
+                alt.Tooltip("value:Q", title="threshold", format=".4~g"),
+                alt.Tooltip("drops:N", title="drops"),
+                alt.Tooltip("origin:N", title="from"),
+            ],
+        )
+    )
+    beside = alt.ExprRef("datum.side === 'high' ? 6 : -6")
     return [
         base.mark_rule(color="var(--line)", strokeWidth=1.5).encode(y2="foot:Q"),
-        *(
-            base.transform_filter(f"datum.side === '{side}'")
-            .mark_text(color="var(--line)", fontSize=11, align="right" if side == "low" else "left", dx=shift, dy=5)
-            .encode(text="sign:N")
-            for side, shift in (("low", -2), ("high", 2))
-        ),
+        base.mark_text(color="var(--line)", fontSize=11, dx=beside, dy=5).encode(text="sign:N"),
     ]
 
 
@@ -222,14 +248,14 @@ def clusters(sizes: Sequence[tuple[int, int]]) -> Spec:
         counts[power] = counts.get(power, 0) + number
     ranges = {p: f"{2**p:,}–{2 ** (p + 1) - 1:,} documents" for p in counts}
     values = [{"size": ranges[p], "clusters": counts[p]} for p in sorted(counts)]
-    base = alt.Chart(_inline(values)).encode(
+    base = alt.Chart(_ROWS).encode(
         y=_names([str(v["size"]) for v in values], column="size"),
         x=alt.X("clusters:Q", title="clusters", axis=alt.Axis(format="~s", tickMinStep=1, tickCount=6)),
         tooltip=[alt.Tooltip("size:N", title="clusters of"), alt.Tooltip("clusters:Q", format=",")],
     )
     bars = base.mark_bar(height={"band": 0.78}, color="var(--stage-duplicates)")
     numbers = base.mark_text(align="left", dx=4, color="var(--ink)").encode(text=alt.Text("clusters:Q", format=","))
-    return _finish(alt.layer(bars, numbers).properties(width="container", height=_ROW * len(values)))
+    return _finish(alt.layer(bars, numbers).properties(width="container", height=_ROW * len(values)), {"rows": values})
 
 
 def intervals(
@@ -255,7 +281,7 @@ def intervals(
     colour = alt.Color("series:N", legend=None, scale=_scale(colours))
     shape = alt.Shape("series:N", legend=None, scale=_scale({n: drawn for n, (drawn, _) in shapes.items()}))
     values = [row | {"span": _span(row, form)} for row in map(dict, rows)]
-    base = alt.Chart(_inline(values)).encode(
+    base = alt.Chart(_ROWS).encode(
         y=_names(list(order)),
         tooltip=[
             alt.Tooltip("name:N", title="language"),
@@ -265,7 +291,7 @@ def intervals(
             alt.Tooltip("note:N", title="n"),
         ],
     )
-    axis = alt.Axis(format=form, grid=True, tickCount=6)
+    axis = alt.Axis(format=form, grid=True, tickCount=6, orient="top")
     x = alt.X("value:Q", title=title, axis=axis, scale=alt.Scale(zero=False, padding=10))
     offset = alt.YOffset("series:N", sort=list(series), scale=alt.Scale(paddingOuter=0.5))
     layers = [base.mark_point(filled=True, size=46, opacity=1).encode(x=x, yOffset=offset, color=colour, shape=shape)]
@@ -273,11 +299,12 @@ def intervals(
         bars = base.transform_filter("datum.low !== null").mark_rule(strokeWidth=2, opacity=0.55)
         layers.insert(0, bars.encode(x="low:Q", x2="high:Q", yOffset=offset, color=colour))
     if reference is not None:
-        line = alt.Chart(_inline([{"at": reference}])).mark_rule(strokeDash=[4, 3], color="var(--muted)")
+        line = alt.Chart(alt.NamedData("reference")).mark_rule(strokeDash=[4, 3], color="var(--muted)")
         layers.insert(0, line.encode(x="at:Q"))
     height = len(order) * max(_ROW, 7 * len(series) + 6)
     key = [(glyph, colours[n], n) for n, (_, glyph) in shapes.items()]
-    return _finish(alt.layer(*layers).properties(width="container", height=height), key)
+    chart = alt.layer(*layers).properties(width="container", height=height)
+    return _finish(chart, {"rows": values, "reference": [{"at": reference}]}, key)
 
 
 _SHAPES = {"circle": "●", "diamond": "◆", "square": "■", "triangle-up": "▲", "cross": "✚", "triangle-down": "▼"}
@@ -298,27 +325,17 @@ def _scale(of: Mapping[str, str]) -> alt.Scale:
     return alt.Scale(domain=list(of), range=list(of.values()))
 
 
-def _inline(values: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    return alt.InlineData(values=[dict(v) for v in values])
+def _csv(rows: Sequence[Sequence[int]]) -> str:
+    """Give whole numbers as CSV, a third of the bytes of JSON in a page that holds tens of thousands of them."""
+    return "\n".join([_CELLS, *(",".join(map(str, row)) for row in rows)])
 
 
-def _csv(header: str, rows: Sequence[tuple[int, ...]]) -> alt.InlineData:
-    """Give numbers as CSV: a third of the bytes of JSON, in a page that holds tens of thousands of them."""
-    text = "\n".join([header, *(",".join(map(str, row)) for row in rows)])
-    numbers = dict.fromkeys(header.split(","), "number")
-    return alt.InlineData(values=text, format=alt.CsvDataFormat(type="csv", parse=numbers))
-
-
-def _array(texts: Sequence[str]) -> str:
-    """Write a list of texts as an expression of Vega."""
-    return "[" + ", ".join("'" + t.replace("\\", "\\\\").replace("'", "\\'") + "'" for t in texts) + "]"
-
-
-def _finish(chart: Any, key: Sequence[tuple[str, str, str]] = ()) -> Spec:
+def _finish(chart: Any, data: Mapping[str, Any], key: Sequence[tuple[str, str, str]] = ()) -> Spec:
     """Set the style that all plots share, check the specification against Vega-Lite's schema, and return it.
 
     Args:
         chart: the plot.
+        data: what it names, by name; put in last, since Altair copies and hashes what it is given early.
         key: (sign, colour, meaning) of each series; the page writes it beside the plot, where it can wrap.
     """
     text = "system-ui, sans-serif"
@@ -342,4 +359,4 @@ def _finish(chart: Any, key: Sequence[tuple[str, str, str]] = ()) -> Spec:
     spec: Spec = styled.properties(usermeta={"key": [list(entry) for entry in key]}).to_dict()
     # The page names the library's version; a link to the schema would be the only address in it.
     spec.pop("$schema", None)
-    return spec
+    return spec | {"datasets": dict(data)}

@@ -4,7 +4,6 @@ import functools
 import math
 import operator
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,8 +109,8 @@ def lines_of(thresholds: Path | None) -> dict[str, list[Line]]:
     return {column: sorted(lines, key=lambda x: (x.lang, x.side)) for column, lines in sorted(found.items())}
 
 
-def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Line]]) -> Iterator[Histogram]:
-    """Yield a histogram for each score of a signal; a column without any value yields none.
+def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Line]]) -> list[Histogram]:
+    """Return a histogram for each score of a signal, in the order of its columns; a column without any value has none.
 
     Args:
         ledger: tells the language of a document, whether it was kept, and what it fails.
@@ -121,45 +120,45 @@ def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Li
     """
     files = parts(folder)
     schema = pq.read_schema(files[0])
-    columns = [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
-    joined = (
+    numeric = [f for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
+    whole = {f.name: pa.types.is_integer(f.type) for f in numeric}
+    documents = (
         table.scan(parts(ledger), ["id", "lang", "kept", "failed"])
         .with_column("failed", lit(_BETWEEN) + list_join(col("failed"), _BETWEEN))
-        .join(table.scan(files, ["id", *columns]), on="id")
+        .join(table.scan(files, ["id", *whole]), on="id")
+        .select("lang", "kept", "failed", *(_value(name).alias(name) for name in whole))
         .collect()
     )
-    for column in columns:
-        mine = lines.get(column, [])
-        here = functools.reduce(
-            operator.or_,
-            (contains(col("failed"), _BETWEEN + rule) for rule in _RULES.get(signal, (f"{signal}.{column}.",))),
-        )
-        values = joined.select(
-            col("lang"),
-            when(col("kept"), lit(0)).when(here, lit(1)).otherwise(lit(2)).alias("part"),
-            col(column).cast(DataType.float64()).alias("value"),
-        ).where(col("value").not_null() & ~is_nan(col("value")))
-        scale = _scale(values, mine, pa.types.is_integer(schema.field(column).type))
-        if scale is not None:
-            yield Histogram(signal, column, scale, _count(values, scale), tuple(mine))
+    scales = _scales(documents, whole, lines)
+    cells = _cells(documents, signal, scales) if scales else {}
+    return [Histogram(signal, name, scales[name], cells[name], tuple(lines.get(name, ()))) for name in scales]
 
 
-def _scale(values: daft.DataFrame, lines: list[Line], whole: bool) -> Scale | None:
+def _value(column: str) -> daft.Expression:
+    """Return a column in 64 bits, with null for what is no number."""
+    value = col(column).cast(DataType.float64())
+    return when(is_nan(value), lit(None)).otherwise(value)
+
+
+def _scales(documents: daft.DataFrame, whole: dict[str, bool], lines: dict[str, list[Line]]) -> dict[str, Scale]:
     """Choose bins that show the 1st to the 99th percentile of every language, and every threshold."""
     ends = table.collect(
-        values.groupby("lang").agg(
-            approx_percentiles(col("value"), [0.01, 0.99]).alias("ends"),
-            col("value").min().alias("least"),
-            col("value").max().alias("most"),
+        documents.groupby("lang").agg(
+            *(approx_percentiles(col(name), [0.01, 0.99]).alias(f"ends {name}") for name in whole),
+            *(col(name).min().alias(f"least {name}") for name in whole),
+            *(col(name).max().alias(f"most {name}") for name in whole),
         )
     ).to_pylist()
-    if not ends:
-        return None
-    drawn = [line.value for line in lines if line.value is not None]
-    # The percentiles are approximate: kept within what was seen, then rounded outwards.
-    low = min([*(max(e["ends"][0], e["least"]) for e in ends), *drawn])
-    high = max([*(min(e["ends"][1], e["most"]) for e in ends), *drawn])
-    return scale_of(low, high, whole)
+    scales = {}
+    for name, integer in whole.items():
+        seen = [e for e in ends if e[f"least {name}"] is not None]
+        if seen:
+            drawn = [line.value for line in lines.get(name, ()) if line.value is not None]
+            # The percentiles are approximate: kept within what was seen, then rounded outwards.
+            low = min([*(max(e[f"ends {name}"][0], e[f"least {name}"]) for e in seen), *drawn])
+            high = max([*(min(e[f"ends {name}"][1], e[f"most {name}"]) for e in seen), *drawn])
+            scales[name] = scale_of(low, high, integer)
+    return scales
 
 
 def scale_of(low: float, high: float, whole: bool = False) -> Scale:
@@ -188,17 +187,38 @@ def _round_up(step: float) -> float:
     return float(f"{factor * power:.6g}")
 
 
-def _count(values: daft.DataFrame, scale: Scale) -> dict[tuple[str, int], tuple[int, int, int]]:
-    value = col("value")
+def _cells(
+    documents: daft.DataFrame, signal: str, scales: dict[str, Scale]
+) -> dict[str, dict[tuple[str, int], tuple[int, int, int]]]:
+    """Count the documents of each score by language, bin and fate: one query, whatever the number of scores."""
+    places = [(_bin(col(name), scale) * lit(3) + _fate(signal, name)).alias(name) for name, scale in scales.items()]
+    rows = table.collect(
+        documents.select(col("lang"), *places)
+        .unpivot(["lang"], list(scales), variable_name="column", value_name="place")
+        .where(col("place").not_null())
+        .groupby("lang", "column", "place")
+        .agg(col("place").count().alias("n"))
+    ).to_pylist()
+    cells: dict[str, dict[tuple[str, int], list[int]]] = {name: defaultdict(lambda: [0, 0, 0]) for name in scales}
+    for row in rows:
+        number, fate = divmod(row["place"], 3)
+        cells[row["column"]][row["lang"], number][fate] += row["n"]
+    return {
+        name: {key: (kept, here, other) for key, (kept, here, other) in sorted(mine.items())}
+        for name, mine in cells.items()
+    }
+
+
+def _bin(value: daft.Expression, scale: Scale) -> daft.Expression:
     if scale.log:
         value = log10(value.clip(lit(scale.edge(0)), lit(scale.edge(scale.bins))))
     # The small addition keeps a value that stands on an edge, such as 0.3 in 32 bits, in the bin that begins there.
     at = ((value - lit(scale.low)) / lit(scale.step) + lit(1e-6)).floor()
-    number = at.clip(lit(0.0), lit(float(scale.bins - 1))).cast(DataType.int32())
-    rows = table.collect(
-        values.with_column("bin", number).groupby("lang", "bin", "part").agg(col("value").count().alias("n"))
-    ).to_pylist()
-    cells: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for row in rows:
-        cells[row["lang"], row["bin"]][row["part"]] += row["n"]
-    return {key: (kept, here, other) for key, (kept, here, other) in sorted(cells.items())}
+    return at.clip(lit(0.0), lit(float(scale.bins - 1))).cast(DataType.int32())
+
+
+def _fate(signal: str, column: str) -> daft.Expression:
+    """Return 0 for a kept document, 1 for one that fails a rule on this score, 2 for one dropped for other reasons."""
+    rules = _RULES.get(signal, (f"{signal}.{column}.",))
+    here = functools.reduce(operator.or_, (contains(col("failed"), _BETWEEN + rule) for rule in rules))
+    return when(col("kept"), lit(0)).when(here, lit(1)).otherwise(lit(2)).cast(DataType.int32())
