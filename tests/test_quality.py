@@ -509,6 +509,26 @@ def test_nothing_of_a_languages_labels_reaches_its_scores(method):
     assert (before[:, ~mine] != after[:, ~mine]).all()
 
 
+def test_a_head_is_chosen_without_the_language_that_it_is_judged_on(monkeypatch):
+    data = planted(40, langs=LANGS[:4])
+    asked = []
+
+    def spy(seen: Labelled, candidates: list[Head], seed: int, among: list[str]) -> Head:
+        asked.append(among)
+        return candidates[len(asked) % 2]
+
+    monkeypatch.setattr(transfer, "choose", spy)
+    candidates = [Head(kind="logistic", normalise=n) for n in ("none", "z")]
+    scores, chosen = transfer.nested(data, candidates, [0])
+    names = sorted(LANGS[:4])
+    assert asked == [[n for n in names if n != held] for held in names]
+    assert [chosen[n] for n in names] == [candidates[1], candidates[0]] * 2
+    fixed = {head: transfer.leave_one_out(data, head, [0]) for head in candidates}
+    for lang in names:
+        mine = data.langs == lang
+        np.testing.assert_array_equal(scores[:, mine], fixed[chosen[lang]][:, mine])
+
+
 def test_a_group_that_spans_languages_is_left_out_with_each():
     data = planted(40)
     thai, french = (np.flatnonzero(data.langs == g)[0] for g in ("tha_Thai", "fra_Latn"))

@@ -201,22 +201,22 @@ def fit(features: pa.Table, columns: Sequence[str], min_documents: int = MIN_DOC
     """
     if features.num_rows == 0:
         raise DataError("there is no document to learn a language's distribution from")
-    values = numeric(features, columns)
     langs, row_lang = _factors(features["lang"])
     members: dict[str, list[int]] = {POOLED: list(range(len(langs)))}
     for number, lang in enumerate(langs):
         members.setdefault(lang, []).append(number)
         members.setdefault(_script(lang), []).append(number)
     levels = tuple(sorted(members))
+    rows = [np.flatnonzero(np.isin(row_lang, members[level])) for level in levels]
     shape = (len(levels), len(columns))
     n, mean, sd = np.zeros(shape, np.int64), np.full(shape, np.nan), np.full(shape, np.nan)
     quantiles = np.full((*shape, len(_AT)), np.nan)
-    for at, level in enumerate(levels):
-        rows = np.isin(row_lang, members[level])
-        for column in range(len(columns)):
-            found = values[rows, column]
+    for column, name in enumerate(columns):
+        values = numeric(features, [name])[:, 0]
+        for at, mine in enumerate(rows):
             # Sorted, so that sums (and the last bits of every score) do not depend on the order of the rows.
-            found = np.sort(found[~np.isnan(found)])
+            found = np.sort(values[mine])
+            found = found[~np.isnan(found)]
             n[at, column] = len(found)
             if len(found):
                 mean[at, column], sd[at, column] = found.mean(), found.std()
