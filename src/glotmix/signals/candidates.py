@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from glotmix import table
-from glotmix.signals.components import components
+from glotmix.signals.components import components, gathered
 from glotmix.signals.signatures import band, nodes
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def as_queries(files: Sequence[Path], bands: int) -> "daft.DataFrame":
         bucket = documents.select(col("node"), col(band(b)).alias("key"))
         hubs = bucket.groupby("key").agg(col("node").min().alias("hub"), col("node").count().alias("size"))
         found = bucket.join(hubs.where(col("size") > lit(1)), on="key").where(col("node") != col("hub"))
-        found = found.select("node", "hub")
+        # One band at a time: the groups of all bands at once would need the memory of all bands.
+        found = gathered(found.select("node", "hub"))
         edges = found if edges is None else edges.concat(found)
     assert edges is not None
     return components(edges)

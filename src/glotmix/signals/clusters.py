@@ -11,6 +11,7 @@ from glotmix import table
 from glotmix.errors import DataError
 from glotmix.record import Counts
 from glotmix.signals import candidates, refine
+from glotmix.signals.components import gathered
 from glotmix.signals.signatures import SignatureConfig, band
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def clusters(
     if engine == "memory":
         members = daft.from_arrow(candidates.in_memory(files, config.bands))
     else:
-        members = candidates.as_queries(files, config.bands).collect()
+        members = gathered(candidates.as_queries(files, config.bands))
     counts: Counts = {"candidates": members.count_rows()}
     if config.verify == "off" or not counts["candidates"]:
         return members, counts
@@ -83,7 +84,7 @@ def clusters(
     clusters, tally = refine.check(
         members, evidence, config.verify, config, config.threshold, parts, scratch / "evidence"
     )
-    clusters = clusters.collect()
+    clusters = gathered(clusters)
     shutil.rmtree(scratch / "evidence")
     if clusters.count_rows() != counts["candidates"]:
         raise DataError(f"{corpus} is not the corpus that was signed, or two of its ids are the same")

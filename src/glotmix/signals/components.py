@@ -11,6 +11,9 @@ from glotmix.errors import GlotmixError
 if TYPE_CHECKING:
     import daft
 
+ROWS_PER_PARTITION = 1_000_000
+"""Rows of the graph (16 bytes each) that a partition on Ray should have."""
+
 ROUNDS = 64
 """Rounds after which something is wrong: the paper proves O(log² n), and conjectures O(log n)."""
 
@@ -23,13 +26,26 @@ def components(edges: "daft.DataFrame") -> "daft.DataFrame":
     """
     from daft import col
 
-    edges = edges.distinct().collect()
+    edges = gathered(gathered(edges).distinct())
     for _ in range(ROUNDS):
-        edges = _small_star(_large_star(edges)).collect()
+        edges = gathered(_small_star(gathered(_large_star(edges))))
         if _is_star(edges):
             roots = edges.select(col("hub").alias("node"), col("hub").alias("label")).distinct()
             return edges.select(col("node"), col("hub").alias("label")).concat(roots)
     raise GlotmixError(f"connected components did not settle in {ROUNDS} rounds")
+
+
+def gathered(frame: "daft.DataFrame") -> "daft.DataFrame":
+    """Return the table computed, and on Ray in no more partitions than its rows deserve.
+
+    Concatenations and joins there add up or keep the partitions of what goes in, and a shuffle costs their square.
+    """
+    import daft
+
+    frame = frame.collect()
+    if daft.get_or_infer_runner_type() != "ray":
+        return frame
+    return frame.into_partitions(frame.count_rows() // ROWS_PER_PARTITION + 1).collect()
 
 
 def _large_star(edges: "daft.DataFrame") -> "daft.DataFrame":
@@ -38,7 +54,7 @@ def _large_star(edges: "daft.DataFrame") -> "daft.DataFrame":
     from daft.functions import when
 
     both = edges.concat(edges.select(col("hub").alias("node"), col("node").alias("hub")))
-    least = both.groupby("node").agg(col("hub").min().alias("least"))
+    least = gathered(both.groupby("node").agg(col("hub").min().alias("least")))
     least = least.select("node", when(col("least") < col("node"), col("least")).otherwise(col("node")).alias("least"))
     joined = both.join(least, on="node").where(col("hub") > col("node"))
     return joined.select(col("hub").alias("node"), col("least").alias("hub")).distinct()
@@ -48,7 +64,7 @@ def _small_star(edges: "daft.DataFrame") -> "daft.DataFrame":
     """Connect a node and its smaller neighbours to the smallest of these. `edges` lead from larger to smaller."""
     from daft import col
 
-    least = edges.groupby("node").agg(col("hub").min().alias("least"))
+    least = gathered(edges.groupby("node").agg(col("hub").min().alias("least")))
     others = edges.join(least, on="node").where(col("hub") != col("least"))
     moved = others.select(col("hub").alias("node"), col("least").alias("hub"))
     return moved.concat(least.select(col("node"), col("least").alias("hub"))).distinct()
