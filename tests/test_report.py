@@ -13,9 +13,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import altair
+import numpy as np
 import pytest
 
 import report_world
+from glotmix.mix import plan
+from glotmix.mix.accounting import Available
+from glotmix.mix.config import MixConfig
 from glotmix.record import Output, Silent
 from glotmix.report import page
 
@@ -195,6 +199,37 @@ def test_the_self_test_of_duplicates_is_told_with_its_intervals(tree):
     assert f"98.3% {low:.1%} to {high:.1%}" in tree.section("duplicates")
 
 
+def test_a_mixture_from_runs_is_told_with_its_intervals_laws_and_gains(world, tmp_path):
+    there = Available.of(
+        {"fra_Latn": (40, 40_000, 9_000), "arb_Arab": (30, 30_000, 8_000), "jpn_Jpan": (9, 9_000, 700)}
+    )
+    rng = np.random.default_rng(1)
+    shares = rng.dirichlet(np.ones(3), 24).round(6)
+    losses = (2 - 0.3 * np.log(shares + 0.02) + 0.01 * rng.standard_normal(shares.shape)).round(6)
+    for name, suffix, values in (("ratios.csv", "", shares), ("metrics.csv", "_bpb", losses)):
+        rows = [",".join(["run_id", *(lang + suffix for lang in there.languages)])]
+        rows += [",".join([f"r{i}", *map(str, row)]) for i, row in enumerate(values.tolist())]
+        (tmp_path / name).write_text("\n".join(rows) + "\n", "utf-8")
+    asked = MixConfig(
+        runs={"mixtures": "ratios.csv", "losses": "metrics.csv"},
+        laws=("own_share", "ridge"),
+        bootstrap=8,
+        max_epochs=None,
+    )
+    planned = plan.plan(there, asked, tmp_path)
+    plan.write(planned, tmp_path)
+    _, text = make(tmp_path / "report", dataclasses.replace(world.inputs, mixture=tmp_path / "mixture.json"))
+    section = Tree(text).section("mixture")
+    assert "has no interval" not in section
+    for row in planned.mixture.rows:
+        assert f"{row.low:.1%} – {row.high:.1%}" in section
+    for gain in planned.gains:
+        assert f"{gain['over']}{gain['gain']:+.4f}{gain['low']:+.4f} to {gain['high']:+.4f}" in section
+    for prediction in planned.predictions:
+        assert f"{prediction['target']}{prediction['law']}" in section
+        assert f"{prediction['losses']['chosen']:.4f}" in section
+
+
 def test_every_excerpt_is_tagged_with_its_language(tree):
     tags = {e["attrs"]["lang"] for e in tree.all("p", class_="text")}
     assert {"fr", "ar", "he", "zh-Hans", "ja", "ko", "th", "my", "am"} <= tags
@@ -240,7 +275,7 @@ def test_a_job_in_which_nothing_was_dropped(tmp_path):
     assert "No line of retention" in tree.section("borderline")
     assert "every cluster holds one document" in tree.section("duplicates")
     assert "every row of every source could be read" in tree.section("quarantine")
-    assert "no interval" in tree.section("mixture")
+    assert "has no interval" in tree.section("mixture")
 
 
 def test_the_page_is_small_and_tells_its_versions(made, tree):

@@ -26,6 +26,8 @@ def mixture(path: Path | None) -> dict[str, Any] | None:
         "others": {name: {r["lang"]: r for r in shares} for name, shares in told["baselines"].items()},
         "breaks": told["breaks"],
         "warnings": told["warnings"],
+        "predictions": told["predictions"],
+        "gains": told["gains"],
         "intervals": any(r["low"] is not None for r in rows),
     }
 

@@ -307,7 +307,17 @@ def intervals(
     return _finish(chart, {"rows": values, "reference": [{"at": reference}]}, key)
 
 
-_SHAPES = {"circle": "●", "diamond": "◆", "square": "■", "triangle-up": "▲", "cross": "✚", "triangle-down": "▼"}
+_SHAPES = {
+    "circle": "●",
+    "diamond": "◆",
+    "square": "■",
+    "triangle-up": "▲",
+    "cross": "✚",
+    "triangle-down": "▼",
+    "triangle-right": "▶",
+    "triangle-left": "◀",
+}
+"""Shapes of Vega, and the signs that stand for them in a key."""
 
 
 def _span(row: Mapping[str, Any], form: str) -> str:
