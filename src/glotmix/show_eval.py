@@ -19,9 +19,9 @@ def _console() -> Console:
 
 def _table(*columns: str, title: str | None = None) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column(columns[0], overflow="fold")
+    table.add_column(columns[0], no_wrap=True)
     for name in columns[1:]:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
@@ -29,24 +29,24 @@ def told(figure: Figure | None, sign: str = "") -> str:
     """Write a figure with its interval; a dash is what is not there.
 
     >>> told(Figure(0.5, 0.4, 0.6)), told(None)
-    ('0.500 [0.400 0.600]', '–')
+    ('0.500 [0.40 0.60]', '–')
     """
     if figure is None or figure.value is None:
         return "–"
-    value = f"{figure.value:{sign}.3f}"
-    return value if figure.low is None or figure.high is None else f"{value} [{figure.low:.3f} {figure.high:.3f}]"
+    value, *ends = (None if x is None else round(x, 3) + 0.0 for x in (figure.value, figure.low, figure.high))
+    return f"{value:{sign}.3f}" + ("" if None in ends else f" [{ends[0]:.2f} {ends[1]:.2f}]")
 
 
 def show_scores(found: Scores, page: Path | None) -> None:
     """Print the languages and the means of each task."""
     console = _console()
     for task in found.tasks:
-        table = _table("language", "accuracy", "above chance", "gap to pivot", "commonest", "by byte",
+        table = _table("language", "accuracy", "vs chance", "gap to pivot", "top answer", "by byte",
                        title=f"{task.task}: {task.items:,} items")  # fmt: skip
         for each in task.languages:
             mark = f"{each.majority_share:.0%}" + (" (!)" if each.degenerate else "")
             table.add_row(
-                each.lang, told(each.accuracy), told(each.above_empirical, "+"), told(each.gap, "+"), mark,
+                each.lang, told(each.accuracy), told(each.above_empirical, "+").split(" ")[0], told(each.gap, "+"), mark,
                 told(each.bytes).split(" ")[0],
             )  # fmt: skip
         console.print(table)

@@ -26,6 +26,8 @@ from glotmix.evaluate.intervals import DRAWS, Array, between, weights, wilson
 _CLASSES = 64
 """Classes whose marginals are drawn. Open answers may have thousands: those beyond the most frequent keep the share
 that was seen, and what they add to chance agreement is next to nothing."""
+_ONE = 1e-6
+"""How near to 1 chance agreement counts as 1: the weights of a draw are single-precision numbers."""
 _PAIRS = 512
 """Pairs that are looked at together."""
 
@@ -204,7 +206,7 @@ def kappa(agree: Array, chance: Array) -> Array:
     array([ 0., nan])
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(chance > 1 - 1e-9, np.nan, (agree - chance) / (1 - chance))
+        return np.where(chance > 1 - _ONE, np.nan, (agree - chance) / (1 - chance))
 
 
 def relative(agree: Array, right: Array, a: npt.NDArray[np.intp], b: npt.NDArray[np.intp]) -> Array:

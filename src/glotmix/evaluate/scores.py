@@ -77,8 +77,12 @@ def score(
     """
     tasks, means, with_pivot = [], [], []
     warnings = list(answers.notes)
-    for grid in align(answers, by, langs):
-        at = check_languages(grid.langs, pivot)
+    grids = align(answers, by, langs)
+    pivot = check_languages(sorted({lang for grid in grids for lang in grid.langs}), pivot)
+    for grid in grids:
+        at = pivot if pivot in grid.langs else None
+        if pivot is not None and at is None:
+            warnings.append(f"{grid.task}: the pivot {pivot} is not among its languages")
         if len(grid.langs) < 2:
             warnings.append(f"{grid.task}: {grid.langs[0]} is its only language: there is no consistency to measure")
             continue
@@ -109,7 +113,7 @@ def score(
     return Scores(
         answers.model,
         by,
-        check_languages(sorted({o.lang for t in tasks for o in t.languages}), pivot),
+        pivot,
         draws,
         seed,
         tuple(tasks),
@@ -130,14 +134,13 @@ def _warnings(task: TaskScores) -> list[str]:
         k = "undefined" if task.all.kappa.value is None else f"{task.all.kappa.value:.2f}"
         told.append(
             f"{task.task}: one answer to nearly everything in {', '.join(o.lang for o in degenerate)} "
-            f"({worst.majority!r} to {worst.majority_share:.0%} of the items in {worst.lang}): the MLC of "
-            f"{task.all.mlc.value:.2f} is that of a constant answer, kappa is {k}"
+            f"({worst.majority!r} to {worst.majority_share:.0%} of the items in {worst.lang}): of the mean MLC of "
+            f"{task.all.mlc.value:.2f}, {task.all.chance.value:.2f} is chance; kappa is {k}"
         )
     unread = [o for o in task.languages if o.unread > UNREAD]
     if unread:
         told.append(
-            f"{task.task}: no option could be read in many answers in "
-            + ", ".join(f"{o.lang} ({o.unread:.0%})" for o in unread)
+            f"{task.task}: many answers could not be read in " + ", ".join(f"{o.lang} ({o.unread:.0%})" for o in unread)
         )
     for out in task.left_out:
         named = ", ".join(out.named) + ("…" if out.items > len(out.named) else "")
