@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from glotmix.errors import DataError, RequestError
 from glotmix.evaluate import names, options
 from glotmix.evaluate.answers import Answers, table
-from glotmix.evaluate.lm_eval import IDS, Ask, best
+from glotmix.evaluate.lm_eval import IDS, Ask, best, firsts
 
 _DETAILS = re.compile(r"details_(?P<task>.+)_(?P<when>\d{4}-\d\d-\d\dT[\d\-.]+)\.parquet")
 
@@ -42,12 +42,15 @@ def read(paths: Sequence[Path], ask: Ask | None = None) -> Answers:
     """
     ask = ask or Ask()
     found = find(paths)
-    tables = [_read(path, task, number, ask) for number, (path, task) in enumerate(found)]
+    # A name is `suite|task|shots` or `task|shots`; shots are no language.
+    bare = {task: re.sub(r"\|\d+(\|\d)?$", "", task) for _, task in found}
+    tasks = names.assign(list(bare.values()), ask.languages)
+    tables = [_read(path, tasks[bare[task]], number, ask) for number, (path, task) in enumerate(found)]
     model = found[0][0].parent.parent.name
     return Answers(model, pa.concat_tables(tables), tuple(str(path) for path, _ in found))
 
 
-def _read(path: Path, name: str, number: int, ask: Ask) -> pa.Table:
+def _read(path: Path, named: tuple[str, str], number: int, ask: Ask) -> pa.Table:
     whole = pq.read_table(path)
     if not {"doc", "model_response", "metric"} <= set(whole.column_names):
         raise DataError(
@@ -55,9 +58,7 @@ def _read(path: Path, name: str, number: int, ask: Ask) -> pa.Table:
             "details of lighteval 0.9 or later",
         )
     doc, response = (whole[n].combine_chunks() for n in ("doc", "model_response"))
-    # The name is `suite|task|shots` or `task|shots`; shots are no language.
-    bare = re.sub(r"\|\d+(\|\d)?$", "", name)
-    task, lang = names.split(bare, ask.languages or {})
+    task, lang = named
     size = len(whole)
     columns: dict[str, Any] = {
         "task": pa.repeat(task, size),
@@ -90,7 +91,7 @@ def _read(path: Path, name: str, number: int, ask: Ask) -> pa.Table:
 
 
 def _generated(doc: pa.Array, response: pa.Array, choices: pa.Array, gold: pa.Array) -> dict[str, Any]:
-    text = pc.list_element(pc.struct_field(response, "text"), 0)
+    text = firsts(pc.struct_field(response, "text").to_pylist())
     right = [None if g is None or not c else c[g] for c, g in zip(choices.to_pylist(), gold.to_pylist(), strict=True)]
     asked = pc.struct_field(doc, "query").to_pylist()
     counts, marked = options.choose(right, asked)

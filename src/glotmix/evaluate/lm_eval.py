@@ -5,7 +5,7 @@ The samples are parsed by Arrow with a schema of the few fields that are needed,
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,16 +108,19 @@ def read(paths: Sequence[Path], ask: Ask | None = None) -> Answers:
     ask = ask or Ask()
     samples = find(paths)
     told = results(samples[0].path.parent)
+    tasks = names.assign([s.task for s in samples], ask.languages)
     tables, notes = [], []
     for number, sample in enumerate(samples):
-        made, said = _read(sample, number, told["configs"].get(sample.task, {}), ask)
+        made, said = _read(sample, number, told["configs"].get(sample.task, {}), ask, tasks[sample.task])
         tables.append(made)
         notes += said
     model = told["model_name"] or samples[0].path.parent.name
     return Answers(str(model), pa.concat_tables(tables), tuple(str(s.path) for s in samples), tuple(notes))
 
 
-def _read(sample: Samples, number: int, config: Mapping[str, Any], ask: Ask) -> tuple[pa.Table, list[str]]:
+def _read(
+    sample: Samples, number: int, config: Mapping[str, Any], ask: Ask, named: tuple[str, str]
+) -> tuple[pa.Table, list[str]]:
     with sample.path.open("rb") as file:
         head = file.readline()
     if not head.strip():
@@ -128,7 +131,7 @@ def _read(sample: Samples, number: int, config: Mapping[str, Any], ask: Ask) -> 
         found = _parse(sample.path, first, generated, _id_field(sample, first, ask))
     except (json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{sample.path} is no file of lm-eval's samples: {error!r} at its first line") from error
-    task, lang = names.split(sample.task, ask.languages)
+    task, lang = named
     lines = pa.array(np.arange(len(found), dtype=np.int32))
     found = found.append_column("line", lines)
     notes: list[str] = []
@@ -203,8 +206,8 @@ def _number(value: object) -> bool:
 
 
 def _generated(found: pa.Table, config: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
-    filtered = pc.list_element(found["filtered_resps"], 0)
-    whole = pc.list_element(pc.list_element(found["resps"], 0), 0)
+    filtered = firsts(found["filtered_resps"].to_pylist())
+    whole = firsts(r[0] if r else [] for r in found["resps"].to_pylist())
     target = found["target"].cast(pa.string())
     columns: dict[str, Any] = {"response": whole}
     if "exact_match" in found.column_names:
@@ -219,6 +222,11 @@ def _generated(found: pa.Table, config: Mapping[str, Any], first: Mapping[str, A
     if "exact_match" in found.column_names:
         columns |= {"correct": pc.equal(found["exact_match"], 1.0)}
     return columns
+
+
+def firsts(lists: Iterable[list[str] | None]) -> pa.Array:
+    """Return the first text of each list, null where there is none."""
+    return pa.array([each[0] if each else None for each in lists], pa.string())
 
 
 def _chosen(found: pa.Table, config: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
