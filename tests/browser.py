@@ -1,13 +1,16 @@
 """A real headless Chromium for tests, by the W3C WebDriver protocol: Debian's chromium and chromium-driver.
 
-Six requests of the protocol are all that is needed, so no client library is installed for them.
+Six requests of the protocol are all that is needed, so no client library is installed for them. As a program it takes
+a picture of a page: ``python tests/browser.py report.html picture.png '#scores'``.
 """
 
 import base64
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +58,7 @@ class Browser:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._at + path, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=150) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise AssertionError(json.load(error)["value"]["message"]) from error
@@ -83,6 +86,7 @@ def chromium(width: int = 1280, height: int = 900, dark: bool = False) -> Iterat
                 f"http://127.0.0.1:{port}",
                 {
                     "browserName": "chrome",
+                    "timeouts": {"script": 120_000},
                     "goog:loggingPrefs": {"browser": "ALL"},
                     "goog:chromeOptions": {
                         "binary": binary,
@@ -101,3 +105,12 @@ def chromium(width: int = 1280, height: int = 900, dark: bool = False) -> Iterat
             process.terminate()
             process.wait()
             process.stdout.close()
+
+
+if __name__ == "__main__":
+    page, picture, *anchor = sys.argv[1:]
+    with chromium(1280, 960) as opened:
+        opened.open(Path(page))
+        if anchor:
+            opened.run("document.querySelector(arguments[0]).scrollIntoView({behavior: 'instant'})", anchor[0])
+        opened.screenshot(Path(picture))

@@ -232,13 +232,13 @@ def _figures(context: dict[str, Any]) -> list[dict[str, str]]:
     duplicates = sum(r.credited for r in context["rules"] if figures.stage(r.name) == "duplicates")
     shown = [
         ("documents read", _num(total.read), f"{_size(total.read_bytes)} of text"),
-        ("kept", _num(total.kept), f"{_pct(total.kept / total.read)}, {_size(total.kept_bytes)} of text"),
+        ("kept", _num(total.kept), f"{_pct(total.kept / total.read)}, {_size(total.kept_bytes)}"),
         ("languages", _num(len(context["order"])), f"in {len(scripts)} scripts"),
-        ("dropped as duplicates", _num(duplicates), f"{_pct(duplicates / total.read)} of the documents"),
+        ("duplicates", _num(duplicates), f"{_pct(duplicates / total.read)}, dropped"),
     ]
     if context["quarantine"] is not None:
         rows = context["quarantine"]["total"]
-        shown.append(("in quarantine", _num(rows), f"rows beside the {_num(total.read)} documents"))
+        shown.append(("in quarantine", _num(rows), "rows that are no documents"))
     if context["mixture"] is not None:
         mixture = context["mixture"]
         most = max((row["epochs"] for row in mixture["rows"] if row["epochs"] is not None), default=0.0)
