@@ -109,7 +109,7 @@ def chromium(width: int = 1280, height: int = 900, dark: bool = False) -> Iterat
 
 if __name__ == "__main__":
     page, picture, *anchor = sys.argv[1:]
-    with chromium(1280, 960) as opened:
+    with chromium(1280, 1380) as opened:
         opened.open(Path(page))
         if anchor:
             opened.run("document.querySelector(arguments[0]).scrollIntoView({behavior: 'instant'})", anchor[0])
