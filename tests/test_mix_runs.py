@@ -74,3 +74,14 @@ def test_repeats_of_a_mixture_are_one_group(tmp_path):
     runs = olmix(*pair(tmp_path)).take([0, 1, 0])
     groups = runs.groups()
     assert groups[0] == groups[2] != groups[1]
+
+
+def test_languages_may_be_spelled_as_people_do(tmp_path):
+    mixtures, losses = RATIOS.replace("fra_Latn", "fr"), METRICS.replace("fra_Latn_bpb", "fr_bpb")
+    runs = olmix(*pair(tmp_path, mixtures, losses)).canonical()
+    assert runs.domains == ("fra_Latn", "amh_Ethi") and runs.targets == ("fra_Latn", "amh_Ethi", "mmlu")
+    with pytest.raises(DataError, match="fr and fra, which are one language, fra_Latn"):
+        olmix(*pair(tmp_path, mixtures.replace("amh_Ethi", "fra"), losses)).canonical()
+    # Domains that are no languages stay as they are.
+    real = regmix(DATA / "train_mixture_1m.csv", DATA / "train_pile_loss_1m.csv")
+    assert real.canonical() is real

@@ -131,6 +131,7 @@ def _from_runs(
             "mix.runs.mixtures=ratios.csv mix.runs.losses=metrics.csv, or mix.method=unimax",
         )
     runs = read(config.runs.format, beside / config.runs.mixtures, beside / config.runs.losses)
+    runs = runs.canonical()
     quantile = {"mean": None, "worst": 1.0, "quantile": config.quantile}[config.objective]
     ask = optimum.Ask(config.laws, config.weights, quantile, config.anchor, config.bootstrap, config.seed)
     with threadpool_limits(1):

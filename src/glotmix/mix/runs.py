@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.errors import DataError, RequestError, did_you_mean
+from glotmix.language import parse
 from glotmix.mix.accounting import Array
 
 _OFF = 0.01  # published tables round to three digits: RegMix's rows sum to 0.996–1.003
@@ -65,9 +66,34 @@ class Runs:
         at = np.asarray(rows, dtype=np.int64)
         return Runs(tuple(self.names[i] for i in at), self.domains, self.targets, self.shares[at], self.losses[at])
 
+    def canonical(self) -> "Runs":
+        """Return the same runs with languages spelled canonically (``fr`` → ``fra_Latn``) where all domains are such.
+
+        Targets that are no languages keep their names.
+
+        Raises:
+            DataError: if two domains are one language.
+        """
+        codes = {name: _code(name) for name in (*self.domains, *self.targets)}
+        if any(codes[domain] is None for domain in self.domains):
+            return self
+        domains = tuple(codes[domain] or domain for domain in self.domains)
+        if twice := [d for d in domains if domains.count(d) > 1]:
+            same = [name for name in self.domains if codes[name] == twice[0]]
+            raise DataError(f"the runs have {' and '.join(same)}, which are one language, {twice[0]}")
+        targets = tuple(code if (code := codes[t]) in domains and code is not None else t for t in self.targets)
+        return Runs(self.names, domains, targets, self.shares, self.losses)
+
     def groups(self) -> NDArray[np.int64]:
         """Number the distinct mixtures, shape (n,): runs that repeat a mixture with another seed share a number."""
         return np.unique(self.shares.round(9), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _code(name: str) -> str | None:
+    try:
+        return parse(name).code
+    except RequestError:
+        return None
 
 
 def read(shape: str, mixtures: Path, losses: Path) -> Runs:
