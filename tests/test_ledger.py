@@ -34,11 +34,11 @@ def test_the_first_rule_drops_and_every_rule_is_listed():
 def test_a_document_in_another_language_is_named_and_an_unknown_language_passes():
     documents = pa.table(
         {
-            "lang": ["fra_Latn", "fra_Latn", "tha_Thai", "aym_Latn", "fra_Latn"],
-            "source": ["web"] * 5,
-            "label": ["spa_Latn", "spa_Latn", "tha_Thai", None, "eng_Latn"],
-            "score": pa.array([0.99, 0.5, 0.9, 0.0, 0.95], pa.float32()),
-            "agrees": [False, False, True, None, False],
+            "lang": ["fra_Latn", "fra_Latn", "tha_Thai", "aym_Latn", "fra_Latn", "kor_Hang"],
+            "source": ["web"] * 6,
+            "label": ["spa_Latn", "spa_Latn", "tha_Thai", None, "eng_Latn", "kor_Latn"],
+            "score": pa.array([0.99, 0.5, 0.9, 0.0, 0.95, 0.99], pa.float32()),
+            "agrees": [False, False, True, None, False, False],
         }
     )
     asked = []
@@ -50,7 +50,7 @@ def test_a_document_in_another_language_is_named_and_an_unknown_language_passes(
     found = wrong_language(documents, policy)
     assert found.rows.tolist() == [0, 4]
     assert "declared fra_Latn, reads as spa_Latn" in found.evidence[0]
-    assert asked == [("fra_Latn", "web")]
+    assert asked == [("fra_Latn", "web")]  # one question per language and source, none for another script
     assert wrong_language(documents, lambda *_: ("keep", 0.0)).rows.tolist() == []
 
 

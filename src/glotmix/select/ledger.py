@@ -78,11 +78,16 @@ class Decisions:
 def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, float]]) -> Failures:
     """Return the documents whose text is, by the identifier, not in the language that they are declared to be in.
 
+    The same language in another script is none of them: a page of Korean about commands has more Latin letters than
+    Korean ones. The heuristic ``foreign_script_share`` judges scripts, by what is usual in the language.
+
     Args:
         documents: ``lang, source, label, score, agrees``.
         policy: from language and source to (``drop`` or ``keep``, the lowest score that counts).
     """
-    against = pc.and_kleene(pc.is_valid(documents["label"]), pc.invert(documents["agrees"])).fill_null(False)
+    # The first three letters of a canonical code are its ISO 639-3 code.
+    seen, declared = (pc.utf8_slice_codeunits(documents[name], 0, 3) for name in ("label", "lang"))
+    against = pc.and_kleene(pc.not_equal(seen, declared), pc.invert(documents["agrees"])).fill_null(False)
     rows = np.flatnonzero(against.to_numpy(zero_copy_only=False))
     found = documents.take(pa.array(rows)).to_pylist()
     chosen, evidence = [], []
