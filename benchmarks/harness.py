@@ -103,7 +103,8 @@ def main(name: str, run: Callable[[bool], Iterable[Row]]) -> None:
     except BenchmarkError as error:
         print(f"{name}: {error}", file=sys.stderr)
         raise SystemExit(3) from None
-    Console().print(as_table(name, rows))
+    # A pipe has no width of its own: wide enough for the longest name.
+    Console(width=None if sys.stdout.isatty() else 160).print(as_table(name, rows))
     if arguments.json is not None:
         write(arguments.json, [facts, *rows])
 
