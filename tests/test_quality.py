@@ -614,7 +614,7 @@ def test_a_rater_that_knows_no_more_than_the_source_is_found_out():
     blind = [
         audit.source_alone(
             np.random.default_rng(s).random(200) < 0.7,
-            np.random.default_rng(s + 99).choice(np.array(["a", "b", "c"], object), 200),
+            np.random.default_rng(s + 99).choice(np.array([*"abcdefghijklmnopqrstuvwxyz"], object), 200),
             np.arange(200),
             s,
         )
@@ -695,6 +695,8 @@ def test_a_rater_from_the_shipped_anchors(tmp_path):
     rate = rater.over(read, table)
     scores = rate(table)
     assert scores[0] > 0.5 > scores[1]
+    usual = features.fit(table, read.columns)
+    np.testing.assert_array_equal(scores, read.score(usual.apply(table, read.head.normalise)))
     np.testing.assert_array_equal(rate(table.slice(0, 2)), scores[:2])
     with pytest.raises(DataError, match="trained on link_ratio"):
         rater.over(read, table.drop_columns(["link_ratio"]))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,11 @@ def build(folder: Path, corpus: Path, signal: Path, function=by_x) -> pa.Table:
     return rows
 
 
+def _joined(corpus: Path, signal: Path) -> list[dict]:
+    x = {r["id"]: r["x"] for r in table.read(table.shards(signal)).to_pylist()}
+    return [r | {"x": x[r["id"]]} for r in table.read(table.shards(corpus), ["id", "lang"]).to_pylist()]
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.parquet")}
 
@@ -80,10 +86,16 @@ def test_shards_and_their_order_change_nothing(tmp_path, monkeypatch):
         corpus, signal = world(tmp_path / f"{shards}", shards, order=order)
         rows = build(tmp_path / f"{shards}" / "quality", corpus, signal)
         found.append({r["id"]: r for r in rows.to_pylist()})
+        documents = _joined(corpus, signal)
         samples.append(rate.sample(signal, corpus, 20).to_pydict())
     assert found[0] == found[1] == found[2]
     assert samples[0] == samples[1] == samples[2]
     assert [samples[0]["lang"].count(g) for g in LANGS] == [20, 20, 20]
+    for lang in LANGS:
+        mine = [d for d in documents if d["lang"] == lang]
+        drawn = sorted(mine, key=lambda d: int.from_bytes(blake2b(d["id"].encode(), digest_size=8).digest(), "little"))
+        at = samples[0]["lang"].index(lang)
+        assert samples[0]["x"][at : at + 20] == [d["x"] for d in drawn[:20]]
     assert None in rate.sample(signal, corpus)["x"].to_pylist()
     assert rate.sample(signal, corpus).num_rows == 240
 
