@@ -153,7 +153,10 @@ def test_perfect_agreement_keeps_an_interval():
     rows = world(items=40, seed=7)
     for row in rows:
         row["raw"] = row["gold"]
-    pair = scores.score(made(rows)).tasks[0].pairs[0]
+    task = scores.score(made(rows)).tasks[0]
+    pair = task.pairs[0]
+    assert task.all.kappa.value == 1 and task.all.kappa.low == pytest.approx(pair.kappa.low, abs=0.03)
+    assert task.all.mlc == pair.mlc
     assert pair.kappa.value == 1 and 0.8 < pair.kappa.low < 0.95 and pair.mlc.low < 1
 
 

@@ -46,8 +46,8 @@ def show_scores(found: Scores, page: Path | None) -> None:
         for each in task.languages:
             mark = f"{each.majority_share:.0%}" + (" (!)" if each.degenerate else "")
             table.add_row(
-                each.lang, told(each.accuracy), told(each.above_empirical, "+").split(" ")[0], told(each.gap, "+"), mark,
-                told(each.bytes).split(" ")[0],
+                each.lang, told(each.accuracy), told(each.above_empirical, "+").split(" ")[0], told(each.gap, "+"),
+                mark, told(each.bytes).split(" ")[0],
             )  # fmt: skip
         console.print(table)
         means = _table("pairs", "MLC", "by chance", "kappa", "Rel-MLC")
@@ -104,15 +104,14 @@ def show_fidelity(found: Fidelity) -> None:
 
 
 def show_audit(found: Audit) -> None:
-    """Print what each language pays, the dearest first."""
-    columns = ("bytes/token", "tokens/word", "words cut", "pieces used", "mean rank", "below a character", "unknown")
-    title = f"{found.tokenizer}: {found.size:,} pieces"
-    table = _table("language", f"premium to {found.reference}", *columns, title=title)
+    """Print what each language pays, the dearest first; the page and the JSON have more."""
+    columns = ("premium", "bytes/token", "tokens/word", "pieces used", "cut letters", "unknown")
+    title = f"{found.tokenizer}: {found.size:,} pieces, against {found.reference}"
+    table = _table("language", *columns, title=title)
     for each in sorted(found.languages, key=lambda o: (-(o.premium.value or 0) if o.premium else 0, o.lang)):
+        fertility = "–" if each.fertility is None else f"{each.fertility:.2f}"
+        rates = (f"{each.below:.1%}", f"{each.unknown:.2%}")
         table.add_row(
-            each.lang, told(each.premium), f"{each.bytes_per_token:.2f}",
-            "–" if each.fertility is None else f"{each.fertility:.2f}",
-            "–" if each.continued is None else f"{each.continued:.0%}", f"{each.pieces:,}", f"{each.rank:,.0f}",
-            f"{each.below:.1%}", f"{each.unknown:.2%}",
-        )  # fmt: skip
+            each.lang, told(each.premium), f"{each.bytes_per_token:.2f}", fertility, f"{each.pieces:,}", *rates
+        )
     _console().print(table)

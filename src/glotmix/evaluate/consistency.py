@@ -295,9 +295,16 @@ def series(measured: Measured, pivot: str | None = None) -> Series:
     return Series(values, draws)
 
 
-def summary(told: Series, pairs: int) -> Summary:
-    """Return a series as figures."""
-    return Summary(pairs, *(of(told, name) for name in ("mlc", "chance", "kappa", "rel")))
+def summary(told: Series, pairs: int, items: int) -> Summary:
+    """Return a series as figures; `items` is how many it was measured on, at least."""
+    mlc, chance, kappa, rel = (of(told, name) for name in ("mlc", "chance", "kappa", "rel"))
+    if told.values["mlc"] == 1:
+        # All agree on all items: see `pairs`.
+        low = float(wilson(items, items)[0])
+        mlc = Figure(1.0, low, 1.0)
+        if kappa.value is not None and chance.value is not None:
+            kappa = Figure(1.0, (low - chance.value) / (1 - chance.value), 1.0)
+    return Summary(pairs, mlc, chance, kappa, rel)
 
 
 def of(told: Series, name: str) -> Figure:

@@ -97,8 +97,8 @@ def score(
             len(grid.items),
             tuple(languages(measured, answers, at)),
             tuple(consistency.pairs(measured)),
-            consistency.summary(every, consistency.count(measured)),
-            consistency.summary(some, consistency.count(measured, at)) if some else None,
+            consistency.summary(every, consistency.count(measured), len(grid.items)),
+            consistency.summary(some, consistency.count(measured, at), len(grid.items)) if some else None,
             grid.left_out,
             len(order(grid)),
             tuple(found),
@@ -110,6 +110,7 @@ def score(
     mean = consistency.over(means)
     accuracy = consistency.of(mean, "accuracy")
     pairs = sum(t.all.pairs for t in tasks)
+    fewest = min(t.items for t in tasks)
     return Scores(
         answers.model,
         by,
@@ -118,8 +119,8 @@ def score(
         seed,
         tuple(tasks),
         accuracy,
-        consistency.summary(mean, pairs),
-        consistency.summary(consistency.over(with_pivot), sum(t.pivot.pairs for t in tasks if t.pivot))
+        consistency.summary(mean, pairs, fewest),
+        consistency.summary(consistency.over(with_pivot), sum(t.pivot.pairs for t in tasks if t.pivot), fewest)
         if with_pivot
         else None,
         tuple(warnings),
