@@ -21,8 +21,9 @@ from glotmix.mix.config import MixConfig
 from glotmix.quality import audit as auditing
 from glotmix.quality.heads import Head
 from glotmix.quality.transfer import Labelled
-from glotmix.record import Identity, Record
+from glotmix.record import Identity, Output, Record, Silent
 from glotmix.report.page import ReportInputs
+from glotmix.signals import agreement
 from glotmix.signals.selftest import Finding
 
 SENTENCES = {
@@ -190,12 +191,16 @@ def write(folder: Path, made: list[dict], parts: int = 1, seed: int | None = Non
     kept = [d for d in made if d["rule"] is None]
     there = Available.of(
         {
-            lang: tuple(sum(f(d) for d in kept if d["lang"] == lang) for f in (_one, _bytes, _bytes))
+            lang: tuple(sum(f(d) for d in kept if d["lang"] == lang) for f in (_one, size_of, size_of))
             for lang in SENTENCES
         }
     )
     plan.write(plan.plan(there, MixConfig()), folder)
     (folder / "audit.json").write_text(json.dumps(audit()), "utf-8")
+    (folder / "agreement").mkdir()
+    agreement.make(
+        Output(folder / "agreement", "agreement", Silent()), folder / "corpus", folder / "signals" / "duplicates"
+    )
     return World(folder, made, inputs(folder))
 
 
@@ -214,7 +219,8 @@ def _one(document: dict) -> int:
     return 1
 
 
-def _bytes(document: dict) -> int:
+def size_of(document: dict) -> int:
+    """Return the bytes of a document's text."""
     return len(document["text"].encode())
 
 
@@ -239,6 +245,7 @@ def inputs(folder: Path) -> ReportInputs:
         mixture=folder / "mixture.json",
         audit=folder / "audit.json",
         quarantine=folder / "quarantine",
+        agreement=folder / "agreement",
     )
 
 

@@ -6,11 +6,13 @@ import unicodedata
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import report_world
+from glotmix import table
 from glotmix.report import evidence, examples, excerpt, figures, scores
 
 
@@ -89,12 +91,48 @@ def test_duplicates(world):
         assert row.clustered == sum(d["cluster_size"] > 1 for d in mine)
         assert row.exact == sum(d["rule"] == "duplicates.exact" for d in mine)
         assert row.near == sum(d["rule"] == "duplicates.near" for d in mine)
-    shared = figures.shared(world.inputs.ledger, folder)
+
+
+def test_agreement_between_sources(world):
+    told = evidence.agreement(world.inputs.agreement)
     for a in report_world.SOURCES:
+        of = [d for d in world.documents if d["source"] == a]
         for b in report_world.SOURCES:
             there = {d["cluster"] for d in world.documents if d["source"] == b}
-            mine = sum(d["source"] == a and d["cluster"] in there for d in world.documents)
-            assert shared.get((a, b), 0) == (0 if a == b else mine)
+            mine = [d for d in of if d["cluster"] in there]
+            if a != b:
+                found = told["shared"][a, b]
+                assert (found["documents"], found["bytes"]) == (len(mine), sum(map(report_world.size_of, mine)))
+                assert (found["of_documents"], found["of_bytes"]) == (len(of), sum(map(report_world.size_of, of)))
+    for level in told["levels"]:
+        agreeing = [d for d in world.documents if d["sources"] >= level["sources"]]
+        assert level["documents"] == len(agreeing)
+        assert level["clusters"] == len({(d["lang"], d["cluster"]) for d in agreeing})
+    assert evidence.agreement(None) is None
+
+
+def test_repeated_lines_take_most_room_first(tmp_path):
+    rows = [
+        {"source": s, "hash": n, "documents": 10, "of_documents": 20, "bytes": size, "line": f"\x07{'z' * 900}{n}"}
+        for n, (s, size) in enumerate([("web", 5), ("web", 50), ("news", 50)])
+    ]
+    table.write(pa.Table.from_pylist(rows), tmp_path / "lines.parquet")
+    told = evidence.boilerplate(tmp_path)
+    assert [(r["source"], r["bytes"]) for r in told["rows"]] == [("news", 50), ("web", 50), ("web", 5)]
+    assert (told["lines"], told["bytes"]) == (3, 105)
+    assert all(len(r["line"]) <= 200 and "\x07" not in r["line"] for r in told["rows"])
+
+
+def test_evaluation_items_are_counted_by_set(tmp_path):
+    items = [{"set": "a", "item": str(n), "letters": 50, "searched": n > 0, "documents": int(n == 2)} for n in range(4)]
+    match = {"id": "d", "set": "a", "item": "2", "share": 0.75, "excerpt": "ไทย\x07"}
+    table.write(pa.Table.from_pylist(items), tmp_path / "items.parquet")
+    table.write(pa.Table.from_pylist([match]), tmp_path / "matches" / "part-00000.parquet")
+    told = evidence.contamination(tmp_path)
+    assert told["sets"] == [{"name": "a", "items": 4, "searched": 3, "held": 1}]
+    assert told["total"] == 1
+    assert told["matches"][0]["excerpt"].startswith("ไทย")
+    assert "\x07" not in told["matches"][0]["excerpt"]
 
 
 def _histograms(world):
@@ -205,7 +243,7 @@ def test_nothing_depends_on_the_order_of_rows_or_files(world, shuffled):
     for make in (
         lambda w: figures.ways(w.inputs.ledger),
         lambda w: figures.identified(w.inputs.ledger, w.inputs.signals["identify"]),
-        lambda w: figures.shared(w.inputs.ledger, w.inputs.signals["duplicates"]),
+        lambda w: evidence.agreement(w.inputs.agreement),
         lambda w: list(_histograms(w)),
         lambda w: examples.dropped(w.inputs.ledger),
         lambda w: examples.borderline(w.inputs.ledger, list(report_world.SENTENCES)),

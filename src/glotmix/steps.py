@@ -108,14 +108,9 @@ def _dataset(work: Work) -> Step:
 
 
 def _report(work: Work) -> Step:
-    names = (
-        *work.corpus_steps,
-        *work.signals,
-        *(("rater",) if work.recipe.quality else ()),
-        "thresholds",
-        "ledger",
-        "mixture",
-    )
+    lines = ("signals/boilerplate",) if work.recipe.signals.boilerplate else ()
+    rater = ("rater",) if work.recipe.quality else ()
+    names = (*work.corpus_steps, *lines, *work.signals, "agreement", *rater, "thresholds", "ledger", "mixture")
 
     def make(output: Output) -> Counts:
         records = {name: found for name in names if (found := record.read(work.at(name))) is not None}
@@ -132,6 +127,9 @@ def _report(work: Work) -> Step:
                 mixture=work.at("mixture") / "mixture.json",
                 audit=work.at("rater") / "audit.json" if work.recipe.quality else None,
                 quarantine=work.at("corpus") / "quarantine",
+                agreement=work.at("agreement"),
+                boilerplate=work.at("signals/boilerplate") if lines else None,
+                contamination=work.at("signals/contamination") if work.recipe.signals.contamination.sets else None,
             ),
         )
 

@@ -1,4 +1,4 @@
-"""What other rooms measured, read from the files that they leave: the mixture, the rater's audit, the quarantine."""
+"""What other rooms measured, read from the files that they leave: mixture, audit, quarantine, agreement and repeats."""
 
 import json
 from collections import Counter
@@ -6,10 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from glotmix import table
 from glotmix.report.excerpt import visible
 
 SAMPLES = 3
 """Quarantined rows that are shown for each reason."""
+
+LINES = 20
+"""Repeated lines, and passages of evaluation items, that are shown."""
+
+EXCERPT = 200
+"""Characters of a repeated line that are shown."""
 
 
 def mixture(path: Path | None) -> dict[str, Any] | None:
@@ -115,4 +122,55 @@ def quarantine(folder: Path | None) -> dict[str, Any] | None:
             for reason in sorted(samples)
             for e in samples[reason]
         ],
+    }
+
+
+def agreement(folder: Path | None) -> dict[str, Any] | None:
+    """Read ``overlap.parquet`` and ``levels.parquet``, over all languages.
+
+    Returns:
+        ``shared``: (source, other) → ``documents, bytes, of_documents, of_bytes``; ``levels``: for each number of
+        independent sources ``documents, clusters, bytes`` that a rule of at least so many would leave; None where no
+        folder is given.
+    """
+    if folder is None:
+        return None
+    shared: dict[tuple[str, str], Counter[str]] = {}
+    for row in table.read([folder / "overlap.parquet"]).to_pylist():
+        numbers = {k: row[k] for k in ("documents", "bytes", "of_documents", "of_bytes")}
+        shared.setdefault((row["source"], row["other"]), Counter()).update(numbers)
+    rows = table.read([folder / "levels.parquet"]).to_pylist()
+    levels = [
+        {"sources": k, **{name: sum(r[name] for r in rows if r["sources"] >= k) for name in ("documents", "clusters")}}
+        | {"bytes": sum(r["cluster_bytes"] for r in rows if r["sources"] >= k)}
+        for k in sorted({r["sources"] for r in rows})
+    ]
+    return {"shared": shared, "levels": levels}
+
+
+def boilerplate(folder: Path | None) -> dict[str, Any] | None:
+    """Read ``lines.parquet``: the lines that a source's documents repeat, most bytes first."""
+    if folder is None:
+        return None
+    rows = table.read([folder / "lines.parquet"]).to_pylist()
+    rows.sort(key=lambda r: (-r["bytes"], r["source"], r["line"]))
+    for row in rows:
+        row["line"] = visible(row["line"][:EXCERPT])
+    return {"lines": len(rows), "bytes": sum(r["bytes"] for r in rows), "rows": rows[:LINES]}
+
+
+def contamination(folder: Path | None) -> dict[str, Any] | None:
+    """Read ``items.parquet`` and the matches: evaluation items by set, and passages of documents that hold one."""
+    if folder is None:
+        return None
+    sets: dict[str, Counter[str]] = {}
+    for row in table.read([folder / "items.parquet"]).to_pylist():
+        held = bool(row["documents"])
+        sets.setdefault(row["set"], Counter()).update(items=1, searched=int(row["searched"]), held=int(held))
+    found = table.read(sorted((folder / "matches").glob("*.parquet"))).to_pylist()
+    found.sort(key=lambda r: (-r["share"], r["set"], r["item"], r["id"]))
+    return {
+        "sets": [{"name": name, **counts} for name, counts in sorted(sets.items())],
+        "matches": [row | {"excerpt": visible(row["excerpt"])} for row in found[:LINES]],
+        "total": len(found),
     }

@@ -15,7 +15,17 @@ from daft.functions import list_join, when
 
 from glotmix import table
 
-STAGES = ("license", "language", "heuristics", "duplicates", "agreement", "quality", "budget")
+STAGES = (
+    "license",
+    "contamination",
+    "earlier",
+    "language",
+    "heuristics",
+    "duplicates",
+    "agreement",
+    "quality",
+    "budget",
+)
 """The funnel's order. A rule belongs to the stage that its name begins with."""
 
 _BETWEEN = "\x1f"
@@ -259,23 +269,3 @@ def clustered(ledger: Path, duplicates: Path) -> list[Clustered]:
     )
     rows = [Clustered(r["lang"], r["n"], r["exact"], r["near"]) for r in table.collect(frame).to_pylist()]
     return sorted(rows, key=lambda c: (-c.clustered, c.lang))
-
-
-def shared(ledger: Path, duplicates: Path) -> dict[tuple[str, str], int]:
-    """Count the documents of each source that have a duplicate in each other source: (source, other) → documents."""
-    members = (
-        table.scan(parts(ledger), ["id", "source"])
-        .join(table.scan(parts(duplicates), ["id", "cluster", "cluster_size"]), on="id")
-        .where(col("cluster_size") > lit(1))
-        .groupby("cluster", "source")
-        .agg(col("id").count().alias("n"))
-        .collect()
-    )
-    others = members.select(col("cluster"), col("source").alias("other"))
-    pairs = (
-        members.join(others, on="cluster")
-        .where(col("source") != col("other"))
-        .groupby("source", "other")
-        .agg(col("n").sum().alias("documents"))
-    )
-    return {(r["source"], r["other"]): r["documents"] for r in table.collect(pairs).to_pylist()}

@@ -40,6 +40,8 @@ _CONTENTS = {
     "borderline": "Borderline documents",
     "language": "Language",
     "duplicates": "Duplicates",
+    "repeats": "Repeated lines",
+    "contamination": "Evaluation items",
     "quality": "Quality",
     "mixture": "Mixture",
     "quarantine": "Quarantine",
@@ -65,6 +67,9 @@ class ReportInputs:
         mixture: ``mixture.json``.
         audit: ``audit.json`` of the rater.
         quarantine: folder of the quarantine.
+        agreement: folder of the tables of agreement between sources.
+        boilerplate: folder of the repeated lines.
+        contamination: folder of the evaluation items that were found.
     """
 
     name: str
@@ -77,6 +82,9 @@ class ReportInputs:
     mixture: Path | None = None
     audit: Path | None = None
     quarantine: Path | None = None
+    agreement: Path | None = None
+    boilerplate: Path | None = None
+    contamination: Path | None = None
 
 
 def make(output: Output, inputs: ReportInputs) -> Counts:
@@ -131,6 +139,9 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         context["plots"]["mixture"] = plots.intervals(**evidence.mixture_points(context["mixture"], names))
     if audit is not None and audit["mean"] is not None:
         context["plots"]["audit"] = plots.intervals(**evidence.audit_points(audit, names))
+    context["agreement"] = evidence.agreement(inputs.agreement)
+    context["boilerplate"] = evidence.boilerplate(inputs.boilerplate)
+    context["contamination"] = evidence.contamination(inputs.contamination)
     context["quarantine"] = evidence.quarantine(inputs.quarantine)
     context["figures"] = _figures(context)
     return context
@@ -201,7 +212,6 @@ def _signals(inputs: ReportInputs, names: Mapping[str, str], drawn: dict[str, pl
             "members": sum(size * n for size, n in sizes),
             "largest": max((size for size, _ in sizes), default=0),
             "rows": figures.clustered(inputs.ledger, folder),
-            "shared": figures.shared(inputs.ledger, folder),
         }
     return context
 
