@@ -25,7 +25,9 @@ def main(rows: Path, folder: Path) -> None:
     for task, each in json.loads(rows.read_text("utf-8")).items():
         details = []
         for number, row in enumerate(each):
-            doc = Doc(query=row["query"], choices=row["choices"], gold_index=row["gold"], task_name=task, id=str(number))
+            doc = Doc(
+                query=row["query"], choices=row["choices"], gold_index=row["gold"], task_name=task, id=str(number)
+            )
             doc.specific = {"id": row["id"]}
             response = ModelResponse(input=row["query"], text=row["text"], logprobs=row["logprobs"])
             details.append(DetailsLogger.Detail(doc, response, {"acc": row["acc"]}))
