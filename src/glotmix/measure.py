@@ -174,7 +174,7 @@ def quality(work: Work) -> list[Step]:
     head = Head(kind=section.head, normalise=section.normalise, seeds=section.seeds)
 
     def train(output: Output) -> Counts:
-        return rater.make(output, work.anchors, heuristics.measure, head, work.recipe.seed)
+        return rater.make(output, work.anchors, heuristics.measure, head, work.recipe.seed, section.audits)
 
     def apply(output: Output) -> Counts:
         measured, corpus = work.at("signals/heuristics"), work.corpus

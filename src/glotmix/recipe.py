@@ -105,8 +105,9 @@ class QualitySection(Section):
         ("builtin",), description="files of labelled documents (text, lang, label); 'builtin' is the set that ships"
     )
     head: Kind = Field("both", description="logistic regression, gradient boosting, or the mean of both")
-    normalise: Normalise = Field("normal", description="how a feature is held against its own language")
+    normalise: Normalise = Field("shared", description="how a feature is held against its own language")
     seeds: int = Field(3, ge=1, description="boosters trained and averaged")
+    audits: int = Field(3, ge=1, description="raters with other seeds that the audit trains per held-out language")
 
 
 class SelectSection(Section):
