@@ -8,6 +8,8 @@ in the true world over that of the true optimum, in percent of the optimum's red
 Worlds: in `linear` ones transfer is what the law `effective_data` can express; in `decaying` ones it fades as the
 target's own share grows, in the form of `fading_transfer`; in `saturating` ones a donor's first tokens give most,
 which no law here can express. `symmetric`: neighbours help each other; `donor`: the largest language helps all.
+
+`coverage`: how often the true shares, and the true gain over UniMax, lie in the intervals of the bootstrap.
 """
 
 import multiprocessing
@@ -25,12 +27,13 @@ from benchmarks.harness import Row
 from glotmix.mix import baselines
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.design import dirichlet
-from glotmix.mix.fit import DEFAULT_LAWS, fit, score
+from glotmix.mix.fit import DEFAULT_LAWS, choose, fit, score
 from glotmix.mix.laws import LAWS
 from glotmix.mix.limits import Limits, box
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, solve
+from glotmix.mix.uncertainty import bootstrap
 
 NAME = "recovery"
 KINDS = tuple(f"{form}_{shape}" for form in ("linear", "decaying", "saturating") for shape in ("symmetric", "donor"))
@@ -151,16 +154,54 @@ def work(task: tuple[World, int]) -> Answer:
     return Answer(world, k, excess, dict(Counter(laws)))
 
 
+def covered(world: World) -> tuple[World, list[float], list[float]]:
+    """Whether the true optimum's shares, and the true gain over UniMax, lie in the 95 % intervals (1 or 0 each)."""
+    with threadpool_limits(1):
+        truth, runs = world.goal(world.laws()), world.runs(4 * world.m)
+        best = solve(truth, starts=8).shares
+        choices = [choose(runs, target, ("effective_data",)) for target in runs.targets]
+        goal = world.goal([choice.fitted for choice in choices])
+        found = solve(goal)
+        unimax = baselines.unimax(world.languages(), truth.within)
+        interval = bootstrap(goal, found, runs, choices, {"unimax": unimax}, draws=50)
+        mine, theirs = truth.score(truth.losses(np.array([found.shares, unimax])))
+        inside = (interval.low - 1e-4 <= best) & (best <= interval.high + 1e-4)
+        gain = interval.gains[0]
+    return world, [float(i) for i in inside], [float(gain.low <= theirs - mine <= gain.high)]
+
+
+def coverage(answers: list[tuple[World, list[float], list[float]]]) -> Iterable[Row]:
+    for name in sorted({world.name for world, _, _ in answers}):
+        mine = [a for a in answers if a[0].name == name]
+        for what, at in (("shares", 1), ("gain_over_unimax", 2)):
+            values = [100 * value for a in mine for value in a[at]]
+            yield Row(
+                NAME,
+                f"coverage.{what}.{name}.effective_data.n4m",
+                float(np.mean(values)),
+                None,
+                None,
+                len(values),
+                "% of true values inside the 95 % interval",
+                {"worlds": len(mine), "bootstrap": 50, "noise": NOISE},
+            )
+
+
 def run(small: bool) -> Iterable[Row]:
     if small:
         tasks = [(World(kind, 8, 0), 4) for kind in ("linear_donor", "decaying_symmetric")]
+        asked = [World("linear_donor", 8, 0)]
     else:
         tasks = [(World(kind, 32, 0), 4) for kind in ("decaying_symmetric", "saturating_donor")]
         tasks += [(World(kind, 16, seed), 4) for kind in KINDS for seed in range(2)]
         tasks += [(World(kind, 8, seed), k) for kind in KINDS for k in (8, 4, 2) for seed in range(3)]
+        asked = [
+            World(kind, 8, seed) for kind in KINDS if "linear" in kind or "saturating" in kind for seed in range(8)
+        ]
     cores = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("forkserver")) as pool:
         answers = list(pool.map(work, tasks))
+        inside = list(pool.map(covered, asked))
     for name, k in sorted({(a.world.name, a.k) for a in answers}):
         mine = [a for a in answers if (a.world.name, a.k) == (name, k)]
         chosen = sum((Counter(a.chosen) for a in mine), Counter())
@@ -185,6 +226,7 @@ def run(small: bool) -> Iterable[Row]:
                 "% of the optimum's reducible loss",
                 settings,
             )
+    yield from coverage(inside)
 
 
 if __name__ == "__main__":
