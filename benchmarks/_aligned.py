@@ -11,6 +11,8 @@ from benchmarks import harness
 
 LM_EVAL = ("-c", "constraints.txt", "lm-eval[hf]==0.4.13", "tokenizers>=0.21")
 """Of the environment that runs lm-eval: see `harness.peer`."""
+LIGHTEVAL = ("-c", "constraints.txt", "lighteval==0.13.0")
+"""Of the environment whose classes write lighteval's details."""
 
 
 def xcopa(path: Path, items: int | None = None) -> None:

@@ -18,7 +18,7 @@ def law(rng: np.random.Generator) -> Array:
     """Draw a joint law: (gold, answer in each language), options in each of the 1 + L axes.
 
     A latent answer is the right one with some skill, else drawn from what the model is fond of; a language keeps it
-    with some loyalty, else draws from a fondness of its own. Skill, loyalty and how one-sided fondness is differ by world.
+    with some loyalty, else draws from a fondness of its own. Skill, loyalty and fondness differ by world.
     """
     gold = rng.dirichlet(np.full(OPTIONS, 20.0))
     skill = rng.uniform(0.0, 0.8)
