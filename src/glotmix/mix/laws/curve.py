@@ -77,14 +77,22 @@ def fit_curve(formula: Formula, search: Search, shares: Array, losses: Array, ne
         near: a former fit of this formula; if given, it is the only start.
     """
     log_losses = np.log(losses)
+    last: tuple[Array, Array] | None = None
+
+    def value(theta: Array) -> Array:
+        # The Jacobian is asked for where the residuals were just computed: the value is computed once.
+        nonlocal last
+        if last is None or last[0] is not theta:
+            last = theta, formula.value(theta, shares)
+        return last[1]
 
     def residuals(theta: Array) -> Array:
-        miss = (np.log(formula.value(theta, shares)) - log_losses) / search.delta
+        miss = (np.log(value(theta)) - log_losses) / search.delta
         return np.concatenate([miss, search.pull @ theta - search.rest])
 
     def jacobian(theta: Array) -> Array:
-        slope = formula.by_theta(theta, shares) / formula.value(theta, shares)[:, None] / search.delta
-        return np.vstack([slope, search.pull])
+        slope = formula.by_theta(theta, shares) / (search.delta * value(theta))[:, None]
+        return np.concatenate([slope, search.pull])
 
     starts = near.theta[None, :] if isinstance(near, Curve) else search.starts
     margin = 1e-9 * (1 + np.abs(search.high - search.low))

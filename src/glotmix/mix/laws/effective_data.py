@@ -69,7 +69,7 @@ class Formula:
     def transfer(self, theta: Array, m: int) -> Array:
         """Every τ_j in the order of the domains, 1 for the target's own, shape (m,)."""
         tau = np.exp(theta[4:])
-        return tau if self.own is None else np.insert(tau, self.own, 1.0)
+        return tau if self.own is None else np.concatenate([tau[: self.own], [1.0], tau[self.own :]])
 
     def dose(self, theta: Array, shares: Array) -> Array:
         """Effective share of the target's own data, shape (k,)."""
@@ -85,10 +85,17 @@ class Formula:
         """See `curve.Formula`."""
         dose, beta = self.dose(theta, shares), np.exp(theta[2])
         reducible = np.exp(theta[1]) * dose**-beta
-        others = shares if self.own is None else np.delete(shares, self.own, axis=1)
-        by_tau = (-beta * reducible / dose)[:, None] * others * np.exp(theta[4:])
-        by_level = np.zeros_like(dose)
-        return np.column_stack([np.ones_like(dose), reducible, -beta * np.log(dose) * reducible, by_level, by_tau])
+        by = np.zeros((len(shares), len(theta)))
+        by[:, 0] = 1.0
+        by[:, 1] = reducible
+        by[:, 2] = -beta * np.log(dose) * reducible
+        others = by[:, 4:]
+        if self.own is None:
+            others[:] = shares
+        else:
+            others[:, : self.own], others[:, self.own :] = shares[:, : self.own], shares[:, self.own + 1 :]
+        others *= (-beta * reducible / dose)[:, None] * np.exp(theta[4:])
+        return by
 
     def by_shares(self, theta: Array, shares: Array) -> Array:
         """See `curve.Formula`."""
