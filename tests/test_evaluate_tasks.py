@@ -52,6 +52,12 @@ def test_docstrings():
         assert result.failed == 0 and result.attempted > 0
 
 
+def test_the_examples_of_the_documentation_run(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    failed, tried = doctest.testfile(str(Path("docs/evaluate.md").resolve()), module_relative=False)
+    assert tried == 15 and not failed
+
+
 def test_every_mode_has_mubenchs_names_and_its_own_prompt(tmp_path, aligned):
     found = items.read(aligned)
     out = tmp_path / "tasks"

@@ -24,7 +24,6 @@ _SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<when>\d{4}-\d\d-\d\dT[\d:.\-]+)
 IDS = ("id", "_id", "idx", "item_id", "question_id", "sample_id", "qid", "uid", "key")
 _BLOCK = 1 << 24
 """Bytes that Arrow parses at once; a sample must fit into it."""
-_MOST_OPTIONS = 32
 
 
 @dataclass(frozen=True)
@@ -128,9 +127,14 @@ def _read(
     try:
         first = json.loads(head)
         generated = not isinstance(first["filtered_resps"][0], list)
-        found = _parse(sample.path, first, generated, _id_field(sample, first, ask))
+        identity, width = _id_field(sample, first, ask), len(first["arguments"])
+        found = _parse(sample.path, first, generated, identity, width)
     except (json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{sample.path} is no file of lm-eval's samples: {error!r} at its first line") from error
+    most = 0 if generated else pc.max(pc.list_value_length(found["filtered_resps"])).as_py()
+    if most > width:
+        # Some item has more options than the first one; each is a field to Arrow.
+        found = _parse(sample.path, first, generated, identity, most)
     task, lang = named
     lines = pa.array(np.arange(len(found), dtype=np.int32))
     found = found.append_column("line", lines)
@@ -172,7 +176,7 @@ def _id_field(sample: Samples, first: Mapping[str, Any], ask: Ask) -> str:
     )
 
 
-def _parse(path: Path, first: Mapping[str, Any], generated: bool, identity: str) -> pa.Table:
+def _parse(path: Path, first: Mapping[str, Any], generated: bool, identity: str, width: int) -> pa.Table:
     """Parse the fields that are needed, with the types that the first line shows."""
     fields: list[pa.Field] = [pa.field("target", pa.infer_type([first["target"]]))]
     fields.append(pa.field("filtered_resps", pa.list_(pa.string() if generated else pa.list_(pa.string()))))
@@ -189,7 +193,7 @@ def _parse(path: Path, first: Mapping[str, Any], generated: bool, identity: str)
         fields.append(pa.field("arguments", asked))
     elif isinstance(first["arguments"], dict):
         one = pa.struct([pa.field("arg_1", pa.string())])
-        fields.append(pa.field("arguments", pa.struct([pa.field(f"gen_args_{i}", one) for i in range(_MOST_OPTIONS)])))
+        fields.append(pa.field("arguments", pa.struct([pa.field(f"gen_args_{i}", one) for i in range(width)])))
     else:
         fields.append(pa.field("arguments", pa.list_(pa.list_(pa.string()))))
     how = pj.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
@@ -272,8 +276,6 @@ def _continuations(arguments: pa.Array, counts: npt.NDArray[np.int64], delimiter
         texts = flat.take(pa.array(_ranges(np.cumsum(sizes) - sizes, counts)))
     else:
         width = int(counts.max())
-        if width > _MOST_OPTIONS:
-            return None
         columns = [pc.struct_field(arguments, [i, 0]) for i in range(width)]
         order = np.arange(len(arguments) * width).reshape(width, -1).T
         there = np.arange(width)[None, :] < counts[:, None]
