@@ -4,6 +4,7 @@ A full run leaves its rows in benchmarks/results/NAME.json (to be committed), a 
 """
 
 import argparse
+import ast
 import os
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def section(path: Path) -> str:
     if len(rows) > 30:
         opening, closing = f"<details><summary>{len(rows)} rows</summary>\n\n", "\n</details>\n"
     return (
-        f"### {path.stem}\n\nCommit {commit}, {told['measured']}, {told['cores']} cores "
+        f"### {path.stem}\n\n{purpose(path.stem)}\n\nCommit {commit}, {told['measured']}, {told['cores']} cores "
         f"({told['processor']}), {told['memory_gb']} GB, Python {told['python']}.\n\n{opening}"
         "| metric | value | 95 % interval | n | unit |\n|---|---:|---:|---:|---|\n"
         + "".join(
@@ -46,6 +47,12 @@ def section(path: Path) -> str:
         )
         + closing
     )
+
+
+def purpose(name: str) -> str:
+    """Return the first paragraph of a benchmark's own description."""
+    source = (Path(__file__).resolve().parent / f"{name}.py").read_text("utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").split("\n\n")[0]
 
 
 def rendered(readme: str) -> str:
