@@ -47,7 +47,7 @@ def start(runner: Literal["local", "ray"] = "local", workers: int | None = None)
         raise RequestError(f"{workers} workers were asked for; this machine has {cores} cores", f"1 to {cores} workers")
     wanted = (runner, workers)
     if _STARTED:
-        if _STARTED != [wanted]:
+        if [wanted] != _STARTED:
             raise RequestError(f"the engine already runs as {_STARTED[0]}, and {wanted} was asked for")
         return
     import daft
@@ -58,6 +58,10 @@ def start(runner: Literal["local", "ray"] = "local", workers: int | None = None)
         except ImportError as error:
             raise MissingExtraError("engine.runner: ray", "ray") from error
         daft.set_runner_ray(noop_if_initialized=True)
+    elif workers is None:
+        # A query that ran before this call has set the engine up already, in this same way.
+        os.environ["DAFT_RUNNER"] = "native"
+        daft.get_or_create_runner()
     else:
         daft.set_runner_native(num_threads=workers)
     if workers is not None:
