@@ -158,6 +158,51 @@ def test_the_story_of_a_document(done):
         story.tell(made.folder, dropped["id"] + "x")
 
 
+def test_what_is_found_on_request_stands_in_the_ledger(done, tmp_path):
+    made, _ = done
+    texts = {r["id"]: r["text"] for r in rows(made.folder / "corpus")}
+    ledger = [r for r in rows(made.folder / "ledger") if r["kept"]]
+    held = next(r["id"] for r in ledger if r["source"] == "tico19" and r["chars"] > 300)
+    line = {"question": texts[held][40:260]}
+    (tmp_path / "items.jsonl").write_text(json.dumps(line, ensure_ascii=False) + "\n", "utf-8")
+    sets = f"[{{name: leaked, path: {tmp_path}/items.jsonl, columns: [question]}}]"
+    asked = job(
+        tmp_path / "out",
+        "quality=null",
+        "select.rehydrate=3",
+        "signals.boilerplate.remove=true",
+        f"signals.contamination.sets={sets}",
+        f"signals.earlier.signatures={{before: {made.folder}/signals/signatures}}",
+        "settings.source={tldr: {heuristics: null}}",
+    )
+    asked.run("ledger")
+    told = {r["id"]: r for r in rows(asked.folder / "ledger") if r["id"]}
+    assert told[held]["rule"] == "contamination"
+    rules = {rule for r in told.values() for rule in r["failed"]}
+    assert "earlier" in rules
+    # Everything stands in the earlier corpus, but for what changed when repeated lines were taken out.
+    assert sum("earlier" in r["failed"] for r in told.values()) > 0.95 * len(told)
+    assert not any(
+        rule.startswith("heuristics.") for r in told.values() if r["source"] == "tldr" for rule in r["failed"]
+    )
+    assert any(rule.startswith("heuristics.") for rule in rules)
+    assert record.read(asked.folder / "clean").counts["lines"] > 0
+    story_of = story.tell(asked.folder, held)
+    assert story_of["signals"]["contamination"] == {"items": 1}
+
+
+def test_agreement_is_a_rule_where_a_language_asks_for_it(done, tmp_path):
+    made, _ = done
+    shutil.copytree(made.folder, tmp_path / "out")
+    asked = job(tmp_path / "out", "settings.language={deu_Latn: {agreement: {sources: 2}}}")
+    summary = asked.run("ledger")
+    german = [r for r in rows(asked.folder / "ledger") if r["lang"] == "deu_Latn"]
+    sources = {r["id"]: r["sources"] for r in rows(asked.folder / "signals" / "duplicates")}
+    assert {r["rule"] for r in german} >= {"agreement"}
+    assert all(sources[r["id"]] >= 2 for r in german if r["kept"])
+    assert any("agreement of 2 sources" in w for w in summary["warnings"])
+
+
 def test_steps_are_named_and_a_wrong_one_is_refused(done):
     made, _ = done
     assert made.upto("signals")[0].name == "corpus"

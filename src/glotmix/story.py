@@ -25,17 +25,18 @@ def tell(folder: Path, identity: str) -> dict[str, Any]:
         RequestError: if no document has that id, with the ids that look like it.
     """
     record.require(folder / "ledger", "run RECIPE")
-    row = _find(folder / "ledger", identity)
+    row = _find(_parts(folder / "ledger"), identity)
     if row is None:
-        ids = table.read(table.shards(folder / "ledger"), ["id"])["id"].to_pylist()
+        ids = table.read(_parts(folder / "ledger"), ["id"])["id"].to_pylist()
         raise RequestError(f"no document has the id {identity!r}{did_you_mean(identity, ids)}")
     signals: dict[str, dict[str, Any]] = {}
     for signal in sorted(p for p in (folder / "signals").iterdir() if not p.name.startswith(".")):
         # Signatures are hashes: they say nothing to a reader.
-        found = None if signal.name == "signatures" else _find(signal, identity)
+        found = None if signal.name == "signatures" else _find(_parts(signal), identity)
         if found is not None:
             signals[signal.name] = {k: v for k, v in found.items() if k != "id"}
-    document = _find(folder / "corpus" / row["lang"], identity) or {}
+    clean = folder / "clean" / "documents"
+    document = _find(table.shards((clean if clean.is_dir() else folder / "corpus") / row["lang"]), identity) or {}
     twins = _twins(folder / "signals" / "duplicates", signals.get("duplicates", {}).get("cluster"))
     return row | {
         "signals": signals,
@@ -44,8 +45,13 @@ def tell(folder: Path, identity: str) -> dict[str, Any]:
     }
 
 
-def _find(folder: Path, identity: str) -> dict[str, Any] | None:
-    for path in table.shards(folder):
+def _parts(folder: Path) -> list[Path]:
+    """Return the parts that hold a row per document; a signal may have other tables beside them."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def _find(files: list[Path], identity: str) -> dict[str, Any] | None:
+    for path in files:
         # Only the ids are read until the document is found.
         ids = pq.read_table(path, columns=["id"], partitioning=None)["id"]
         at = pc.index(ids, pa.scalar(identity, ids.type)).as_py()
@@ -58,6 +64,6 @@ def _find(folder: Path, identity: str) -> dict[str, Any] | None:
 def _twins(folder: Path, cluster: str | None) -> list[str]:
     if cluster is None:
         return []
-    found = table.read(table.shards(folder), ["id", "cluster"])
+    found = table.read(_parts(folder), ["id", "cluster"])
     twins: list[str] = found.filter(pc.equal(found["cluster"], cluster))["id"].to_pylist()
     return twins
