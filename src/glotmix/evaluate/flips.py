@@ -18,6 +18,7 @@ class Flip:
         right: the languages that answer it rightly.
         wrong: by each wrong answer, the languages that give it; None is an answer that could not be read.
         prompt: what was asked in the language named beside it, where the log can be read again.
+        choices: the choices in that language; none for generated answers.
         prompt_lang: that language.
     """
 
@@ -27,6 +28,7 @@ class Flip:
     right: tuple[str, ...]
     wrong: tuple[tuple[int | str | None, tuple[str, ...]], ...]
     prompt: str | None
+    choices: tuple[str, ...]
     prompt_lang: str
 
 
@@ -67,7 +69,7 @@ def flips(grid: Grid, answers: Answers, limit: int, shown_in: str | None = None)
     texts = prompts(answers, [int(whole[r]) for r in grid.rows[chosen, lang]])
     task = answers.table.take(whole)
     told = []
-    for place, text in zip(chosen, texts, strict=True):
+    for place, asked in zip(chosen, texts, strict=True):
         row = task.take(grid.rows[place]).select(["answer", "gold_answer"]).to_pylist()
         wrong: dict[int | str | None, list[str]] = {}
         right = []
@@ -81,8 +83,14 @@ def flips(grid: Grid, answers: Answers, limit: int, shown_in: str | None = None)
         gold = row[0]["gold_answer"] if grid.chance is None else int(grid.gold[place])
         told.append(
             Flip(
-                grid.task, grid.items[place], None if gold == MISSING else gold, tuple(right),
-                tuple((said, tuple(names)) for said, names in wrong.items()), text, grid.langs[lang],
+                task=grid.task,
+                item=grid.items[place],
+                gold=None if gold == MISSING else gold,
+                right=tuple(right),
+                wrong=tuple((said, tuple(names)) for said, names in wrong.items()),
+                prompt=None if asked is None else asked.text,
+                choices=() if asked is None else asked.choices,
+                prompt_lang=grid.langs[lang],
             )
-        )  # fmt: skip
+        )
     return told

@@ -18,7 +18,7 @@ import pyarrow.json as pj
 
 from glotmix.errors import DataError, RequestError
 from glotmix.evaluate import names, options
-from glotmix.evaluate.answers import SCHEMA, Answers, table
+from glotmix.evaluate.answers import Answers, table
 
 _SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<when>\d{4}-\d\d-\d\dT[\d:.\-]+)\.jsonl")
 IDS = ("id", "_id", "idx", "item_id", "question_id", "sample_id", "qid", "uid", "key")
@@ -49,6 +49,14 @@ class Samples:
     path: Path
     task: str
     when: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model was asked: the text, and the choices that were scored after it (none where it generated)."""
+
+    text: str
+    choices: tuple[str, ...]
 
 
 def find(paths: Sequence[Path]) -> list[Samples]:
@@ -316,23 +324,26 @@ def _gold(target: pa.Array, choices: pa.Array | None, counts: npt.NDArray[np.int
     return pc.if_else(pc.less(gold, pa.array(counts.astype(np.int32))), gold, None)
 
 
-def prompts(answers: Answers, rows: Sequence[int]) -> list[str | None]:
+def prompts(answers: Answers, rows: Sequence[int]) -> list[Prompt | None]:
     """Return what the model was asked in the given rows of the answers' table, read again from the log."""
     wanted: dict[int, dict[int, int]] = {}
     for place, row in enumerate(rows):
         file, line = (answers.table[name][row].as_py() for name in ("file", "line"))
         wanted.setdefault(file, {})[line] = place
-    texts: list[str | None] = [None] * len(rows)
+    texts: list[Prompt | None] = [None] * len(rows)
     for file, lines in wanted.items():
         if file is None or not answers.files[file].endswith(".jsonl"):
             continue
         with Path(answers.files[file]).open("rb") as stream:
             for number, line in enumerate(stream):
                 if number in lines:
-                    arguments = json.loads(line)["arguments"]
-                    first = arguments["gen_args_0"]["arg_0"] if isinstance(arguments, dict) else arguments[0][0]
-                    texts[lines[number]] = str(first)
+                    texts[lines[number]] = _prompt(json.loads(line).get("arguments"))
     return texts
 
 
-__all__ = ["SCHEMA", "Ask", "Samples", "find", "prompts", "read", "results"]
+def _prompt(arguments: Any) -> Prompt | None:
+    if not arguments:
+        return None  # a table of answers in JSON Lines
+    each = [list(a.values()) for a in arguments.values()] if isinstance(arguments, dict) else arguments
+    choices = tuple(str(a[1]).strip() for a in each if isinstance(a[1], str))
+    return Prompt(str(each[0][0]), choices)

@@ -91,7 +91,7 @@ def _task(
         series = list(dict.fromkeys(point["series"] for point in points))
         order = [names[lang] for lang in ranked]
         drawn[f"accuracy-{number}"] = plots.intervals(points, order, series, "accuracy", ".0%")
-    if pivot in langs:
+    if pivot is not None and pivot in langs:
         against = [pair for pair in task["pairs"] if pivot in (pair["a"], pair["b"])]
         drawn[f"pivot-{number}"] = plots.intervals(
             [
