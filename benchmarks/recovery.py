@@ -27,7 +27,7 @@ from benchmarks.harness import Row
 from glotmix.mix import baselines
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.design import dirichlet
-from glotmix.mix.fit import DEFAULT_LAWS, choose, fit, score
+from glotmix.mix.fit import choose, fit
 from glotmix.mix.laws import LAWS
 from glotmix.mix.limits import Limits, box
 from glotmix.mix.repeats import Repeats
@@ -128,7 +128,7 @@ class Answer:
     world: World
     k: int
     excess: dict[str, float]
-    chosen: dict[str, int]
+    taken: dict[str, Counter[str]]
 
 
 def work(task: tuple[World, int]) -> Answer:
@@ -140,10 +140,13 @@ def work(task: tuple[World, int]) -> Answer:
         reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
         runs = world.runs(k * world.m)
         fitted = {name: [fit(runs, t, law) for t in runs.targets] for name, law in LAWS.items()}
-        laws = [
-            min((score(runs, t, LAWS[name]) for name in DEFAULT_LAWS), key=lambda s: s.error).law for t in runs.targets
-        ]
-        fitted["chosen"] = [fitted[name][i] for i, name in enumerate(laws)]
+        choices = [choose(runs, target) for target in runs.targets]
+        taken = {
+            "chosen": [choice.law.name for choice in choices],
+            "least_error": [choice.scores[0].law for choice in choices],
+        }
+        for rule, names in taken.items():
+            fitted[rule] = [fitted[name][i] for i, name in enumerate(names)]
         within = truth.within
         mixtures = {
             "natural": baselines.natural(there, within),
@@ -151,7 +154,7 @@ def work(task: tuple[World, int]) -> Answer:
             "unimax": baselines.unimax(there, within),
         } | {name: solve(world.goal(mine)).shares for name, mine in fitted.items()}
         excess = {name: 100 * float(truth.value(r[None])[0] - best.value) / reducible for name, r in mixtures.items()}
-    return Answer(world, k, excess, dict(Counter(laws)))
+    return Answer(world, k, excess, {rule: Counter(names) for rule, names in taken.items()})
 
 
 def covered(world: World) -> tuple[World, list[float], list[float]]:
@@ -204,7 +207,6 @@ def run(small: bool) -> Iterable[Row]:
         inside = list(pool.map(covered, asked))
     for name, k in sorted({(a.world.name, a.k) for a in answers}):
         mine = [a for a in answers if (a.world.name, a.k) == (name, k)]
-        chosen = sum((Counter(a.chosen) for a in mine), Counter())
         for method in mine[0].excess:
             values = [a.excess[method] for a in mine]
             low, high = harness.interval(values)
@@ -214,8 +216,8 @@ def run(small: bool) -> Iterable[Row]:
                 "n": "worlds",
                 "design": "RegMix's Dirichlet around natural at temperature 2",
             }
-            if method == "chosen":
-                settings["laws_chosen"] = dict(chosen.most_common())
+            if method in mine[0].taken:
+                settings["laws_taken"] = dict(sum((a.taken[method] for a in mine), Counter()).most_common())
             yield Row(
                 NAME,
                 f"excess_loss.{name}.{method}.n{k}m",

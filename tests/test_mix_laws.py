@@ -218,6 +218,22 @@ def test_the_law_that_made_the_runs_is_chosen_and_its_score_is_of_unseen_mixture
     assert fit.score(noisy, "l1", law("lightgbm")).rank < 0.5
 
 
+def test_a_flexible_law_is_taken_only_where_it_is_better_beyond_chance():
+    laws, lowest, taken = ("ridge", "gp", "effective_data"), [], []
+    for seed in range(10):
+        runs, _ = world(n=24, noise=0.05, seed=seed)
+        choice = fit.choose(runs, "l1", laws)
+        lowest.append(choice.scores[0].law)
+        taken.append(choice.law.name)
+    # Noise makes a flexible law look best as often as not; most of that is chance, and is known to be.
+    assert lowest.count("effective_data") <= 5 and taken.count("effective_data") >= 7
+    assert all(t in (low, "effective_data") for t, low in zip(taken, lowest, strict=True))
+    # A loss that has its best share inside is beyond every formula here.
+    losses = 2 + 3 * (runs.shares[:, :1] - 0.3) ** 2 * np.ones(5)
+    humped = Runs(runs.names, runs.domains, runs.targets, runs.shares, losses)
+    assert fit.choose(humped, "l0", laws).law.name == "gp"
+
+
 def test_a_law_that_does_not_beat_the_mean_says_so():
     runs, _ = world(n=40)
     noise = Runs(runs.names, runs.domains, runs.targets, runs.shares, np.random.default_rng(3).uniform(2, 3, (40, 5)))

@@ -24,6 +24,7 @@ class Law(Protocol):
     Attributes:
         name: as it is written in recipes and results.
         needs_own: whether it only makes sense for a target that is a domain's own held-out text.
+        structured: whether it has a formula that says something beyond the runs: more data never harms, gains diminish.
     """
 
     @property
@@ -33,6 +34,10 @@ class Law(Protocol):
     @property
     def needs_own(self) -> bool:
         """Whether it only makes sense for a target that is held-out text of one of the domains."""
+
+    @property
+    def structured(self) -> bool:
+        """Whether its formula says something beyond the runs: more data never harms, gains diminish."""
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None

@@ -24,6 +24,7 @@ class BiMix:
     ridge: float = 0.1
     name: str = "bimix"
     needs_own: bool = False
+    structured: bool = True
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None

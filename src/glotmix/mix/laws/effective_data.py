@@ -28,6 +28,7 @@ class EffectiveData:
     transfer: float = 0.01
     name: str = "effective_data"
     needs_own: bool = False
+    structured: bool = True
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None

@@ -32,6 +32,7 @@ class FadingTransfer:
     fading: float = 0.01
     name: str = "fading_transfer"
     needs_own: bool = True
+    structured: bool = True
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None

@@ -27,6 +27,7 @@ class GaussianProcess:
     restarts: int = 1
     name: str = "gp"
     needs_own: bool = False
+    structured: bool = False
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None

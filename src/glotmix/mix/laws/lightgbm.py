@@ -26,6 +26,7 @@ class BoostedTrees:
     rate: float = 0.01
     name: str = "lightgbm"
     needs_own: bool = False
+    structured: bool = False
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None

@@ -26,6 +26,7 @@ class LogLinear:
     delta: float = 0.2
     name: str = "log_linear"
     needs_own: bool = False
+    structured: bool = True
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None

@@ -21,6 +21,7 @@ class OwnShare:
 
     name: str = "own_share"
     needs_own: bool = True
+    structured: bool = True
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None

@@ -22,6 +22,7 @@ class Ridge:
     alpha: float = 1.0
     name: str = "ridge"
     needs_own: bool = False
+    structured: bool = False
 
     def fit(
         self, shares: Array, losses: Array, own: int | None = None, seed: int = 0, near: Fitted | None = None
