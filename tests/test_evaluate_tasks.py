@@ -259,8 +259,14 @@ def test_texts_and_tokenizers_that_are_not_there(tmp_path, byte_level, monkeypat
         tokenizers.audit(pieces.load(byte_level), PARALLEL, "deu_Latn")
     table = tmp_path / "texts.csv"
     table.write_text("lang,id,text\nfr,1,Bonjour\nfr,1,Salut\n", "utf-8")
-    with pytest.raises(DataError, match="the key 1 comes twice in fra_Latn"):
+    with pytest.raises(DataError, match="the key 1 comes twice in fr"):
         texts.read(table)
+    table.write_text("lang,id,text\nen,1,Hello\nen-GB,1,Hullo\nth,1,สวัสดี\n", "utf-8")
+    with pytest.raises(RequestError, match="en and en-GB are both eng_Latn"):
+        texts.read(table)
+    assert texts.read(table, only=["en-GB", "tha"]) == {"eng_Latn": {"1": "Hullo"}, "tha_Thai": {"1": "สวัสดี"}}
+    with pytest.raises(RequestError, match="no text in deu_Latn"):
+        texts.read(table, only=["de"])
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
     with pytest.raises(MissingExtraError, match="train"):
         pieces.load(byte_level)

@@ -199,7 +199,7 @@ def tokenizers(
     from glotmix.evaluate.tokenizers import audit
 
     loaded = [pieces.load(path) for path in tokenizer]
-    parallel = read(texts, key, _codes(only))
+    parallel = read(texts, key, only)
     found = [audit(each, parallel, _code(reference) or reference, draws, seed) for each in loaded]
     if page is not None:
         from glotmix.report import evaluation

@@ -104,8 +104,8 @@ def show_fidelity(found: Fidelity) -> None:
 
 
 def show_audit(found: Audit) -> None:
-    """Print what each language pays, the dearest first; the page and the JSON have more."""
-    columns = ("premium", "bytes/token", "tokens/word", "pieces used", "cut letters", "unknown")
+    """Print what each language pays, the dearest first; ``cut`` are tokens that are less than a character."""
+    columns = ("premium", "bytes/token", "tokens/word", "pieces", "cut", "unknown")
     title = f"{found.tokenizer}: {found.size:,} pieces, against {found.reference}"
     table = _table("language", *columns, title=title)
     for each in sorted(found.languages, key=lambda o: (-(o.premium.value or 0) if o.premium else 0, o.lang)):
