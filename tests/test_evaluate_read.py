@@ -316,7 +316,7 @@ def test_lightevals_own_id_is_a_position_and_used_only_if_asked_for(tmp_path):
 
 def test_a_plain_table_of_options_and_one_of_answers(tmp_path):
     long = [
-        {"item": i, "language": lang, "choice": c, "logprob": -abs(c - i % 3) - 1.0, "text": "é" * (c + 1), "gold": 1}
+        {"item": i, "language": lang, "choice": c, "logprob": -abs(c - i % 3) - 1.0, "text": "é" * (3 - c), "gold": 1}
         for lang in ("fr", "th")
         for i in range(6)
         for c in range(3)
@@ -327,7 +327,7 @@ def test_a_plain_table_of_options_and_one_of_answers(tmp_path):
     assert grid.task == "quiz" and grid.langs == ("fra_Latn", "tha_Thai")
     assert grid.choice.tolist() == [[i % 3] * 2 for i in range(6)]
     chars = {(r["lang"], r["item"]): r["chars"] for r in found.table.to_pylist()}
-    expected = [max(range(3), key=lambda c: (-abs(c - i % 3) - 1.0) / (c + 1)) for i in range(6)]
+    expected = [max(range(3), key=lambda c: (-abs(c - i % 3) - 1.0) / (3 - c)) for i in range(6)]
     assert [chars["fra_Latn", str(i)] for i in range(6)] == expected
     short = "qid,lang,choice,gold\n" + "".join(f"{i},{lang},{i % 3},1\n" for lang in ("fr", "th") for i in range(6))
     (tmp_path / "short.csv").write_text(short, "utf-8")

@@ -1,5 +1,6 @@
 """What `glotmix eval` prints on a terminal."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -71,32 +72,32 @@ def _mean(table: Table, name: str, of: Summary) -> None:
 
 
 def show_comparison(found: Comparison) -> None:
-    """Print the differences of two models."""
-    table = _table("task", "of", found.first, found.second, "difference", "p")
+    """Print the differences of two models, task by task, then the means over tasks."""
+    console = _console()
+    console.print(Text(f"first: {found.first}\nsecond: {found.second}"))
     for task in found.tasks:
-        rows = {f"accuracy {lang}": d for lang, d in task.accuracy.items()} | {
-            f"mean {n}": d for n, d in task.all.items()
-        }
-        for name, each in rows.items():
-            _difference(table, task.task, name, each)
+        rows = {f"accuracy {lang}": d for lang, d in task.accuracy.items()}
+        rows |= {f"mean {name}": d for name, d in task.all.items()}
+        console.print(_differences(f"{task.task}: {task.items:,} items", rows))
     if len(found.tasks) > 1:
-        for name, each in found.mean.items():
-            _difference(table, "mean over tasks", name, each)
-    _console().print(table)
+        console.print(_differences("mean over tasks", found.mean))
 
 
-def _difference(table: Table, task: str, name: str, each: Difference) -> None:
-    ends = ("–" if v is None else f"{v:.3f}" for v in (each.first, each.second))
-    table.add_row(task, name, *ends, told(each.difference, "+"), "–" if each.p is None else f"{each.p:.3f}")
+def _differences(title: str, rows: Mapping[str, Difference]) -> Table:
+    table = _table("of", "first", "second", "second - first", "p", title=title)
+    for name, each in rows.items():
+        ends = ("–" if v is None else f"{v:.3f}" for v in (each.first, each.second))
+        table.add_row(name, *ends, told(each.difference, "+"), "–" if each.p is None else f"{each.p:.3f}")
+    return table
 
 
 def show_fidelity(found: Fidelity) -> None:
     """Print how faithful each language's answers are, and what the others are in."""
-    columns = ("answers", "no language", "faithful", "in English", "right if faithful", "right if not", "most are in")
-    table = _table("question in", *columns)
+    columns = ("answers", "none", "faithful", "right if so", "if not", "most are in")
+    table = _table("asked in", *columns)
     for each in found.languages:
-        most = ", ".join(f"{code} {n}" for code, n in list(each.confusion.items())[:3])
-        shares = (told(f).split(" ")[0] for f in (each.english, each.accuracy_faithful, each.accuracy_other))
+        most = ", ".join(f"{code} {n}" for code, n in list(each.confusion.items())[:1])
+        shares = (told(f).split(" ")[0] for f in (each.accuracy_faithful, each.accuracy_other))
         counts = (f"{each.answers:,}", f"{each.unidentified:,}")
         table.add_row(each.lang, *counts, told(each.faithful), *shares, most)
     _console().print(table)
