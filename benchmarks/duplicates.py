@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from benchmarks import _corpus, _pairs, harness, pipeline
+from benchmarks import _corpus, _meaning, _pairs, harness, pipeline
 from benchmarks.harness import Row
 from glotmix import record, table
 from glotmix.native import folding, link, shingles
@@ -53,6 +53,7 @@ def run(small: bool) -> Iterable[Row]:
     """Yield all rows."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     yield from speed(small)
+    yield from meaning(small)
     yield from recall(small)
     yield from whole(small)
     yield from invariance(small)
@@ -157,6 +158,21 @@ def _peer(tool: str, texts: Path) -> dict:
     told["versions"] = {p: v for p, v in harness.installed(python).items() if p == tool}
     out.unlink()
     return told
+
+
+# ------------------------------------------------------------------------------------------------- similarity
+
+
+def meaning(small: bool) -> Iterator[Row]:
+    """The similarity that one edit of the same news leaves, in every script; letters by which shingles are made."""
+    for script, letters, ours, words in _meaning.same_edit(CONFIG.shingle, 12 if small else 1):
+        n = len(ours)
+        told = {"sentences_of_a_document": _meaning.BLOCK, "exchanged": 1, "n": "languages", "lowest": min(ours)}
+        low, high = harness.interval(ours)
+        yield Row(NAME, f"same_edit.similarity.{script}", float(np.mean(ours)), low, high, n, "Jaccard", told)
+        low, high = harness.interval(words)
+        yield Row(NAME, f"same_edit.similarity_of_words.{script}", float(np.mean(words)), low, high, n, "Jaccard", told)
+        yield Row(NAME, f"letters_to_english.{script}", float(np.median(letters)), n=n, unit="ratio")
 
 
 # ------------------------------------------------------------------------------------------ recall and precision
