@@ -271,6 +271,10 @@ def test_two_models_are_compared_on_the_items_of_both():
         assert [each.first, each.second] == pytest.approx(expected)
         assert each.difference.value == pytest.approx(expected[1] - expected[0])
         assert each.difference.low > 0 and each.p == pytest.approx(1 / 300)
+    gains = [each.difference.value for each in task.accuracy.values()]
+    assert task.all["accuracy"].difference.value == pytest.approx(np.mean(gains)) and task.all["accuracy"].p < 0.01
+    own = [scores.score(made([r for r in rows if r["item"] != "é7"])).tasks[0].all for rows in (one, two)]
+    assert [task.all["kappa"].first, task.all["kappa"].second] == pytest.approx([each.kappa.value for each in own])
     same = compare.compare(made(one, "a"), made(one, "b"), draws=100)
     assert same.mean["kappa"].difference == consistency.Figure(0.0, 0.0, 0.0) and same.mean["kappa"].p == 1
 

@@ -84,8 +84,9 @@ def languages(measured: Measured, answers: Answers, pivot: str | None = None) ->
             gaps = [*figures(point.right[at] - point.right, draws.right[:, at : at + 1] - draws.right)]
             gaps[at] = None
     most = _largest(grid.gold)
-    ways = {score: _right(measured, answers, score) for score in ("raw", "chars", "bytes")}
-    logged = {name: _logged(measured, answers.table, name) for name in ("logged", "logged_norm")}
+    rows = answers.table.filter(pc.equal(answers.table["task"], grid.task))
+    ways = {score: _right(measured, rows, score) for score in ("raw", "chars", "bytes")}
+    logged = {name: _logged(measured, rows, name) for name in ("logged", "logged_norm")}
     told = []
     for i, lang in enumerate(grid.langs):
         code, share = _commonest(grid.choice[:, i])
@@ -98,7 +99,7 @@ def languages(measured: Measured, answers: Answers, pivot: str | None = None) ->
                 above_random=random[i],
                 above_empirical=empirical[i],
                 gap=gaps[i],
-                majority=_name(measured, answers, i, code),
+                majority=_name(measured, rows, i, code),
                 majority_share=share,
                 one_sided=one_sided,
                 degenerate=one_sided is not None and one_sided > ONE_SIDED,
@@ -125,34 +126,29 @@ def _largest(gold: np.ndarray[tuple[int], np.dtype[np.int32]]) -> float | None:
     return None if (gold == MISSING).any() else _commonest(gold)[1]
 
 
-def _name(measured: Measured, answers: Answers, lang: int, code: int | None) -> int | str | None:
+def _name(measured: Measured, rows: pa.Table, lang: int, code: int | None) -> int | str | None:
     """Return the commonest answer as a reader knows it."""
     grid = measured.grid
     if code is None or grid.chance is not None:
         return code
     at = int(np.argmax(grid.choice[:, lang] == code))
-    return str(_of_task(measured, answers.table)["answer"][int(grid.rows[at, lang])].as_py())
+    return str(rows["answer"][int(grid.rows[at, lang])].as_py())
 
 
-def _of_task(measured: Measured, whole: pa.Table) -> pa.Table:
-    return whole.filter(pc.equal(whole["task"], measured.grid.task))
-
-
-def _right(measured: Measured, answers: Answers, score: str) -> list[Figure | None]:
+def _right(measured: Measured, rows: pa.Table, score: str) -> list[Figure | None]:
     grid = measured.grid
     none: list[Figure | None] = [None] * len(grid.langs)
-    column = _of_task(measured, answers.table)[score]
+    column = rows[score]
     if grid.chance is None or not grid.judged or (grid.gold == MISSING).any() or column.null_count == len(column):
         return none
     chosen = pc.fill_null(column, MISSING).to_numpy()[grid.rows]
     return [*shares((chosen == grid.gold[:, None]).sum(axis=0), len(grid.items))]
 
 
-def _logged(measured: Measured, whole: pa.Table, name: str) -> dict[str, float | None]:
-    of_task = _of_task(measured, whole)
+def _logged(measured: Measured, rows: pa.Table, name: str) -> dict[str, float | None]:
     told: dict[str, float | None] = {}
     for lang in measured.grid.langs:
-        values = of_task[name].filter(pc.equal(of_task["lang"], lang))
+        values = rows[name].filter(pc.equal(rows["lang"], lang))
         # Summed as lm-eval does it, so that its own figure comes out to the last digit.
         told[lang] = sum(values.to_pylist()) / len(values) if len(values) and not values.null_count else None
     return told
