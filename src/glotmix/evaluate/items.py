@@ -70,7 +70,8 @@ def read(path: Path) -> Aligned:
         files = sorted(p for p in path.iterdir() if p.suffix in (".parquet", ".jsonl", ".csv"))
         for file in files:
             language.parse(file.stem)
-            _add(of_language, file, load(file).add_column(0, "lang", [[file.stem] * load(file).num_rows]))
+            table = load(file)
+            _add(of_language, file, table.add_column(0, "lang", [[file.stem] * len(table)]))
     else:
         _add(of_language, path, load(path))
     if len(of_language) < 2:
