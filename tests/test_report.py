@@ -21,7 +21,7 @@ from glotmix.mix import plan
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig
 from glotmix.record import Output, Silent
-from glotmix.report import page
+from glotmix.report import page, shell
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "ping", "manifest"}
@@ -134,7 +134,7 @@ def test_the_bundles_are_those_that_were_published():
         assert "</script" not in (vendor / name).read_text("utf-8").lower()
     versions = {package: version for _, package, version, _ in told}
     assert versions["vega-lite"] == altair.VEGALITE_VERSION
-    assert set(versions.values()) == set(page._VENDORED.values())
+    assert set(versions.values()) == set(shell.VENDORED.values())
     assert "University of Washington" in (vendor / "LICENSE").read_text("utf-8")
 
 

@@ -6,10 +6,7 @@ It has the style, the scripts and the policy of the report (`glotmix.report.page
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import altair
-from markupsafe import Markup
-
-from glotmix.report import page, plots
+from glotmix.report import plots, shell
 
 Data = Mapping[str, Any]
 
@@ -29,7 +26,7 @@ def render(
     langs |= {each["lang"] for each in (fidelity or {}).get("languages", ())}
     langs |= {code for each in (fidelity or {}).get("languages", ()) for code in each["confusion"]}
     langs |= {each["lang"] for audit in tokenizers for each in audit["languages"]}
-    names = page._names(sorted(langs))
+    names = shell.names(sorted(langs))
     drawn: dict[str, plots.Spec] = {}
     tasks = (
         [_task(number, task, scores["pivot"], names, drawn) for number, task in enumerate(scores["tasks"])]
@@ -38,28 +35,17 @@ def render(
     )
     audits = _audits(tokenizers, names, drawn)
     models = [given["model"] for given in (scores, fidelity) if given]
-    scripts = [page._resource(name) for name in page._SCRIPTS]
-    allowed = " ".join(f"'sha256-{page._hash(script)}'" for script in scripts)
-    policy = (
-        f"default-src 'none'; script-src {allowed} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return (
-        page._environment()
-        .get_template("evaluation.html")
-        .render(
-            title=title or (models[0] if models else ", ".join(a["tokenizer"] for a in tokenizers)),
-            scores=scores,
-            tasks=tasks,
-            fidelity=None if fidelity is None else _fidelity(fidelity),
-            audits=audits,
-            names=names,
-            plots=drawn,
-            policy=policy,
-            style=Markup(page._resource("style.css")),
-            scripts=[Markup(script) for script in scripts],
-            drawn_with=page._VENDORED | {"altair": altair.__version__},
-        )
+    return shell.render(
+        "evaluation.html",
+        {
+            "title": title or (models[0] if models else ", ".join(a["tokenizer"] for a in tokenizers)),
+            "scores": scores,
+            "tasks": tasks,
+            "fidelity": None if fidelity is None else _fidelity(fidelity),
+            "audits": audits,
+            "names": names,
+            "plots": drawn,
+        },
     )
 
 

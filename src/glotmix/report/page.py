@@ -4,31 +4,20 @@ The file holds its style, its scripts and its data, and a policy under which a b
 but those very scripts, whatever a document of the web says. Its bytes depend on the inputs alone.
 """
 
-import base64
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import altair
-import jinja2
 import yaml
-from markupsafe import Markup, escape
 
 from glotmix import language
 from glotmix.record import JSON, Counts, Output
-from glotmix.report import evidence, examples, excerpt, figures, plots, scores
+from glotmix.report import evidence, examples, figures, plots, scores, shell
 
 VERSION = 1
 
 REPORT = "report.html"
-
-_VENDORED = {"vega": "6.4.0", "vegalite": "6.4.1", "embed": "7.3.0"}
-_SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-embed.min.js", "page.js")
 
 _DRAWN_RULES = 24
 """Rules that are drawn; all stand in the table."""
@@ -111,7 +100,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     order = [f.key for f in by_language]
     audit = evidence.audit(inputs.audit)
     labelled = [] if audit is None else [j["lang"] for j in audit["languages"]]
-    names = _names([*order, *(lang for lang in labelled if lang not in order)])
+    names = shell.names([*order, *(lang for lang in labelled if lang not in order)])
     context: dict[str, Any] = {
         "name": inputs.name,
         "contents": _CONTENTS.items(),
@@ -241,14 +230,14 @@ def _figures(context: dict[str, Any]) -> list[dict[str, str]]:
     scripts = {language.parse(code).script for code in context["order"]}
     duplicates = sum(r.credited for r in context["rules"] if figures.stage(r.name) == "duplicates")
     shown = [
-        ("documents read", _num(total.read), f"{_size(total.read_bytes)} of text"),
-        ("kept", _num(total.kept), f"{_pct(total.kept / total.read)}, {_size(total.kept_bytes)}"),
-        ("languages", _num(len(context["order"])), f"in {len(scripts)} scripts"),
-        ("duplicates", _num(duplicates), f"{_pct(duplicates / total.read)}, dropped"),
+        ("documents read", shell.num(total.read), f"{shell.size(total.read_bytes)} of text"),
+        ("kept", shell.num(total.kept), f"{shell.pct(total.kept / total.read)}, {shell.size(total.kept_bytes)}"),
+        ("languages", shell.num(len(context["order"])), f"in {len(scripts)} scripts"),
+        ("duplicates", shell.num(duplicates), f"{shell.pct(duplicates / total.read)}, dropped"),
     ]
     if context["quarantine"] is not None:
         rows = context["quarantine"]["total"]
-        shown.append(("in quarantine", _num(rows), "rows that are no documents"))
+        shown.append(("in quarantine", shell.num(rows), "rows that are no documents"))
     if context["mixture"] is not None:
         mixture = context["mixture"]
         most = max((row["epochs"] for row in mixture["rows"] if row["epochs"] is not None), default=0.0)
@@ -282,85 +271,8 @@ def _notes(records: Mapping[str, Mapping[str, JSON]], step: str) -> dict[str, JS
     return notes if isinstance(notes, dict) else {}
 
 
-def _names(order: list[str]) -> dict[str, str]:
-    """Return the English name of each language, with the script where a name comes twice."""
-    plain = {code: language.parse(code).name for code in order}
-    common = [name for name in plain.values() if list(plain.values()).count(name) > 1]
-    return {code: f"{name} ({language.parse(code).script})" if name in common else name for code, name in plain.items()}
-
-
 def _render(context: dict[str, Any]) -> str:
-    scripts = [_resource(name) for name in _SCRIPTS]
-    allowed = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    # Vega compiles its expressions, which are this page's own, hence unsafe-eval; styles carry numbers for bars.
-    policy = (
-        f"default-src 'none'; script-src {allowed} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return (
-        _environment()
-        .get_template("template.html")
-        .render(
-            context,
-            policy=policy,
-            style=Markup(_resource("style.css")),
-            scripts=[Markup(script) for script in scripts],
-            stands_out=figures.stands_out,
-            drawn_with=_VENDORED | {"altair": altair.__version__},
-        )
-    )
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("glotmix", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"num": _num, "pct": _pct, "short": _short, "size": _size, "tag": excerpt.tag, "soft": _soft}
-    return environment
-
-
-@cache
-def _resource(name: str) -> str:
-    text = (files("glotmix") / "report" / name).read_text("utf-8")
-    # The bundles name source maps that nobody ships.
-    return re.sub(r"\n//# sourceMappingURL=.*\n?$", "\n", text)
-
-
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _soft(name: str) -> Markup:
-    """Escape a rule's name, with places where its line may break."""
-    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(name))))
-
-
-def _num(value: int) -> str:
-    return f"{value:,}"
-
-
-def _pct(share: float) -> str:
-    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
-
-
-def _short(share: float) -> str:
-    """Write a share for a cell of a matrix, in percent: a dot is none, and what is there is never 0."""
-    if share == 0:
-        return "·"
-    return f"{100 * share:.0f}" if share >= 0.0095 else "<1"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.3g} TB"
+    return shell.render("template.html", context | {"stands_out": figures.stands_out})
 
 
 def _short_number(value: int) -> str:
