@@ -234,8 +234,9 @@ class Cost:
     """What a command cost, its whole process tree together.
 
     `cpu_seconds` is user and system time. `peak_mb` is the larger of two numbers: the greatest resident memory of
-    any single process (the kernel's own high-water mark), and the greatest sum over the tree at one moment (looked
-    at ten times a second; pages that processes share count once for each). In MB of 10⁶ bytes. `output` is the end of
+    any single process (the high-water mark of its own memory: what `wait4` tells has that of the process which forked
+    it in it), and the greatest sum over the tree at one moment; both looked at ten times a second, so that what happens
+    in a process's last tenth is missed, and pages that processes share count once for each. In MB of 10⁶ bytes. `output` is the end of
     what it printed, both streams.
     """
 
@@ -274,14 +275,15 @@ def measure(command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, s
         )
         status, deadline, wall = None, math.inf, 0.0
         while True:
-            together = max(together, sum(_resident(p) for p in _descendants(os.getpid())))
+            tree = [_resident(p) for p in _descendants(os.getpid())]
+            together = max(together, sum(now for now, _ in tree))
+            largest = max([largest, *(most for _, most in tree)])
             try:
                 gone, code, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 break
             if gone:
                 cpu += usage.ru_utime + usage.ru_stime
-                largest = max(largest, usage.ru_maxrss * 1024)
                 if gone == process.pid:
                     status = os.waitstatus_to_exitcode(code)
                     process.returncode = status
@@ -316,11 +318,14 @@ def _descendants(root: int) -> list[int]:
     return found
 
 
-def _resident(process: int) -> int:
+def _resident(process: int) -> tuple[int, int]:
+    """Return the resident bytes of a process, now and at most."""
     try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
+        told = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+        return int(told["VmRSS"].split()[0]) * 1024, int(told["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError):
+        # It ended, or is a zombie: no memory left.
+        return 0, 0
 
 
 def _git(*arguments: str) -> str | None:

@@ -31,6 +31,9 @@ def test_docstring_examples(name):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_of_the_docs(page, tmp_path, monkeypatch):
+    # Examples read the checkout's files by their paths in it, and write beside them: so the checkout is not where.
+    for name in ("src", "tests", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     failed, _ = doctest.testfile(str(ROOT / page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert failed == 0
