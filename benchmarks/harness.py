@@ -235,9 +235,9 @@ class Cost:
 
     `cpu_seconds` is user and system time. `peak_mb` is the larger of two numbers: the greatest resident memory of
     any single process (the high-water mark of its own memory: what `wait4` tells has that of the process which forked
-    it in it), and the greatest sum over the tree at one moment; both looked at ten times a second, so that what happens
-    in a process's last tenth is missed, and pages that processes share count once for each. In MB of 10⁶ bytes. `output` is the end of
-    what it printed, both streams.
+    it in it), and the greatest sum over the tree at one moment. Both are looked at ten times a second: what happens in
+    a process's last tenth is missed, and pages that processes share count once for each. In MB of 10⁶ bytes. `output`
+    is the end of what it printed, both streams.
     """
 
     cpu_seconds: float
