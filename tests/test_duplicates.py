@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from glotmix import record, table
 from glotmix.errors import DataError, RequestError
-from glotmix.native import folding, shingles
+from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
 from glotmix.record import Identity
 from glotmix.signals import candidates, duplicates, refine, signatures
@@ -208,6 +208,49 @@ def test_many_copies_and_a_cap(tmp_path: Path, monkeypatch):
     assert set(found["cluster"].to_pylist()) == {"a/0"} and set(found["cluster_size"].to_pylist()) == {50}
     counts = record.read(tmp_path / "duplicates").counts
     assert (counts["pairs_linked"], counts["pairs_skipped"], counts["duplicates"], counts["exact"]) == (49, 0, 49, 49)
+
+
+@given(
+    st.lists(
+        st.tuples(st.frozensets(st.integers(0, 7), min_size=1), st.integers(0, 2), st.integers(0, 2)),
+        min_size=2,
+        max_size=9,
+    ),
+    st.sampled_from([0.3, 0.5, 0.8, 1.0]),
+)
+def test_linking_skips_nothing_that_matters(documents, threshold: float):
+    """Sets and keys of two bands, made up: the components of all pairs that share a key and are near."""
+    n = len(documents)
+    sets = [sorted(d[0]) for d in documents]
+    starts = np.cumsum([0] + [len(s) for s in sets]).astype(np.int64)
+    hashes = np.array([x for s in sets for x in s], np.uint64)
+    keys = np.array([[d[1] for d in documents], [d[2] for d in documents]], np.int64)
+    labels = np.empty(n, np.int64)
+    order = np.argsort(keys, axis=1, kind="stable")
+    link.link_sets(keys, order, starts, hashes, threshold, 256, labels)
+    linked = [
+        (i, j)
+        for i, j in combinations(range(n), 2)
+        if (keys[:, i] == keys[:, j]).any() and len({*sets[i]} & {*sets[j]}) / len({*sets[i]} | {*sets[j]}) >= threshold
+    ]
+    names = [f"{i:02d}" for i in range(n)]
+    assert {names[i]: names[label] for i, label in enumerate(labels)} == group(names, linked)
+
+
+def test_what_the_cap_leaves_out_depends_on_no_order(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(refine, "CAP", 1)
+    held = [r["text"] for r in SENTENCES if r["lang"] == "eng_Latn"]
+    texts = [" ".join([*held[:10], held[20 + k]]) for k in range(40)]
+    texts += [f"{t} {held[100 + k]}" for k, t in enumerate(texts)]
+    ids = [f"a/{i}" for i in range(len(texts))]
+    corpus = pa.table({"id": ids, "text": texts, "lang": ["x"] * len(ids), "source": ["a"] * len(ids)})
+    config = DuplicatesConfig(threshold=0.9, selftest=0)
+    one = clusters(run(tmp_path / "0", corpus, config, shards=1))
+    assert record.read(tmp_path / "0" / "duplicates").counts["pairs_skipped"] > 0
+    assert 1 < len(set(one.values())) < len(ids)
+    for seed in (1, 2):
+        mixed = corpus.take(np.random.default_rng(seed).permutation(len(ids)))
+        assert clusters(run(tmp_path / str(seed), mixed, config, shards=4)) == one
 
 
 def test_counts_and_notes_of_the_record(corpus: pa.Table, found: pa.Table, tmp_path: Path):

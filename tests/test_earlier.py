@@ -94,6 +94,26 @@ def test_earlier_documents_are_found_without_their_texts(texts, tmp_path: Path):
     assert counts["earlier"] == sum(r["earlier"] is not None for r in found.to_pylist())
 
 
+def test_of_two_that_are_near_the_nearer_is_named(tmp_path: Path):
+    new, far, close = {}, {}, {}
+    for lang in LANGS:
+        held = [r["text"] for r in SENTENCES if r["lang"] == lang]
+        for k in range(6):
+            block = held[k * 30 : k * 30 + 20]
+            new[f"{lang}/{k}"] = " ".join(block)
+            far[f"far/{lang}/{k}"] = " ".join(block[:18])
+            close[f"close/{lang}/{k}"] = " ".join(block[:19])
+    signed = sign(tmp_path / "new", new)
+    old = {"far": sign(tmp_path / "f", far), "close": sign(tmp_path / "c", close)}
+    alone = {n: run(tmp_path / n, signed, {n: folder})["similarity"].to_pylist() for n, folder in old.items()}
+    both = run(tmp_path / "both", signed, old)
+    names = both["corpus"].to_pylist()
+    for similarity, one, other in zip(both["similarity"].to_pylist(), *alone.values(), strict=True):
+        assert similarity == max((s for s in (one, other) if s is not None), default=None)
+    assert all(found.count(None) < 0.1 * len(found) for found in alone.values())
+    assert names.count("close") > 3 * names.count("far")
+
+
 def test_order_and_shards_make_no_difference(texts, tmp_path: Path):
     new, first, second = texts
     one = run(tmp_path / "1", sign(tmp_path / "1n", new), {"x": sign(tmp_path / "1o", first | second)})
