@@ -151,15 +151,19 @@ cdef inline Window window(const uint32_t* units, const uint64_t* powers, int32_t
     return w
 
 
-cdef inline uint32_t* room(const int64_t[::1] offsets) except NULL:
-    """Return space for the units of the longest text: no character folds to more than six units per byte."""
+cdef inline int64_t room_units(const int64_t[::1] offsets) noexcept:
+    """Return how many units the longest text can have: no character folds to more than six per byte."""
     cdef int64_t i, longest = 1
-    cdef uint32_t* units
     for i in range(offsets.shape[0] - 1):
         longest = max(longest, offsets[i + 1] - offsets[i])
-    units = <uint32_t*>malloc(longest * 6 * sizeof(uint32_t))
+    return 6 * longest
+
+
+cdef inline uint32_t* room(const int64_t[::1] offsets) except NULL:
+    """Return space for the units of the longest text."""
+    cdef uint32_t* units = <uint32_t*>malloc(room_units(offsets) * sizeof(uint32_t))
     if units == NULL:
-        raise MemoryError(f"a text of {longest} bytes")
+        raise MemoryError(f"a text of {room_units(offsets)} units")
     return units
 
 

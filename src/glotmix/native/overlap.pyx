@@ -15,6 +15,7 @@ from glotmix.native.folded cimport (
     powers_of,
     push,
     room,
+    room_units,
     window,
 )
 
@@ -62,8 +63,7 @@ def find(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
     cdef Folding t = folding(stage1, stage2, pool)
     cdef uint32_t* units = room(offsets)
     cdef uint64_t* powers = powers_of(width)
-    cdef int64_t longest = max([offsets[i + 1] - offsets[i] for i in range(offsets.shape[0] - 1)], default=1)
-    cdef int64_t* places = <int64_t*>malloc(max(1, longest) * 6 * sizeof(int64_t))
+    cdef int64_t* places = <int64_t*>malloc(room_units(offsets) * sizeof(int64_t))
     cdef int64_t doc, n, j, count = 0, held = 1024
     cdef uint64_t digits, h, last = wanted.shape[0] - 1
     cdef Window w
@@ -74,7 +74,7 @@ def find(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
     cdef int64_t[::1] ends = grown[3]
     try:
         if places == NULL:
-            raise MemoryError(f"a text of {longest} bytes")
+            raise MemoryError(f"a text of {room_units(offsets)} units")
         for doc in range(offsets.shape[0] - 1):
             with nogil:
                 n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits, places)

@@ -6,7 +6,8 @@ random sequence finds. Each bin of two texts then agrees with probability equal 
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from glotmix.native.folded cimport (
     powers_of,
     push,
     room,
+    room_units,
     window,
 )
 
@@ -143,6 +145,9 @@ def shingle_sets(const int64_t[::1] offsets, const uint8_t[::1] data, const uint
     cdef uint64_t digits
     cdef uint32_t* units = room(offsets)
     cdef uint64_t* powers = powers_of(width)
+    cdef int64_t most = room_units(offsets)
+    cdef uint64_t[::1] spare = np.empty(most, np.uint64)
+    cdef int64_t[::1] counts = np.empty(2 * most, np.int64)
     starts = np.zeros(docs + 1, np.int64)
     cdef int64_t[::1] start = starts
     hashes = np.empty(max(1024, 2 * (offsets[docs] - offsets[0])), np.uint64)
@@ -155,7 +160,7 @@ def shingle_sets(const int64_t[::1] offsets, const uint8_t[::1] data, const uint
                 hashes = np.concatenate([hashes[:used], np.empty(used + n + 1, np.uint64)])
                 pool_of_hashes = hashes
             with nogil:
-                used += into_set(units, n, width, powers, &pool_of_hashes[used])
+                used += into_set(units, n, width, powers, &pool_of_hashes[used], &spare[0], &counts[0])
             start[doc + 1] = used
     finally:
         free(units)
@@ -163,8 +168,8 @@ def shingle_sets(const int64_t[::1] offsets, const uint8_t[::1] data, const uint
     return starts, hashes[:used].copy()
 
 
-cdef int64_t into_set(const uint32_t* units, int64_t n, int32_t width, const uint64_t* powers,
-                      uint64_t* out) noexcept nogil:
+cdef int64_t into_set(const uint32_t* units, int64_t n, int32_t width, const uint64_t* powers, uint64_t* out,
+                      uint64_t* spare, int64_t* counts) noexcept nogil:
     cdef int64_t j, made = 0, kept = 0
     cdef Window w = window(units, powers, width)
     for j in range(n):
@@ -174,7 +179,7 @@ cdef int64_t into_set(const uint32_t* units, int64_t n, int32_t width, const uin
     if made == 0:
         out[0] = mix(w.hash)
         made = 1
-    qsort(out, made, sizeof(uint64_t), &ascending)
+    sort_hashes(out, made, spare, counts)
     for j in range(made):
         if kept == 0 or out[j] != out[kept - 1]:
             out[kept] = out[j]
@@ -182,9 +187,34 @@ cdef int64_t into_set(const uint32_t* units, int64_t n, int32_t width, const uin
     return kept
 
 
-cdef int ascending(const void* a, const void* b) noexcept nogil:
-    cdef uint64_t x = (<const uint64_t*>a)[0], y = (<const uint64_t*>b)[0]
-    return (x > y) - (x < y)
+cdef void sort_hashes(uint64_t* values, int64_t n, uint64_t* spare, int64_t* counts) noexcept nogil:
+    """Sort hashes in linear time: being evenly spread, their leading bits put each almost where it belongs."""
+    cdef int64_t i, j, bins = 1, at, total = 0
+    cdef int shift = 64
+    cdef uint64_t v
+    while bins < n and shift > 32:
+        bins *= 2
+        shift -= 1
+    if bins > 1:
+        for i in range(bins):
+            counts[i] = 0
+        for i in range(n):
+            counts[values[i] >> shift] += 1
+        for i in range(bins):
+            at = counts[i]
+            counts[i] = total
+            total += at
+        for i in range(n):
+            spare[counts[values[i] >> shift]] = values[i]
+            counts[values[i] >> shift] += 1
+        memcpy(values, spare, n * sizeof(uint64_t))
+    for i in range(1, n):
+        v = values[i]
+        j = i
+        while j > 0 and values[j - 1] > v:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = v
 
 
 def hash_strings(const int64_t[::1] offsets, const uint8_t[::1] data, uint64_t seed, int64_t[::1] out):
