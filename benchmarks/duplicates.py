@@ -1,6 +1,7 @@
 """Near-duplicates: speed of signatures beside peers, the whole job up to a million documents, recall, invariance."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -291,7 +293,7 @@ def raw_corpus(n: int) -> tuple[Path, int]:
     folder.mkdir(parents=True)
     source = pq.read_table(harness.data("crawl.parquet"), columns=["lang", "text"])
     for number, lang in enumerate(_corpus.LANGUAGES):
-        texts = source.filter(pa.compute.equal(source["lang"], lang))["text"].to_pylist()
+        texts = source.filter(pc.equal(source["lang"], lang))["text"].to_pylist()
         wanted = n // len(_corpus.LANGUAGES)
         made = _corpus.compose(_corpus.sentences(texts, lang), wanted, np.random.default_rng([0, number]))
         with pq.ParquetWriter(folder / f"{lang}.parquet", RAW, compression="zstd") as writer:
@@ -333,7 +335,7 @@ def invariance(small: bool) -> Iterator[Row]:
     table.write(pa.table([ids, texts, langs], schema=RAW), raw / "all.parquet")
     quick = ["--selftest", "0"]
     base, _ = _whole(raw, ["--shards", "1", "--workers", "1", *quick])
-    cores = len(harness.os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0))
     variants = {
         **{f"workers_{n}": ["--shards", "1", "--workers", str(n)] for n in (2, 4) if n <= cores},
         "shards_16": ["--shards", "16"],
