@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from daft import col
 from daft.functions import unnest
@@ -45,6 +46,10 @@ def annotate(
                 col("id"), unnest(col("signal"))
             )
         )
+        # Ray hands rows back in an order of its own.
+        ids = table.read(files, ["id"])["id"]
+        if not rows["id"].equals(ids):
+            rows = rows.take(pc.index_in(ids, rows["id"].combine_chunks()))
         table.write(rows, folder / f"{folder.name.removesuffix('.scratch')}.parquet")
         return {"documents": rows.num_rows}
 
