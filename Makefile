@@ -19,9 +19,9 @@ setup: .venv/core
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[train]'
 	@touch $@
 
-# PROXIES=1 trains a small ensemble, too, and fits the mixture to it.
-demo: $(if $(PROXIES),.venv/train,.venv/core)
-	$(BIN)/glotmix demo $(if $(PROXIES),--proxies)
+# PROXIES=0 trains no ensemble, and installs no torch: the mixture is UniMax then.
+demo: $(if $(filter 0,$(PROXIES)),.venv/core,.venv/train)
+	$(BIN)/glotmix demo $(if $(filter 0,$(PROXIES)),--no-proxies,--proxies)
 
 test: .venv/dev
 	$(BIN)/pytest $(PYTEST_ARGS)

@@ -15,7 +15,8 @@ from benchmarks import harness
 from glotmix.language import Language, parse
 
 KINDS = ("salad", "truncated", "boilerplate", "repeated", "encoding", "shuffled")
-GRADES = (0.25, 0.5, 1.0)
+GRADES = (1 / 3, 2 / 3, 1.0)
+"""A third, two thirds, and all of what a kind of damage does at most."""
 SENTENCES = 14
 """Of a document at most, from its headline on."""
 

@@ -35,15 +35,21 @@ DEMO = harness.ROOT / "src" / "glotmix" / "data" / "demo"
 LANGUAGES = ("wol_Latn", "ibo_Latn", "dzo_Tibt", "rus_Cyrl", "arb_Arab", "tha_Thai", "zho_Hans")
 
 
-def python() -> Path:
+def python(train: bool = False) -> Path:
     """Return the environment's Python, made once.
+
+    Args:
+        train: another one, with the extra `train`.
 
     Raises:
         BenchmarkError: if it cannot be installed.
     """
     project = tomllib.loads((harness.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    names = [re.match(r"[\w.-]+", requirement) for requirement in project["dependencies"]]
-    return harness.peer("ray", (RAY, *(f"{name[0]}=={version(name[0])}" for name in names if name)))
+    wanted = project["dependencies"] + (project["optional-dependencies"]["train"] if train else [])
+    names = [re.match(r"[\w.-]+", requirement) for requirement in wanted]
+    # Which build of torch (+cpu) is the index's matter.
+    pinned = (f"{name[0]}=={version(name[0]).partition('+')[0]}" for name in names if name)
+    return harness.peer("ray-train" if train else "ray", (RAY, *pinned))
 
 
 def both(folder: Path) -> tuple[Path, Path]:
@@ -52,11 +58,40 @@ def both(folder: Path) -> tuple[Path, Path]:
     Raises:
         BenchmarkError: with the last words of a run that failed.
     """
-    recipe = _recipe(folder)
+    return _both(_recipe(folder), python())
+
+
+def proxies(folder: Path) -> tuple[Path, Path]:
+    """Train the proxies of one recipe, three ensembles of two sizes of task, here and as Ray tasks; return the outputs.
+
+    Raises:
+        BenchmarkError: with the last words of a run that failed.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    rows = [row for file in sorted((DEMO / "crawl-a").iterdir()) for row in _rows(file)]
+    _write(folder / "in" / "crawl-a.jsonl.gz", rows)
+    trained = {"runs": 8, "parameters": 1e5, "vocabulary": 512, "tokens": 4096, "together": 3, "held_out": 0.2}
+    content = {
+        "name": "proxies",
+        "corpus": {"sources": [_source("crawl-a", "crawl-a")]},
+        "quality": None,
+        "select": {"retain": "all"},
+        "mix": {"laws": ["own_share", "ridge"], "bootstrap": 10, "proxies": trained},
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    return _both(path, python(train=True), "mix")
+
+
+def _both(recipe: Path, python: Path, *to: str) -> tuple[Path, Path]:
+    """Run a recipe (to a step) on both engines."""
+    folder = recipe.parent
     for runner in ("local", "ray"):
         shutil.rmtree(folder / runner, ignore_errors=True)
-        run = [python(), "-m", "glotmix", "run", recipe, f"output={runner}", f"engine.runner={runner}", "--quiet"]
-        done = subprocess.run(run, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False)
+        run = [python, "-m", "glotmix", *(to or ("run",)), recipe, f"output={runner}", f"engine.runner={runner}"]
+        done = subprocess.run(
+            [*run, "--quiet"], env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             words = (done.stderr + done.stdout)[-3000:]
             raise harness.BenchmarkError(f"the recipe on {runner} ended with {done.returncode}:\n{words}")

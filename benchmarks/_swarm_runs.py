@@ -42,6 +42,7 @@ class Preset:
         context: tokens per window.
         batch: windows per step.
         held_bytes: measured per language.
+        held_each: measured of a document, at most.
         mixtures: at the small size.
         again: how many of them at the large one.
     """
@@ -53,6 +54,7 @@ class Preset:
     context: int
     batch: int
     held_bytes: int
+    held_each: int
     mixtures: int = 128
     again: int = 48
 
@@ -64,13 +66,14 @@ class Preset:
             context=self.context,
             batch=self.batch,
             held_bytes=self.held_bytes,
+            held_each=self.held_each,
             together=32,
         )
 
 
 PRESETS = {
-    "two-cores": Preset(1.3e5, 3e5, 65_536, 1024, 64, 2, 8_000),
-    "gpu": Preset(1e6, 15e6, 20_000_000, 8192, 256, 16, 200_000),
+    "two-cores": Preset(1.3e5, 3e5, 65_536, 1024, 64, 2, 12_000, 400),
+    "gpu": Preset(1e6, 15e6, 20_000_000, 8192, 256, 16, 200_000, 2_000),
 }
 
 
@@ -165,8 +168,8 @@ show the method, and rank mixtures at their own scale. The larger swarm is
 | `text.csv` | tokens to train on, and what is held out, per language |
 
 Mixtures: RegMix's Dirichlet around the natural one at temperature 2. No run sees a token twice. Held out: documents
-whose text hashes below 0.05, until {preset.held_bytes:,} bytes per language are reached: {fewest} to {most}
-documents, so that a language's loss is that of few documents (`text.csv`). Windows of {preset.context} tokens,
+whose text hashes below 0.05, a passage of at most {preset.held_each:,} bytes of each, until {preset.held_bytes:,} bytes
+per language are reached: {fewest} to {most} documents (`text.csv`). Windows of {preset.context} tokens,
 {preset.batch} a step; one byte-level BPE of {preset.pieces:,} pieces over a balanced sample. Runs of one seed begin
 with the same weights. Made by `python -m benchmarks._swarm_runs --preset {name} --publish`; read with
 `glotmix mix fit benchmarks/data/swarm`.

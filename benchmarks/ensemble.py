@@ -1,10 +1,11 @@
 """Proxies trained together: tokens per second of K models as one program against one after another, and their memory.
 
-The smallest size (0.3M parameters, windows of 64 tokens). `speedup.{device}.k{K}` is against the same code with one
-model at a time, `over_plain.{device}.k{K}` against a plain loop in the manner of nanoGPT with as many weights. Each
-single model takes the better of one thread and all cores; every timing is a process of its own, the sides take turns,
-and the interval is over the rounds. `tokens_per_cpu_second` is what a busy machine changes least. Metrics end in the
-windows per step and model where these are not one. On a GPU where there is one; null otherwise.
+The smallest size that the dial has (0.1M parameters) and the default (0.3M, metrics end in `.300k`); windows of 64
+tokens. `speedup.{device}.k{K}` is against the same code with one model at a time, `over_plain.{device}.k{K}` against a
+plain loop in the manner of nanoGPT with as many weights. Each single model takes the better of one thread and all
+cores; K models on a CPU are a process a core, as training has them. The sides take turns, and the interval is over the
+rounds. `tokens_per_cpu_second` is what a busy machine changes least. Metrics end in the windows per step and model
+where these are not one. On a GPU where there is one; null otherwise.
 """
 
 import json
@@ -19,23 +20,24 @@ import numpy as np
 
 from benchmarks import harness
 from benchmarks.harness import ROOT, Row
+from glotmix.proxy.cores import parts
+from glotmix.proxy.size import SMALLEST, shape
 
 NAME = "ensemble"
-COUNTS = {1: (1, 8, 32, 128), 2: (1, 32)}
-"""Models together, by windows per step and model."""
-SIZE, CONTEXT = 3e5, 64
-"""Parameters; tokens per window."""
+COUNTS = {(1e5, 1): (1, 8, 32, 128), (3e5, 1): (1, 8, 32, 128), (3e5, 2): (1, 32)}
+"""Models together, by parameters and windows per step and model."""
+CONTEXT = 64
+"""Tokens per window."""
 
 
-def together(count: int, batch: int, device: str):
+def together(size: float, count: int, batch: int, device: str):
     """Return a function that takes one step of `count` models, and the device's way to wait for it."""
     import torch
 
     from glotmix.proxy import ensemble, model
-    from glotmix.proxy.size import shape
     from glotmix.proxy.texts import Texts, starts
 
-    formed = shape(SIZE, context=CONTEXT)
+    formed = shape(size, context=CONTEXT)
     rng = np.random.default_rng(0)
     langs = ("a", "b", "c")
     stream = {lang: rng.integers(0, formed.vocabulary, 500_000).astype(np.int32) for lang in langs}
@@ -57,13 +59,13 @@ def together(count: int, batch: int, device: str):
     return run
 
 
-def plain(batch: int):
+def plain(size: float, batch: int):
     import torch
 
     from benchmarks._nano import Loop
-    from glotmix.proxy.size import shape
 
-    loop = Loop(torch.randint(0, 1024, (1_500_000,)), shape(SIZE, context=CONTEXT), batch)
+    formed = shape(size, context=CONTEXT)
+    loop = Loop(torch.randint(0, formed.vocabulary, (1_500_000,)), formed, batch)
 
     def run(n: int) -> None:
         for _ in range(n):
@@ -72,43 +74,70 @@ def plain(batch: int):
     return run
 
 
-def worker(kind: str, count: int, batch: int, device: str, threads: int, seconds: float) -> None:
+def worker(kind: str, size: float, count: int, batch: int, device: str, threads: int, seconds: float) -> None:
     """Print tokens per second and bytes of memory per model as JSON: runs in a process of its own."""
     import torch
 
+    from glotmix.proxy import cores
+
     torch.set_num_threads(threads)
+    if count == 1:
+        # A single small model would keep to one thread; here it is tried on all.
+        cores.NEAR = 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run = plain(batch) if kind == "plain" else together(count, batch, device)
+    run = plain(size, batch) if kind == "plain" else together(size, count, batch, device)
     data = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     run(2)
-    steps, began, busy = 0, time.perf_counter(), time.process_time()
-    each = 2 if count >= 32 else 20
-    while (spent := time.perf_counter() - began) < seconds:
-        run(each)
-        steps += each
-    busy = time.process_time() - busy
+    began = time.perf_counter()
+    run(3)
+    steps = max(3, round(3 * seconds / (time.perf_counter() - began)))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    began, busy = time.perf_counter(), time.process_time()
+    run(steps)
+    spent, busy = time.perf_counter() - began, time.process_time() - busy
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     held = torch.cuda.max_memory_allocated() if device == "cuda" else (peak - min(before, data)) * 1024
-    done = steps * count * batch * CONTEXT
-    print(json.dumps({"rate": done / spent, "busy": done / busy, "bytes": held / count}))
+    print(json.dumps({"tokens": steps * count * batch * CONTEXT, "spent": spent, "busy": busy, "bytes": held}))
 
 
-def timed(kind: str, count: int, batch: int, device: str, threads: int, seconds: float) -> dict[str, float]:
-    """Run `worker` in a process of its own."""
-    call = (
-        f"from benchmarks.ensemble import worker; worker({kind!r}, {count}, {batch}, {device!r}, {threads}, {seconds})"
-    )
-    done = subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise harness.BenchmarkError(f"{kind} with {count} models ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout)
+def timed(kind: str, size: float, count: int, batch: int, device: str, threads: int, seconds: float):
+    """Time `worker` in processes of their own; K models on a CPU as `proxy.train` has them, a process a core."""
+    shares = [count] if count == 1 or device != "cpu" else [len(range(count)[part]) for part in parts(count, threads)]
+    each = threads if len(shares) == 1 else 1
+    running = []
+    for share in shares:
+        arguments = (kind, size, share, batch, device, each, seconds)
+        call = f"from benchmarks.ensemble import worker; worker({', '.join(map(repr, arguments))})"
+        command = [sys.executable, "-c", call]
+        pipe = subprocess.PIPE
+        running.append(subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
+    for process in running:
+        process.stdout.readline()
+    found = []
+    for process in running:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in running:
+        said, words = process.communicate()
+        if process.returncode:
+            raise harness.BenchmarkError(
+                f"{kind} with {count} models ended with {process.returncode}:\n{words[-2000:]}"
+            )
+        found.append(json.loads(said))
+    tokens = sum(row["tokens"] for row in found)
+    return {
+        "rate": tokens / max(row["spent"] for row in found),
+        "busy": tokens / sum(row["busy"] for row in found),
+        "bytes": sum(row["bytes"] for row in found) / count,
+    }
 
 
 def compared(device: str, small: bool) -> Iterable[Row]:
     """Measure one device."""
     cores = len(os.sched_getaffinity(0))
     seconds, rounds = (0.3, 1) if small else (3.0, 3)
-    for batch, counts in {1: (1, 8)}.items() if small else COUNTS.items():
+    for (size, batch), counts in {(1e5, 1): (1, 8)}.items() if small else COUNTS.items():
         kinds = [("plain", 1), *(("together", k) for k in counts)]
         found: dict[tuple[str, int, int], list[dict[str, float]]] = {}
         for _ in range(rounds):
@@ -116,7 +145,7 @@ def compared(device: str, small: bool) -> Iterable[Row]:
                 # A large ensemble on one thread only repeats what its bytes already say.
                 for threads in {1, cores} if count == 1 else {cores}:
                     found.setdefault((kind, count, threads), []).append(
-                        timed(kind, count, batch, device if kind != "plain" else "cpu", threads, seconds)
+                        timed(kind, size, count, batch, device if kind != "plain" else "cpu", threads, seconds)
                     )
         best = {
             (kind, count): max(
@@ -126,8 +155,14 @@ def compared(device: str, small: bool) -> Iterable[Row]:
             for kind, count in kinds
         }
         rates = {key: np.array([row["rate"] for row in rows]) for key, rows in best.items()}
-        told = {"parameters": 266_240, "context": CONTEXT, "batch": batch, "cores": cores, "seconds": seconds}
-        end = "" if batch == 1 else f".batch{batch}"
+        told = {
+            "parameters": shape(size, context=CONTEXT).parameters,
+            "context": CONTEXT,
+            "batch": batch,
+            "cores": cores,
+            "seconds": seconds,
+        }
+        end = ("" if size == SMALLEST else f".{size / 1000:.0f}k") + ("" if batch == 1 else f".batch{batch}")
         for name, key in (("plain", ("plain", 1)), *((f"k{k}", ("together", k)) for k in counts)):
             low, high = harness.interval(rates[key])
             rate = float(rates[key].mean())
@@ -158,7 +193,7 @@ def run(small: bool) -> Iterable[Row]:
     if torch.cuda.is_available():
         yield from compared("cuda", small)
     else:
-        for k in COUNTS[1]:
+        for k in COUNTS[1e5, 1]:
             why = {"why": "no GPU where this was measured; the same command measures one"}
             yield Row(NAME, f"speedup.cuda.k{k}", None, unit="×", settings=why)
 

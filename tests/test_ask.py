@@ -9,7 +9,7 @@ import pytest
 
 from glotmix.errors import DataError, RequestError
 from glotmix.quality import ask, judgements
-from glotmix.quality.ask import AskConfig
+from glotmix.quality.raters_config import AskConfig
 
 TEXTS = {
     "fr": "Le marché ouvre à huit heures.",

@@ -7,9 +7,10 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from glotmix.errors import DataError, RequestError
-from glotmix.quality import pairs
+from glotmix.quality import carried, pairs
 from glotmix.quality.pairs import CROSSLINGUAL, MONOLINGUAL, PARALLEL, Labels, Pairs
-from glotmix.quality.ranker import CarryConfig, Ranker, pairwise, pointwise
+from glotmix.quality.ranker import Ranker, pairwise, pointwise
+from glotmix.quality.raters_config import CarryConfig
 
 LANGS = ["eng_Latn", "fra_Latn", "tha_Thai", "amh_Ethi", "zho_Hans"]
 
@@ -224,3 +225,26 @@ def test_a_head_is_the_same_when_it_is_read_again_and_on_every_run(tmp_path):
         one.score(features[:, :2])
     with pytest.raises(DataError, match="nothing to learn from"):
         pairwise(features, Pairs(*(np.zeros(0, t) for t in (int, int, float, int))), CarryConfig())
+
+
+def test_linked_languages_inherit_no_label():
+    quality, groups, codes, _ = documents()
+    found = pairs.draw(groups, codes, labels(quality), 500, seed=3, linked=["tha_Thai", "amh_Ethi"])
+    assert np.bincount(found.kind).tolist() == [500, 500, 250]
+    labelled = found.kind != PARALLEL
+    told = set(codes[found.left[labelled]]) | set(codes[found.right[labelled]])
+    assert told == {"eng_Latn", "fra_Latn", "zho_Hans"}
+    assert set(codes[found.left[~labelled]]) == set(LANGS)
+
+
+def test_pointwise_learns_nothing_of_linked_languages():
+    quality, groups, codes, features = documents(langs=["eng_Latn", "tha_Thai"])
+    material = carried.Material(features, groups, codes, groups, np.ones(len(groups), np.int64))
+    targets = dict(zip([f"g{i:03d}" for i in range(len(quality))], quality.tolist(), strict=True))
+    config = CarryConfig(pairs=200, epochs=2, hidden=4, linked=("tha",))
+    one = carried.train("pointwise_l1", material, labels(quality), targets, "eng_Latn", config)
+    spoilt = carried.Material(
+        np.where((codes == "tha_Thai")[:, None], 99.0, features), groups, codes, groups, material.chars
+    )
+    other = carried.train("pointwise_l1", spoilt, labels(quality), targets, "eng_Latn", config)
+    np.testing.assert_array_equal(one.score(features), other.score(features))

@@ -132,3 +132,40 @@ def test_e5_has_its_prefix(folder: Path, tmp_path: Path) -> None:
     with_prefix, plain = load("hub:multilingual-e5-small", tmp_path), load("hub:bert", folder)
     assert np.array_equal(with_prefix.embed(["кошка"]), plain.embed(["query: кошка"]))
     assert isinstance(with_prefix, hub.HubEmbedder) and with_prefix.prefix == "query: "
+
+
+@pytest.mark.parametrize("name", ["bert", "sentence"])
+def test_a_gpu_is_taken_where_there_is_one(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path of a GPU, on a device that is none: what is sent to ``cuda`` stays where it is, and is counted."""
+    slow = hub.HubEmbedder(str(folder / name), None)
+    exact = slow.embed(TEXTS)
+    sent: dict[type, int] = {}
+
+    def caught(kind: type) -> None:
+        moved = kind.to  # type: ignore[attr-defined]
+
+        def to(self: object, *arguments: object, **named: object) -> object:
+            given = [*arguments, *named.values()]
+            if any(str(one).startswith("cuda") for one in given):
+                sent[kind] = sent.get(kind, 0) + 1
+                return self
+            return moved(self, *arguments, **named)
+
+        monkeypatch.setattr(kind, "to", to)
+
+    for kind in (torch.Tensor, torch.nn.Module):
+        caught(kind)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    fast = hub.HubEmbedder(str(folder / name), None)
+    assert sent[torch.nn.Module] >= 1
+    assert (slow.precision, fast.precision) == ("float32", "float16")
+    assert slow.fingerprint != fast.fingerprint
+    sent.clear()
+    halves = fast.embed(TEXTS)
+    # Ids and mask of each batch: three or four classes of length, or one where the model takes in 40 tokens.
+    assert sent[torch.Tensor] % 2 == 0 and sent[torch.Tensor] >= 2
+    assert halves.dtype == np.float32 and np.isfinite(halves).all() and not halves[1].any()
+    assert not np.array_equal(halves, exact)
+    assert halves == pytest.approx(exact, abs=5e-3)
+    assert np.array_equal(fast.embed(TEXTS[::-1])[::-1], halves)
+    assert hub.HubEmbedder(str(folder / name), None, "cpu").precision == "float32"

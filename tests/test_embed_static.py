@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glotmix.embed import features
 from glotmix.embed.choose import load
 from glotmix.embed.contrast import accuracy
-from glotmix.embed.quantise import Quantised, quantise
+from glotmix.embed.quantise import Quantised, axes, quantise
 from glotmix.embed.static import StaticEmbedder, read, shipped
 from glotmix.errors import DataError, RequestError
 
@@ -78,6 +78,25 @@ def test_vectors_are_the_sums_that_the_description_says() -> None:
         assert model.embed([text])[0] == pytest.approx(decoded(model, text), abs=1e-5)
 
 
+@pytest.mark.parametrize("group", [8, 5])
+def test_long_texts_are_the_same_sums(group: int) -> None:
+    """Beyond some hundred features a text is summed by centroids: on either side of that, and several times it."""
+    keys = features.hashes(list(SCRIPTS.values()))[1]
+    keys = np.ascontiguousarray(np.unique(keys)[::2])
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 256, (len(keys), 3), dtype=np.uint8)
+    centroids = rng.standard_normal((3, 256, group)).astype(np.float32)
+    scales = rng.random(len(keys)).astype(np.float32)
+    model = StaticEmbedder(keys, Quantised(codes, scales, centroids), {})
+    whole = " ".join(SCRIPTS.values())
+    assert len(features.hashes([whole])[1]) > 2 * 384
+    texts = [whole[:n] for n in range(60, len(whole), 7)] + [whole * 40, *SCRIPTS.values()]
+    counts = [len(features.hashes([t])[1]) for t in texts]
+    assert {np.sign(n - 384) for n in counts} >= {-1, 1}
+    for text, vector in zip(texts, model.embed(texts), strict=True):
+        assert vector == pytest.approx(decoded(model, text), abs=1e-5)
+
+
 def test_a_vector_depends_on_its_own_text_alone(sentences: list[str]) -> None:
     model = shipped()
     found = model.embed(sentences)
@@ -121,7 +140,7 @@ def test_languages_scripts_and_size_that_are_promised() -> None:
     assert len(languages) >= 60
     assert len({code.split("_")[1] for code in languages}) >= 12
     folder = Path("src/glotmix/data/embedder")
-    assert sum(f.stat().st_size for f in folder.iterdir()) < 20e6
+    assert sum(f.stat().st_size for f in folder.iterdir()) <= 25e6
 
 
 def test_a_model_written_and_read_is_the_same(tmp_path: Path) -> None:
@@ -177,6 +196,19 @@ def test_quantised_sums_stay_near_the_exact_ones() -> None:
     assert sums.min() > 0.85
     again = quantise(vectors, np.ones(2_000), 4, seed=1)
     assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
+
+
+def test_axes_are_the_leading_ones_and_spread_the_variance() -> None:
+    generator = np.random.default_rng(5)
+    spread = np.geomspace(1, 1e-3, 48)
+    hidden = np.linalg.qr(generator.standard_normal((48, 48)))[0]
+    vectors = (generator.standard_normal((5_000, 48)) * spread @ hidden).astype(np.float32)
+    found = axes(vectors, np.ones(5_000), 16, seed=3)
+    assert found.T @ found == pytest.approx(np.eye(16), abs=1e-5)
+    kept = vectors @ found
+    assert (kept**2).sum() / (vectors**2).sum() == pytest.approx((spread[:16] ** 2).sum() / (spread**2).sum(), rel=0.01)
+    groups = (kept**2).sum(0).reshape(4, 4).sum(1)
+    assert groups.max() < 3 * groups.min()
 
 
 def test_few_rows_are_quantised_exactly() -> None:

@@ -70,7 +70,7 @@ def test_training_lowers_the_loss_and_finds_translations_of_held_out_sentences(f
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_as_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    recipe = recipes.load(folder / "recipe.yaml")
+    recipe = recipes.load(folder / "recipe.yaml").model_copy(update={"settings": Settings(**SMALL, keep=0.5)})
     whole = make.make(recipe, folder, tmp_path / "whole", choose.load)
     with pytest.raises(KeyboardInterrupt):
         make.make(recipe, folder, tmp_path / "stopped", choose.load, Losses(stop=40), every=16)
@@ -110,6 +110,33 @@ def test_held_out_sentences_are_in_no_pair_that_is_trained_on(folder: Path) -> N
     wrong = recipe.model_copy(update={"held_out": recipes.HeldOut(test={"tico19": ("block-99",)})})
     with pytest.raises(DataError, match="has no group block-99"):
         recipes.split(pairs, wrong)
+
+
+def test_a_thinned_bag_has_a_share_of_what_was_in_it() -> None:
+    bag = Bags(np.array([0, 4_000, 4_000, 10_000]), np.arange(10_000, dtype=np.int32))
+    found = bag.thinned(0.3, np.random.default_rng(0))
+    sizes = np.diff(found.starts)
+    assert sizes[1] == 0 and abs(sizes[0] - 1_200) < 150 and abs(sizes[2] - 1_800) < 180
+    assert np.all(found.ids[: sizes[0]] < 4_000) and np.all(found.ids[sizes[0] :] >= 4_000)
+    assert np.all(np.diff(found.ids) > 0) and len(found.ids) == found.starts[-1]
+    assert bag.thinned(1.0, np.random.default_rng(0)) is bag
+
+
+def test_a_model_may_keep_the_leading_axes_alone(folder: Path, tmp_path: Path) -> None:
+    recipe = recipes.load(folder / "recipe.yaml").model_copy(update={"teacher": "static"})
+    models = {
+        kept: make.make(recipe.model_copy(update={"kept": kept}), folder, tmp_path / str(kept), choose.load)
+        for kept in (None, 16)
+    }
+    texts = pc.unique(recipes.read([folder / "pairs.parquet"])["eng"]).to_pylist()
+    whole, some = (models[k].embed(texts) for k in (None, 16))
+    assert (whole.shape[1], some.shape[1]) == (32, 16)
+    assert np.corrcoef((whole @ whole.T).ravel(), (some @ some.T).ravel())[0, 1] > 0.85
+    # The teacher's vectors are brought to the axes that were kept.
+    taught = models[16].projection.apply(choose.load("static").embed(texts))
+    assert np.corrcoef((taught @ taught.T).ravel(), (some @ some.T).ravel())[0, 1] > 0.2
+    mixed = models[None].projection.apply(choose.load("static").embed(texts))
+    assert (taught * some).sum(1).mean() > 0.8 * (mixed * whole).sum(1).mean() > 0
 
 
 def test_a_teacher_is_learned_from(folder: Path, tmp_path: Path) -> None:
@@ -246,6 +273,9 @@ def test_command_line(folder: Path, tmp_path: Path) -> None:
         ("pairs: []", "at least 1"),
         ("pairs: [x.tsv]\nstep: 3", "step: Extra inputs"),
         ("pairs: [x.tsv]\nsettings: {batch: 10, buckets: 4}", "cannot be cut"),
+        ("pairs: [x.tsv]\nsettings: {keep: 0}", "keep is a share"),
+        ("pairs: [x.tsv]\nkept: 300", "300 numbers of 256 cannot be kept"),
+        ("pairs: [x.tsv]\nkept: 100", "in groups of 8"),
         ("pairs: [nothing.tsv]", "there is no file"),
         ("pairs: [bad.tsv]", "has no column eng, text"),
         ("pairs: [recipe.yaml]", "neither .parquet nor .tsv"),

@@ -10,7 +10,7 @@ import pytest
 from glotmix.embed.choose import load
 from glotmix.embed.contrast import Projection, unit
 from glotmix.embed.static import StaticEmbedder, shipped
-from glotmix.embed.use import Hybrid, Use
+from glotmix.embed.use import WEIGHT, Hybrid, Use
 from glotmix.errors import RequestError
 
 GERMAN = "Die Kinder spielen heute Nachmittag am Fluss, und niemand weiß, wann sie wieder nach Hause kommen."
@@ -38,7 +38,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def taught() -> StaticEmbedder:
     generator = np.random.default_rng(0)
-    axes = np.linalg.qr(generator.standard_normal((512, 256)))[0].astype(np.float32)
+    axes = np.linalg.qr(generator.standard_normal((512, 192)))[0].astype(np.float32)
     model = shipped()
     return StaticEmbedder(model.keys, model.vectors, {}, Projection(np.full(512, 0.01, np.float32), axes))
 
@@ -61,16 +61,20 @@ def test_the_hybrid_asks_use_for_its_languages_alone() -> None:
     assert np.array_equal(found[1:], static.embed([TAMIL, ""]))
     assert model.known([GERMAN, TAMIL, ""]) == pytest.approx([1, 0, 0], abs=1e-3)
     assert static.projection is not None
-    assert found[0] == pytest.approx(static.projection.apply(use.embed([GERMAN]))[0], abs=1e-2)
+    said = WEIGHT * static.projection.apply(use.embed([GERMAN])) + (1 - WEIGHT) * static.embed([GERMAN])
+    assert found[0] == pytest.approx(unit(said)[0][0], abs=1e-2)
 
 
 def test_a_text_that_may_be_in_either_is_between_both() -> None:
     static, use = taught(), Use()
-    model = Hybrid(static, use)
-    model.known = lambda texts: np.full(len(texts), 0.25, np.float32)  # type: ignore[method-assign]
+    model = Hybrid(static, use, weight=1.0)
+    model.known = lambda texts: np.full(len(texts), 0.0625, np.float32)  # type: ignore[method-assign]
     assert static.projection is not None
     expected = unit(0.25 * static.projection.apply(use.embed([GERMAN])) + 0.75 * static.embed([GERMAN]))[0]
     assert model.embed([GERMAN]) == pytest.approx(expected, abs=1e-6)
+    half = Hybrid(static, use, weight=0.5)
+    half.known = lambda texts: np.full(len(texts), 0.125, np.float32)  # type: ignore[method-assign]
+    assert half.embed([GERMAN]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_fingerprints_and_refusal() -> None:
@@ -81,3 +85,6 @@ def test_fingerprints_and_refusal() -> None:
     assert untaught.fingerprint != taught().fingerprint
     with pytest.raises(RequestError, match="no projection"):
         Hybrid(untaught, Use())
+    with pytest.raises(RequestError, match="no weight"):
+        Hybrid(taught(), Use(), 1.5)
+    assert Hybrid(taught(), Use(), 0.25).fingerprint != one

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glotmix.quality import flow
+from glotmix.sentences import cut
 
 
 class Marks:
@@ -46,7 +47,7 @@ def test_docstrings():
     ],
 )
 def test_sentences_of_every_script(text, lang, many):
-    found = flow.sentences(text, lang)
+    found = cut(text, lang)
     assert len(found) == many
     assert "".join("".join(found).split()) == "".join(text.split())
 

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from benchmarks import __main__ as all_of_them
-from benchmarks import harness
+from benchmarks import _parts, harness
 from benchmarks.harness import BenchmarkError, Row
 
 BURN = "import time\nwhile time.process_time() < {}: pass\n"
@@ -144,10 +144,52 @@ def test_growth_finds_the_exponent(exponent):
 def test_every_benchmark_is_a_command_and_the_page_shows_the_committed_results():
     for name in all_of_them.names():
         source = (harness.ROOT / "benchmarks" / f"{name}.py").read_text("utf-8")
-        assert re.search(rf'harness\.main\(("{name}"|NAME), run\)', source), name
+        assert re.search(rf'(harness\.main\(("{name}"|NAME), run\)|_parts\.main\(("{name}"|NAME), PARTS\))', source), (
+            name
+        )
     page = all_of_them.README.read_text("utf-8")
     assert all_of_them.BEGIN in page
     for path in harness.RESULTS.glob("*.json"):
         assert harness.read(path)[0].metric == "environment"
         if f"### {path.stem}\n" in page:
             assert all_of_them.section(path) in page, "run: python -m benchmarks --readme"
+
+
+def test_parts_run_alone_and_go_on_only_at_the_same_commit(tmp_path, monkeypatch, capsys):
+    ran, broken = [], ["no data"]
+
+    def part(name):
+        def measure(small):
+            ran.append(name)
+            if name == "two" and broken:
+                raise BenchmarkError(broken.pop())
+            yield Row("some", f"{name}.value", 1.0 if small else 2.0)
+
+        return measure
+
+    facts = {"commit": "a", "uncommitted": False, "small": False}
+
+    def run(*arguments):
+        ran.clear()
+        monkeypatch.setattr(sys, "argv", ["some", "--json", str(tmp_path / "rows.json"), *arguments])
+        _parts.main("some", {name: part(name) for name in ("one", "two")})
+        first, *rows = harness.read(tmp_path / "rows.json")
+        return list(ran), first.settings, [row.metric for row in rows]
+
+    monkeypatch.setattr(harness, "BENCH", tmp_path)
+    monkeypatch.setattr(harness, "environment", lambda name, small: Row(name, "environment", None, settings={**facts}))
+    with pytest.raises(SystemExit) as stopped:
+        run()
+    assert stopped.value.code == 3
+    assert "no data" in capsys.readouterr().err
+    # What was finished is taken up again; what was not is measured.
+    done, told, metrics = run("--resume")
+    assert (done, metrics) == (["two"], ["one.value", "two.value"])
+    assert set(told["cpu_seconds"]) == {"one", "two"} and "parts_not_run" not in told
+    assert run("--only", "two")[0] == ["two"]
+    assert run()[0] == ["one", "two"]
+    facts["commit"] = "b"
+    done, told, metrics = run("--only", "one")
+    assert (done, metrics, told["parts_not_run"]) == (["one"], ["one.value"], ["two"])
+    facts["uncommitted"] = True
+    assert run("--only", "one", "--resume")[0] == ["one"]

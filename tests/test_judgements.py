@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from glotmix.errors import DataError, RequestError
 from glotmix.quality import judgements
-from glotmix.quality.judgements import RaterColumn
+from glotmix.quality.raters_config import RaterColumn
 
 DOCUMENTS = pa.table(
     {

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from glotmix import recipe, run
-from glotmix.cli import main
+from glotmix.cli import main, show
 from glotmix.errors import MissingExtraError, RequestError
 from test_proxy import PHRASES, documents
 
@@ -43,10 +43,15 @@ def job(folder, *overrides):
     return run.Job(recipe.load(folder / "recipe.yaml", list(overrides)), folder)
 
 
-def test_a_recipe_trains_its_proxies_on_what_is_kept_and_fits_them(folder):
+def test_a_recipe_trains_its_proxies_on_what_is_kept_and_fits_them(folder, capsys):
     made = job(folder)
     summary = made.run("mixture")
     assert {row["lang"] for row in summary["languages"]} == set(PHRASES)
+    assert all(row["low"] <= row["share"] <= row["high"] for row in summary["languages"])
+    show.show_summary(summary)
+    shown = capsys.readouterr().out
+    assert "95 %" in shown and all(f"{100 * row['low']:.2f}–{100 * row['high']:.2f}" in shown for row in
+                                   summary["languages"])  # fmt: skip
     mixture = json.loads((made.folder / "mixture" / "mixture.json").read_text("utf-8"))
     assert mixture["method"] == "law"
     assert all(row["low"] <= row["share"] <= row["high"] for row in mixture["languages"])
@@ -62,12 +67,17 @@ def test_a_recipe_trains_its_proxies_on_what_is_kept_and_fits_them(folder):
     assert again["languages"] == mixture["languages"], "the tables given back are the same mixture"
 
 
-def test_the_demo_trains_an_ensemble_on_request(tmp_path):
-    path, overrides = run.demo_recipe(tmp_path / "out", small=True, proxies=True)
-    section = recipe.load(path, overrides).mix
-    assert section.how == "law" and section.proxies is not None and section.proxies.runs is None
-    path, overrides = run.demo_recipe(tmp_path / "out", small=True)
-    assert recipe.load(path, overrides).mix.proxies is None
+def test_the_demo_trains_an_ensemble_where_it_can_and_unless_told_otherwise(tmp_path, monkeypatch):
+    def trains(small, proxies):
+        path, overrides = run.demo_recipe(tmp_path / "out", small, proxies)
+        section = recipe.load(path, overrides).mix
+        assert section.how == ("unimax" if section.proxies is None else "law")
+        return section.proxies is not None
+
+    assert trains(False, None) and trains(True, True)
+    assert not trains(False, False) and not trains(True, None)
+    monkeypatch.setattr("glotmix.run.installed", lambda: False)
+    assert not trains(False, None), "the core has no torch, and its demo does not fail"
 
 
 def test_what_cannot_be_is_refused(folder, monkeypatch):

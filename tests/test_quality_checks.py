@@ -316,7 +316,7 @@ def test_an_embedder_must_be_a_signal_of_the_recipe():
     from glotmix import recipe as recipes
 
     data = {"name": "x", "corpus": {"sources": [{"name": "a", "path": "a", "language": "fra_Latn"}]}}
-    with pytest.raises(RequestError, match=r"signals.embed.model=static"):
+    with pytest.raises(RequestError, match=r"signals.embed=static"):
         recipes.parse(data | {"quality": {"features": ["static"]}})
     with pytest.raises(RequestError, match="each only once"):
         recipes.parse(data | {"quality": {"features": ["structure", "structure"]}})
@@ -356,6 +356,21 @@ def test_the_audit_ends_in_verdicts(job):
     again = CliRunner().invoke(app, ["quality", "audit", str(made.folder / "rater"), "--brief", "--seeds", "1"])
     assert again.exit_code == 0, again.output
     assert "usable" in again.output
+
+
+def test_a_terminal_shows_every_verdict_with_its_reasons(capsys, monkeypatch):
+    from glotmix.cli.show_quality import show_audit
+
+    monkeypatch.setenv("COLUMNS", "80")
+    figure = {"value": 0.962, "low": 0.93, "high": 0.99}
+    row = {"lang": "nld_Latn", "verdict": "doubtful", "good": 12_180, "bad": 9, "auc": figure, "matched": 0.956}
+    row |= {"source": None, "offset": None, "reasons": ["9 bad documents only"], "notes": ["[no] markup"]}
+    sure = row | {"lang": "tha_Thai", "verdict": "usable", "bad": 1_234, "reasons": [], "notes": []}
+    show_audit({"languages": [row, sure], "mean": None, "matrix": None, "curve": None}, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["language", "verdict", "good", "bad", "AUC", "one", "length"]
+    assert lines[2].split() == ["tha_Thai", "usable", "12,180", "1,234", "0.962", "[0.93", "0.99]", "0.956"]
+    assert lines[3:] == ["nld_Latn doubtful: 9 bad documents only; [no] markup"]
 
 
 def test_the_controls_are_one_command(job):

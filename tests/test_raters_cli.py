@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from glotmix import rating
+from glotmix import looking, rating
 from glotmix.cli import app
 from glotmix.errors import DataError, RequestError
+from glotmix.quality.scorer import Scorer
 from test_ask import longer, serve  # noqa: F401
 
 LANGS = ["eng_Latn", "fra_Latn", "tha_Thai", "zho_Hans", "amh_Ethi"]
@@ -156,3 +157,36 @@ def test_what_is_missing_is_said(made, tmp_path):
     pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), tmp_path / "twice.parquet")
     with pytest.raises(DataError, match="ids are not unique"):
         run("join", recipe, "-o", tmp_path / "o", f"raters.documents={tmp_path / 'twice.parquet'}")
+
+
+def test_word_order_is_learned_from_unlabelled_texts(made, tmp_path):
+    folder, _, recipe = made
+    rng = np.random.default_rng(5)
+    rows = [
+        {"lang": lang[:3], "text": "".join(SENTENCES[lang].format(n=NAMES[k]) for k in rng.integers(0, 8, 9))}
+        for lang in ("eng_Latn", "fra_Latn")
+        for _ in range(60)
+    ]
+    (folder / "plain.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    features = ["raters.features=[form, wording]", "raters.carry.epochs=2"]
+    run("train", recipe, "-o", tmp_path / "w", *features, "raters.unlabelled=[plain.jsonl]", "--json")
+    held = Scorer.read(tmp_path / "w")
+    assert sorted(held.wording.orders) == ["eng_Latn", "fra_Latn"]
+    assert looking.features_of(held) == ("form", "wording")
+    rated = rating.load(tmp_path / "w")
+    text = "".join(SENTENCES["eng_Latn"].format(n=name) for name in NAMES)
+    assert rated([text], "eng_Latn") == pytest.approx(rated([text] * 3, "eng_Latn")[2], abs=1e-6)
+    # Without a file, from the documents of the training half.
+    run("train", recipe, "-o", tmp_path / "o", *features, "--json")
+    assert set(Scorer.read(tmp_path / "o").wording.orders) <= set(LANGS)
+    (folder / "bare.jsonl").write_text('{"text": "no language"}\n', "utf-8")
+    with pytest.raises(DataError, match="has no column lang"):
+        run("train", recipe, "-o", tmp_path / "b", *features, "raters.unlabelled=[bare.jsonl]")
+
+
+def test_what_a_feature_needs_is_said():
+    texts = pa.array(["One. Two. Three."]), pa.array(["eng_Latn"])
+    with pytest.raises(RequestError, match="needs models of word order"):
+        looking.see(*texts, ("wording",), {})
+    with pytest.raises(RequestError, match="flow needs an embedder"):
+        looking.see(*texts, ("flow",), {})

@@ -6,20 +6,25 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from glotmix import language
 from glotmix.embed.protocol import Embedder
-from glotmix.errors import RequestError
-from glotmix.quality import carried, flow, joined
-from glotmix.quality.config import STRUCTURE
-from glotmix.quality.joined import RatersConfig
-from glotmix.quality.rater import Eyes
-from glotmix.signals import heuristics
-
-FLOW = "flow"
+from glotmix.errors import DataError, RequestError
+from glotmix.looking import see
+from glotmix.quality import carried, joined, judgements, pairs
+from glotmix.quality.raters_config import WORDING, RatersConfig
+from glotmix.quality.wording import Wording
 
 
 def make(
-    section: RatersConfig, base: Path, seed: int, output: Path, embedders: Mapping[str, Embedder] | None = None
+    section: RatersConfig,
+    base: Path,
+    seed: int,
+    output: Path,
+    embedders: Mapping[str, Embedder] | None = None,
+    models: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Join the raters of a recipe, train the carried rater, audit it, and write everything.
 
@@ -30,6 +35,7 @@ def make(
         output: gets ``scores.parquet`` and ``raters.json`` (see `joined`), ``rater.json``, ``rater.safetensors`` and
             ``carried.json`` (see `carried`).
         embedders: those that the section's features name.
+        models: what each is loaded by, where that is not its name.
 
     Returns:
         the audit.
@@ -42,12 +48,19 @@ def make(
         raise RequestError(f"raters.features: there is no embedder '{missing[0]}'", "raters.features=[structure]")
     together = joined.join(section, base, seed)
     texts, langs = (together.documents[name].combine_chunks() for name in ("text", "lang"))
+    wording = None
+    if WORDING in section.features:
+        sources = np.asarray(together.documents["source"].to_pylist(), object)
+        # The same split as `carried.carry` makes: no model of word order has seen a text that is audited.
+        wording = _wording(section, base, texts, langs, ~pairs.hold_out(sources, section.held_out, seed))
     found = carried.carry(
         together,
-        see(texts, langs, section.features, embedders),
+        see(texts, langs, section.features, embedders, wording),
         section,
         {name: one.fingerprint for name, one in embedders.items()},
         seed,
+        {name: model for name, model in (models or {}).items() if name in embedders},
+        wording,
     )
     output.mkdir(parents=True, exist_ok=True)
     joined.write(together, output)
@@ -55,18 +68,18 @@ def make(
     return found.audit
 
 
-def see(texts: pa.Array, langs: pa.Array, features: tuple[str, ...], embedders: Mapping[str, Embedder]) -> pa.Table:
-    """Return the features of texts: measured columns, how each text hangs together, and vectors.
-
-    Args:
-        texts: n texts.
-        langs: their languages.
-        features: ``structure`` (the heuristics), ``flow`` (needs an embedder), and names of embedders.
-        embedders: by name; the first one gives the flow its sentences' vectors.
-    """
-    table = Eyes(heuristics.measure if STRUCTURE in features else None, embedders).see(texts, langs)
-    if FLOW in features:
-        hangs = flow.measure(texts.to_pylist(), langs.to_pylist(), next(iter(embedders.values())))
-        for name, column in zip(flow.COLUMNS, hangs.T, strict=True):
-            table = table.append_column(f"flow_{name}", pa.array(column, mask=np.isnan(column)))
-    return table
+def _wording(section: RatersConfig, base: Path, texts: pa.Array, langs: pa.Array, kept: NDArray[np.bool_]) -> Wording:
+    """Learn word order from the unlabelled files, or from the documents of the training half where there are none."""
+    if not section.unlabelled:
+        mine = pa.array(kept)
+        return Wording.fit(texts.filter(mine).to_pylist(), langs.filter(mine).to_pylist())
+    found: list[str] = []
+    codes: list[str] = []
+    for name in section.unlabelled:
+        given = judgements.read(base / name)
+        if missing := [column for column in ("text", "lang") if column not in given.column_names]:
+            raise DataError(f"{base / name} has no column {missing[0]}: it has {', '.join(given.column_names)}")
+        known = {code: language.parse(code).code for code in pc.unique(given["lang"]).to_pylist()}
+        found += given["text"].to_pylist()
+        codes += [known[code] for code in given["lang"].to_pylist()]
+    return Wording.fit(found, codes)

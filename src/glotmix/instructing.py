@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from glotmix import conversation, measure, table
-from glotmix.embed import choose
+from glotmix.embed.concatenated import side_by_side
 from glotmix.errors import DataError, RequestError
 from glotmix.instruct import audit, pairs, qsm, structure
 from glotmix.instruct.config import SelectionConfig
@@ -42,8 +42,8 @@ class Instructing:
 
     @cached_property
     def embedder(self) -> Any:
-        """The embedder that the recipe names."""
-        return choose.load(self.section.embedder, self.work.base)
+        """The embedder that the recipe names, or all of them side by side."""
+        return side_by_side([self.work.embedder(name) for name in self.section.embedder])
 
     def steps(self) -> list[Step]:
         """Return the steps between the signals of all documents and the ledger."""
@@ -218,7 +218,7 @@ class Instructing:
         scorer = Scorer.read(self.model)
         if scorer.embedder != self.embedder.fingerprint:
             raise DataError(
-                f"the model in {self.model} was trained on another embedder than '{self.section.embedder}'",
+                f"the model in {self.model} was trained on another embedder than {' + '.join(self.section.embedder)}",
                 "name that embedder (instruct.embedder), or train again: glotmix instruct train",
             )
         units = parts(self.work.corpus)

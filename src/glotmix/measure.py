@@ -1,14 +1,12 @@
 """The steps that measure: one for each signal that a recipe asks for."""
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
 from glotmix import record
 from glotmix.corpus import strip
-from glotmix.embed import choose
 from glotmix.record import Counts, Output, digest_file
 from glotmix.signals import (
     agreement,
@@ -24,6 +22,7 @@ from glotmix.signals import (
     tokens,
     width,
 )
+from glotmix.signals.embed import EmbedConfig
 from glotmix.step import Step
 from glotmix.work import Work
 
@@ -152,20 +151,7 @@ def _on_request(work: Work) -> list[Step]:
                 inputs=lambda: {f"groups {n}": digest_file(p) for n, p in enumerate(groups)},
             )
         )
-    if section.embed is not None:
-        wanted = section.embed
-        # Loaded when the step runs or its fingerprint is asked for, and kept.
-        embedder = cache(lambda: choose.load(wanted.model, work.base))
-        steps.append(
-            Step(
-                "signals/embed",
-                embed.VERSION,
-                lambda output: embed.make(output, corpus, embedder(), wanted.max_chars),
-                needs=needs,
-                config=lambda: {"max_chars": wanted.max_chars},
-                inputs=lambda: {"embedder": embedder().fingerprint},
-            )
-        )
+    steps += [_embedding(work, one) for one in section.embed]
     if section.tokens.tokenizer is not None:
         tokenizer = work.path(section.tokens.tokenizer)
         steps.append(
@@ -178,3 +164,15 @@ def _on_request(work: Work) -> list[Step]:
             )
         )
     return steps
+
+
+def _embedding(work: Work, wanted: EmbedConfig) -> Step:
+    # Loaded when the step runs or its fingerprint is asked for, and kept.
+    return Step(
+        wanted.signal,
+        embed.VERSION,
+        lambda output: embed.make(output, work.corpus, work.embedder(wanted.called), wanted.max_chars),
+        needs=work.corpus_steps,
+        config=lambda: {"max_chars": wanted.max_chars},
+        inputs=lambda: {"embedder": work.embedder(wanted.called).fingerprint},
+    )

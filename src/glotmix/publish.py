@@ -99,14 +99,15 @@ def _method(work: Work) -> list[str]:
     trained = record.read(work.at("rater")) if recipe.quality is not None else None
     if trained is not None and recipe.select.retain != "all":
         documents = trained.counts.get("documents", 0)
+        made = f"a rater trained on {documents:,} labelled documents" if work.audited else "a finished rater"
         line = (
             "ranks the documents of each language among themselves"
             if recipe.select.score == "quantile"
             else f"draws one line for all languages ({recipe.select.score} scores)"
         )
         sentences.append(
-            f"Quality: a rater trained on {documents:,} labelled documents, its features held against each language's "
-            f"own distribution, {line}; the report holds its audit."
+            f"Quality: {made}, its features held against each language's own distribution, {line}"
+            + ("; the report holds its audit." if work.audited else ".")
         )
     sentences.append(
         f"Mixture: {recipe.mix.how}; shares are of training tokens"

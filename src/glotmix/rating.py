@@ -28,18 +28,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from glotmix import language
+from glotmix import adopting, language, looking
 from glotmix.embed import choose
 from glotmix.embed.protocol import Embedder
 from glotmix.errors import DataError, RequestError
 from glotmix.quality import anchors, audit, calibrate, checks, controls, negatives, rater, usual
-from glotmix.quality.config import STRUCTURE, ParallelConfig, QualityConfig
+from glotmix.quality.config import ParallelConfig, QualityConfig
 from glotmix.quality.heads import Head
 from glotmix.quality.rater import Eyes, Lesson
+from glotmix.quality.raters_config import STRUCTURE
 from glotmix.quality.scorer import Scorer
 from glotmix.quality.transfer import Labelled
 from glotmix.record import JSON, Counts, Output, Watcher, digest_file
 from glotmix.signals import heuristics, rate
+from glotmix.signals.embed import EmbedConfig
 from glotmix.signals.rate import Signals
 from glotmix.step import Step
 from glotmix.work import Work
@@ -48,15 +50,37 @@ APPLIED = "rater"
 """Below ``signals/quality``: the rater as it rated this corpus, with its quantiles and calibration."""
 
 
-def eyes(features: Sequence[str], embedders: Mapping[str, Embedder], max_chars: int | None = None) -> Eyes:
-    """Return what a rater of these features sees of a text; the embedders see its first `max_chars` characters."""
-    return Eyes(heuristics.measure if STRUCTURE in features else None, embedders, max_chars)
+def eyes(
+    features: Sequence[str], embedders: Mapping[str, Embedder], max_chars: Mapping[str, int] | None = None
+) -> Eyes:
+    """Return what a rater of these features sees of a text; an embedder sees its first `max_chars` characters."""
+    return Eyes(heuristics.measure if STRUCTURE in features else None, embedders, max_chars or {})
 
 
 def _eyes(work: Work, section: QualityConfig) -> Eyes:
     """Return what the recipe's rater sees: the same of an anchor as the signals see of a document."""
-    embed = work.recipe.signals.embed
-    return eyes(section.features, work.embedders, None if embed is None else embed.max_chars)
+    found = eyes(section.features, work.embedders, {n: one.max_chars for n, one in _configs(work, section).items()})
+    return replace(found, models={n: one.model for n, one in _configs(work, section).items() if one.model != n})
+
+
+def _configs(work: Work, section: QualityConfig) -> dict[str, EmbedConfig]:
+    """Return the signals of vectors that the rater reads, by the names that its features give them."""
+    named = section.embedders if section.rater is None else tuple(work.embedders)
+    found = {name: work.recipe.signals.embedder(name) for name in named}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _looked(work: Work, section: QualityConfig, trained: Scorer, found: pa.Table) -> pa.Table:
+    """Return what the rater sees of parallel documents."""
+    if section.rater is None:
+        return _eyes(work, section).see(found["text"], found["lang"])
+    texts, langs = found["text"].combine_chunks(), found["lang"].combine_chunks()
+    reads = looking.features_of(trained)
+    return looking.see(texts, langs, reads, work.embedders, trained.wording, _max_chars(work, section))
+
+
+def _max_chars(work: Work, section: QualityConfig) -> dict[str, int]:
+    return {name: one.max_chars for name, one in _configs(work, section).items()}
 
 
 def head(section: QualityConfig) -> Head:
@@ -82,6 +106,8 @@ def steps(work: Work) -> list[Step]:
     section = work.recipe.quality
     if section is None:
         return []
+    if section.rater is not None:
+        return [*adopting.steps(work), _apply(work, section)]
     return [_train(work, section), _apply(work, section), _audit(work, section)]
 
 
@@ -103,7 +129,7 @@ def _train(work: Work, section: QualityConfig) -> Step:
             section.model_dump(mode="json", exclude=_TRAINING)
             | {"seed": work.recipe.seed, "heuristics": heuristics.VERSION}
             | {"embedders": {name: one.fingerprint for name, one in work.embedders.items()}}
-            | {"max_chars": _eyes(work, section).max_chars if section.embedders else None}
+            | {"max_chars": dict(_eyes(work, section).max_chars)}
         ),
         inputs=lambda: (
             {f"anchors {n}": digest_file(path) for n, path in enumerate(work.anchors)}
@@ -117,11 +143,12 @@ def _apply(work: Work, section: QualityConfig) -> Step:
         corpus = work.corpus
         read = signals(work, section)
         trained = Scorer.read(work.at("rater"))
+        trained.check({name: one.fingerprint for name, one in work.embedders.items()}, work.at("rater"))
         scorer = over(trained, read, corpus)
         scale = None
         if section.parallel is not None:
             found = parallel(work.paths(section.parallel.path), section.parallel)
-            seen = _eyes(work, section).see(found["text"], found["lang"])
+            seen = _looked(work, section, trained, found)
             scale = calibrate.fit(found, scorer.score(seen), section.parallel.pivot)
             output.notes["calibration"] = _told(scale)
         counts = rate.make(output, read, corpus, scorer.score, scale)
@@ -135,14 +162,15 @@ def _apply(work: Work, section: QualityConfig) -> Step:
                 ]
         applied = output.path / APPLIED
         applied.mkdir(exist_ok=True)
-        replace(scorer, quantiles=held.quantiles, calibration=scale).write(applied)
+        cuts = _max_chars(work, section)
+        replace(scorer, quantiles=held.quantiles, calibration=scale, max_chars=cuts).write(applied)
         return counts
 
     return Step(
         "signals/quality",
         rate.VERSION,
         apply,
-        needs=(*work.corpus_steps, *needs(section), "rater"),
+        needs=(*work.corpus_steps, *needs(work, section), "rater"),
         config=lambda: {"parallel": _parallel_identity(section)},
         inputs=lambda: _parallel_inputs(work, section),
     )
@@ -244,10 +272,12 @@ def _log_odds(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(logit(np.clip(np.asarray(scores, np.float64), 1e-6, 1 - 1e-6)), np.float64)
 
 
-def needs(section: QualityConfig) -> tuple[str, ...]:
+def needs(work: Work, section: QualityConfig) -> tuple[str, ...]:
     """Return the steps of the signals that the recipe's rater reads."""
-    own = ("signals/heuristics",) if STRUCTURE in section.features else ()
-    return own + (("signals/embed",) if section.embedders else ())
+    reads = section.features if section.rater is None else adopting.features(work)
+    own: tuple[str, ...] = ("signals/heuristics",) if STRUCTURE in reads else ()
+    own += (adopting.SEEN,) if set(reads) & set(adopting.WRITTEN) else ()
+    return own + tuple(one.signal for one in _configs(work, section).values())
 
 
 def _parallel_identity(section: QualityConfig) -> Any:
@@ -265,8 +295,9 @@ def _told(scale: calibrate.Calibration) -> JSON:
 
 def signals(work: Work, section: QualityConfig) -> Signals:
     """Return the signals that the recipe's rater reads."""
-    own = work.at("signals/heuristics") if STRUCTURE in section.features else None
-    return Signals(own, {name: work.at("signals/embed") for name in section.embedders})
+    wanted = needs(work, section)
+    own, seen = (work.at(n) if n in wanted else None for n in ("signals/heuristics", adopting.SEEN))
+    return Signals(own, {name: work.at(one.signal) for name, one in _configs(work, section).items()}, seen)
 
 
 def over(trained: Scorer, read: Signals, corpus: Path) -> Scorer:
@@ -278,7 +309,8 @@ def over(trained: Scorer, read: Signals, corpus: Path) -> Scorer:
     found = []
     if trained.usual.structure is not None:
         columns = trained.usual.structure.columns
-        found.append(usual.fit(_having(rate.sample(Signals(read.heuristics), corpus), columns), columns))
+        measured = rate.sample(Signals(read.heuristics, seen=read.seen), corpus)
+        found.append(usual.fit(_having(measured, columns), columns))
     if trained.usual.centres:
         names = tuple(trained.usual.centres)
         vectors = rate.sample(Signals(None, read.vectors), corpus, rate.SAMPLE_VECTORS)
@@ -335,29 +367,29 @@ def load(
 
     Raises:
         DataError: if there is no rater.
-        RequestError: if an embedder is missing, another than in training, or `as_` is not known.
+        RequestError: if an embedder is missing, one too many, or another than in training, or `as_` is not known.
     """
     scorer = Scorer.read(folder)
     given = dict(embedders or {})
-    for name, mark in scorer.embedders.items():
+    for name in scorer.embedders:
         if name not in given:
             try:
-                given[name] = choose.load(name)
+                given[name] = choose.load(scorer.models.get(name, name))
             except RequestError as error:
                 fix = f"load(folder, {{'{name}': embedder}})"
                 raise RequestError(f"the rater in {folder} reads vectors of {name}", fix) from error
-        if given[name].fingerprint != mark:
-            raise RequestError(f"{name} is {given[name].fingerprint}; the rater learned from {mark}")
+    scorer.check({name: one.fingerprint for name, one in given.items()}, folder)
     if as_ not in ("score", "quantile", "calibrated"):
         raise RequestError(f"{as_!r} is no score", "score, quantile or calibrated")
-    features = () if scorer.usual.structure is None else (STRUCTURE,)
-    see = eyes(features, {name: given[name] for name in scorer.usual.centres}, scorer.max_chars).see
+    features = looking.features_of(scorer)
+    ours = {name: given[name] for name in scorer.embedders}
 
     def rated(texts: Sequence[str], langs: Sequence[str] | str) -> NDArray[np.float64]:
         each = [langs] * len(texts) if isinstance(langs, str) else list(langs)
         codes = {code: language.parse(code).code for code in set(each)}
         own = np.array([codes[code] for code in each], object)
-        scores = scorer.score(see(pa.array(list(texts), pa.string()), pa.array(own.tolist(), pa.string())))
+        columns = pa.array(list(texts), pa.string()), pa.array(own.tolist(), pa.string())
+        scores = scorer.score(looking.see(*columns, features, ours, scorer.wording, scorer.max_chars))
         return scorer.converted(scores, own, as_)
 
     return rated

@@ -6,7 +6,7 @@ Unknown keys are errors with a suggestion; values can be overridden on the comma
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -17,13 +17,20 @@ from glotmix.instruct.config import InstructConfig
 from glotmix.mix.config import MixConfig
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.quality.config import QualityConfig
-from glotmix.quality.joined import RatersConfig
+from glotmix.quality.raters_config import RatersConfig
 from glotmix.select.licenses import LicenseConfig
+from glotmix.signals import heuristics
 from glotmix.signals.boilerplate import BoilerplateConfig
 from glotmix.signals.clusters import DuplicatesConfig
 from glotmix.signals.contamination import ContaminationConfig
 from glotmix.signals.earlier import EarlierConfig
-from glotmix.signals.embed import EmbedConfig
+from glotmix.signals.embed import EmbedConfig, several
+
+RESERVED = frozenset({"structure", "form", "wording", "flow", "id", "lang", "label", "group", "source", "length"})
+"""Columns of a rater's table that are no vectors."""
+
+Embedders: TypeAlias = str | EmbedConfig | tuple[str | EmbedConfig, ...] | None
+"""How a recipe may name embedders; see `glotmix.signals.embed.several`."""
 
 
 class Section(BaseModel):
@@ -101,8 +108,22 @@ class SignalsSection(Section):
     contamination: ContaminationSection = ContaminationSection()
     earlier: EarlierSection = EarlierSection()
     width: WidthSection = WidthSection()
-    embed: EmbedConfig | None = Field(None, description="a vector per document; null for none")
+    embed: Annotated[tuple[EmbedConfig, ...], BeforeValidator(several, json_schema_input_type=Embedders)] = Field(
+        (), description="vectors of each document: an embedder or a list of them, such as [static, use]; null for none"
+    )
     duplicates: DuplicatesConfig = DuplicatesConfig()
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "SignalsSection":
+        called = [one.called for one in self.embed]
+        if twice := next((name for name in called if called.count(name) > 1), None):
+            raise ValueError(f"embed: two embedders are called {twice}: give one another name, {{model: …, name: …}}")
+        return self
+
+    def embedder(self, name: str) -> EmbedConfig | None:
+        """Return the embedder that others call by its name, or by its model; None if there is none."""
+        by_name = (one for one in self.embed if one.called == name)
+        return next(by_name, next((one for one in self.embed if one.model == name), None))
 
 
 class SelectSection(Section):
@@ -198,10 +219,21 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _seen(self) -> "Recipe":
-        known = () if self.signals.embed is None else (self.signals.embed.model,)
+        seen: list[EmbedConfig] = []
         for name in self.quality.embedders if self.quality else ():
-            if name not in known:
-                raise ValueError(f"quality.features names the embedder {name}: signals.embed.model={name}")
+            one = self.signals.embedder(name)
+            called = [each.called for each in self.signals.embed]
+            if one is None:
+                hint = did_you_mean(name, called)
+                fix = f"signals.embed=[{', '.join([*called, name])}]" if called else f"signals.embed={name}"
+                raise ValueError(f"quality.features names the embedder {name}, which is no signal{hint}: {fix}")
+            if one in seen:
+                raise ValueError(f"quality.features names the embedder {one.called} twice")
+            if one.called in heuristics.COLUMNS or one.called in RESERVED:
+                raise ValueError(
+                    f"signals.embed: {one.called} names a column of another kind; give the embedder a name"
+                )
+            seen.append(one)
         return self
 
     @model_validator(mode="after")
@@ -357,7 +389,7 @@ def _value(text: str) -> Any:
 def _explain(error: Any) -> str:
     path = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
-        known = list(_known(error["loc"][:-1]))
+        known = _known(error["loc"][:-1])
         hint = did_you_mean(str(error["loc"][-1]), known)
         return f"  {path}: no such key{hint}" + ("" if hint or not known else f"; known: {', '.join(known)}")
     given = error.get("input")
@@ -365,13 +397,17 @@ def _explain(error: Any) -> str:
     return f"  {path}: {error['msg'][:1].lower()}{error['msg'][1:]}{shown}"
 
 
-def _known(path: Iterable[str | int]) -> Iterable[str]:
-    at: Any = schema()
-    definitions = at.get("$defs", {})
+def _known(path: Iterable[str | int]) -> list[str]:
+    """Return the keys that may stand at a place of the recipe."""
+    whole = schema()
+
+    def ways(at: Any) -> list[dict[str, Any]]:
+        if "$ref" in at:
+            at = whole["$defs"][at["$ref"].rsplit("/", 1)[1]]
+        return [at] + [way for option in at.get("anyOf", ()) for way in ways(option)]
+
+    here = ways(whole)
     for key in path:
-        at = at.get("items", {}) if isinstance(key, int) else at.get("properties", {}).get(key, {})
-        for option in (at, *at.get("anyOf", ())):
-            if "$ref" in option:
-                at = definitions[option["$ref"].rsplit("/", 1)[1]]
-                break
-    return at.get("properties", {}).keys() if isinstance(at, dict) else ()
+        below = (at.get("items", {}) if isinstance(key, int) else at.get("properties", {}).get(key, {}) for at in here)
+        here = [way for at in below for way in ways(at)]
+    return list(dict.fromkeys(name for at in here for name in at.get("properties", ())))

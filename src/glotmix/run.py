@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from glotmix import record, settings, table
 from glotmix.errors import RequestError, did_you_mean
+from glotmix.proxy.need import installed
 from glotmix.recipe import Recipe
 from glotmix.record import Identity, Record, Silent, Watcher
 from glotmix.step import Step
@@ -123,6 +124,8 @@ class Job:
                     "kept": mine["kept_count"],
                     "bytes": mine["bytes_sum"],
                     "share": share.get("share"),
+                    "low": share.get("low"),
+                    "high": share.get("high"),
                     "epochs": share.get("epochs"),
                 }
             )
@@ -140,18 +143,22 @@ PROXIES = (
     "proxies.tokens=16000",
     "proxies.held_out=0.2",
     "proxies.held_bytes=2000",
+    "proxies.held_each=200",
 )
-"""What the demo trains where it is asked to: 102 proxies of 0.1M parameters over 33 languages, 16,000 tokens each."""
+"""What the demo trains: 102 proxies of 0.1M parameters over 33 languages, 16,000 tokens each."""
 
 
-def demo_recipe(output: Path, small: bool, proxies: bool = False) -> tuple[Path, list[str]]:
+def demo_recipe(output: Path, small: bool, proxies: bool | None = None) -> tuple[Path, list[str]]:
     """Return the recipe of the corpus that ships with glotmix, and the overrides that send its output to `output`.
 
     Args:
         output: where everything is written.
         small: a quarter of the documents.
-        proxies: train a small ensemble and fit the mixture to it, instead of UniMax (needs the extra `train`).
+        proxies: train a small ensemble and fit the mixture to it, instead of UniMax (needs the extra `train`); None for
+            where it can be trained, and not for the small demo.
     """
+    if proxies is None:
+        proxies = installed() and not small
     recipe = Path(str(files("glotmix") / "data" / "demo" / ("small.yaml" if small else "recipe.yaml")))
     return recipe, [f"output={output}", *(f"mix.{setting}" for setting in PROXIES if proxies)]
 

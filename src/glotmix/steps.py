@@ -126,7 +126,7 @@ def _dataset(work: Work) -> Step:
 
 def _report(work: Work) -> Step:
     lines = ("signals/boilerplate",) if work.recipe.signals.boilerplate else ()
-    rater = ("rater", "audit") if work.recipe.quality else ()
+    rater = (("rater", "audit") if work.audited else ("rater",)) if work.recipe.quality else ()
     model = ("qsm",) if work.instructs and work.recipe.instruct.pairs else ()
     spread = ("coverage",) if work.instructs else ()
     decided = ("thresholds", "ledger", "mixture", *spread)
@@ -145,7 +145,7 @@ def _report(work: Work) -> Step:
                 thresholds=work.at("thresholds") / "thresholds.parquet",
                 signals={name.removeprefix("signals/"): work.at(name) for name in work.signals},
                 mixture=work.at("mixture") / "mixture.json",
-                audit=work.at("audit") / "audit.json" if work.recipe.quality else None,
+                audit=work.at("audit") / "audit.json" if work.audited else None,
                 quarantine=work.at("corpus") / "quarantine",
                 agreement=work.at("agreement"),
                 boilerplate=work.at("signals/boilerplate") if lines else None,

@@ -9,6 +9,7 @@ from glotmix.embed import choose
 from glotmix.embed.protocol import Embedder
 from glotmix.errors import RequestError
 from glotmix.quality import anchors
+from glotmix.quality.scorer import Scorer
 from glotmix.recipe import Recipe
 
 
@@ -51,11 +52,27 @@ class Work:
                 raise RequestError(f"quality.anchors: there is no file {path}", "quality.anchors=[builtin]")
         return found
 
+    def embedder(self, name: str) -> Embedder:
+        """Return an embedder of `signals.embed` by its name, or any other that `choose.load` knows; loaded once."""
+        known = self.recipe.signals.embedder(name)
+        model = name if known is None else known.model
+        if model not in self._loaded:
+            self._loaded[model] = choose.load(model, self.base)
+        return self._loaded[model]
+
+    @cached_property
+    def _loaded(self) -> dict[str, Embedder]:
+        return {}
+
     @cached_property
     def embedders(self) -> dict[str, Embedder]:
         """The embedders whose vectors the rater reads, by the names that the recipe calls them."""
         section = self.recipe.quality
-        return {} if section is None else {name: choose.load(name, self.base) for name in section.embedders}
+        if section is None:
+            return {}
+        finished = section.rater is not None
+        named = Scorer.read(self.path(section.rater or "")).embedders if finished else section.embedders
+        return {name: self.embedder(name) for name in named}
 
     @property
     def identifier(self) -> str:
@@ -88,6 +105,11 @@ class Work:
     def instructs(self) -> bool:
         """Whether the documents are conversations."""
         return self.recipe.kind == "instructions"
+
+    @property
+    def audited(self) -> bool:
+        """Whether a rater is trained, and so audited, by the recipe."""
+        return self.recipe.quality is not None and self.recipe.quality.rater is None
 
     @property
     def rated(self) -> bool:

@@ -118,8 +118,14 @@ def demo(
     output: Annotated[Path, typer.Option(help="where everything is written")] = Path("demo"),
     small: Annotated[bool, typer.Option("--small", help="a quarter of the documents")] = False,
     proxies: Annotated[
-        bool, typer.Option("--proxies", help="train a small ensemble and fit the mixture to it; needs the extra train")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--proxies/--no-proxies",
+            help="train a small ensemble and fit the mixture to it (the extra train), or take UniMax; by default train "
+            "where torch is installed, and not with --small",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

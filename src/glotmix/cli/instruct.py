@@ -74,7 +74,9 @@ def train(
     files: Annotated[list[Path], typer.Argument(help="pairs: Parquet or JSON lines", show_default=False)],
     output: Output,
     language: Annotated[str | None, typer.Option(help="of pairs without a column lang")] = None,
-    embedder: Annotated[str, typer.Option(help="static, or the folder of an embedder")] = "static",
+    embedder: Annotated[
+        list[str] | None, typer.Option(help="static, use or the folder of an embedder; several stand side by side")
+    ] = None,
     form: Annotated[Form, typer.Option(help="M-DaQ's triplets, or CaR's regression")] = Form.TRIPLET,
     looks: Annotated[Looks, typer.Option(help="at embeddings alone, or at the answer's structure, too")] = Looks.BOTH,
     seeds: Annotated[int, typer.Option(min=1, help="models that are trained and averaged")] = 3,
@@ -84,13 +86,15 @@ def train(
 ) -> None:
     """Train and audit a quality scoring model on pairs of unrevised and revised answers."""
     from glotmix.embed import choose
+    from glotmix.embed.concatenated import side_by_side
     from glotmix.instruct import pairs
     from glotmix.instruct.qsm import QsmConfig
     from glotmix.instructing import trained
 
     config = QsmConfig(form=form.value, looks=looks.value, seeds=seeds)
     known = pairs.read(files, language)
-    counts, found = trained(output, known, choose.load(embedder), config, seed, audits)
+    model = side_by_side([choose.load(name) for name in embedder or ("static",)])
+    counts, found = trained(output, known, model, config, seed, audits)
     if as_json:
         _print({"counts": counts, "audit": found})
         return

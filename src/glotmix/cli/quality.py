@@ -40,6 +40,12 @@ def audit(
     else:
         own = [f"quality.audit={'brief' if brief else 'full'}", f"quality.audits={seeds}", *(overrides or ())]
         with _job(where, own, quiet) as job:
+            if not job.work.audited:
+                named = job.recipe.quality.rater if job.recipe.quality else None
+                raise RequestError(
+                    "the recipe trains no rater" + (f": it names a finished one, {named}" if named else ""),
+                    "glotmix raters audit FOLDER prints what was measured when it was made",
+                )
             job.run("audit")
             found = json.loads((job.folder / "audit" / "audit.json").read_text("utf-8"))
     if page is not None:
@@ -77,7 +83,7 @@ def controls(
         section = job.recipe.quality
         if section is None:
             raise RequestError("the recipe has no rater", "quality.anchors=[builtin]")
-        for step in ("rater",) if labelled_only else ("rater", *rating.needs(section)):
+        for step in ("rater",) if labelled_only else ("rater", *rating.needs(job.work, section)):
             job.run(step)
         own = range(job.recipe.seed, job.recipe.seed + seeds)
         found = rating.controlled(job.work, section, own, retain, draws, labelled_only, job.watcher)
@@ -113,6 +119,7 @@ def export(
         "rater": str(output),
         "languages": sorted(scorer.quantiles),
         "embedders": dict(scorer.embedders),
+        "reads": scorer.reads,
         "calibrated": scorer.calibration is not None,
         "notebook": f"glotmix.rating.load({str(output)!r})(texts, langs)",
         "datatrove": f"glotmix.filter.rater_filter({str(output)!r}, keep=0.9)",

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from glotmix.errors import DataError, RequestError
 
 if TYPE_CHECKING:
-    from glotmix.quality.joined import RatersConfig
+    from glotmix.quality.raters_config import RatersConfig
 
 app = typer.Typer(
     name="raters",
@@ -41,7 +42,7 @@ def next_pairs(
     import numpy as np
 
     from glotmix import language
-    from glotmix.quality import active, ask, bradley_terry, joined
+    from glotmix.quality import active, ask, joined, raters_config
 
     section, base, seed = _section(recipe, overrides)
     texts = joined.documents(base / section.documents)
@@ -61,7 +62,7 @@ def next_pairs(
         judged = {(min(at[a], at[b]), max(at[a], at[b])) for a, b in ends if a in at and b in at}
         if columns and not section.verdicts:
             # Columns vote on as many pairs as one likes; what a judge has not said is not known.
-            precision = np.full(len(rows), bradley_terry.RIDGE)
+            precision = np.full(len(rows), raters_config.RIDGE)
     left, right = active.next_pairs(given, precision, pairs, seed, judged)
     ids = texts["id"].take(rows).to_pylist()
     shown = dict(zip(ids, texts["text"].take(rows).to_pylist(), strict=True))
@@ -108,6 +109,57 @@ def ask(
 
 
 @app.command()
+def translate(
+    recipe: RecipePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="the table that is written: documents, translations")],
+    into: Annotated[list[str], typer.Option(help="a language; as often as needed", show_default=False)],
+    overrides: Overrides = None,
+    command: Annotated[
+        str | None,
+        typer.Option(help="a program that reads lines and writes lines: 'program {source} {target}'; see the page"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="count what would be translated")] = False,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
+) -> None:
+    """Translate the documents, by a program or by the endpoint of raters.ask; goes on where it was stopped."""
+    from glotmix import table
+    from glotmix.quality import ask as asking
+    from glotmix.quality import joined, pairs, translators
+
+    section, base, _ = _section(recipe, overrides)
+    given = joined.documents(base / section.documents)
+    counted: list[int] = []
+
+    def count(texts: Sequence[str], source: str, target: str) -> Sequence[str]:
+        counted.append(len(texts))
+        return texts
+
+    pairs.translated(given, count, into)
+    total, memory = sum(counted), output.with_name(f"{output.stem}.translations.jsonl")
+    if dry_run:
+        _tell({"documents": given.num_rows, "to_translate": total}, as_json, f"{total:,} texts to translate")
+        return
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if not quiet:
+            print(f"{done:,} of at most {total:,} translated", file=sys.stderr)
+
+    if command is not None:
+        translator = translators.by_command(command)
+    else:
+        translator = translators.by_endpoint(section.ask, asking.key_of(section.ask, os.environ))
+    made = pairs.translated(given, translators.remembered(translator, memory, advance), into)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    table.write(made, output)
+    told = {"documents": made.num_rows, "translations": total, "made_now": done, "file": str(output)}
+    _tell(told, as_json, f"{made.num_rows:,} documents in {output}, {total:,} of them translations, {done:,} made now")
+
+
+@app.command()
 def join(
     recipe: RecipePath,
     output: Annotated[Path, typer.Option("--output", "-o", help="the folder that is written")],
@@ -141,7 +193,9 @@ def train(
     from glotmix.embed.choose import load
 
     section, base, seed = _section(recipe, overrides)
-    made = carrying.make(section, base, seed, output, {name: load(name, base) for name in section.embedders})
+    models = _models(recipe, overrides)
+    embedders = {name: load(models.get(name, name), base) for name in section.embedders}
+    made = carrying.make(section, base, seed, output, embedders, models)
     if as_json:
         typer.echo(json.dumps(made | {"folder": str(output)}, ensure_ascii=False, indent=1))
     else:
@@ -178,6 +232,13 @@ def _section(recipe: Path, overrides: list[str] | None) -> tuple["RatersConfig",
     if found.raters is None:
         raise RequestError(f"{recipe} has no section raters", "docs/raters.md shows one")
     return found.raters, recipe.parent, found.seed
+
+
+def _models(recipe: Path, overrides: list[str] | None) -> dict[str, str]:
+    """Return what the recipe calls its embedders, and what they are loaded by."""
+    from glotmix import recipe as recipes
+
+    return {one.called: one.model for one in recipes.load(recipe, overrides or ()).signals.embed}
 
 
 def _tell(result: dict[str, Any], as_json: bool, text: str) -> None:

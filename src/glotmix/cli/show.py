@@ -29,15 +29,17 @@ def show_summary(result: Mapping[str, Any]) -> None:
     if result["languages"]:
         table = Table(box=None, pad_edge=False)
         table.add_column("language")
-        for name in ("read", "kept", "kept %", "MB kept", "share", "epochs"):
+        # Only shares that proxies led to have intervals.
+        measured = any(row["low"] is not None for row in result["languages"])
+        for name in ("read", "kept", "kept %", "MB kept", "share", *(["95 %"] if measured else []), "epochs"):
             table.add_column(name, justify="right")
         for row in result["languages"]:
             share = "" if row["share"] is None else f"{row['share']:.2%}"
             epochs = "" if row["epochs"] is None else f"{row['epochs']:.2f}"
             kept = f"{row['kept'] / row['read']:.0%}" if row["read"] else ""
-            table.add_row(
-                row["lang"], f"{row['read']:,}", f"{row['kept']:,}", kept, f"{row['bytes'] / 1e6:.2f}", share, epochs
-            )
+            interval = "" if row["low"] is None else f"{100 * row['low']:.2f}–{100 * row['high']:.2f}"
+            cells = [f"{row['read']:,}", f"{row['kept']:,}", kept, f"{row['bytes'] / 1e6:.2f}", share]
+            table.add_row(row["lang"], *cells, *([interval] if measured else []), epochs)
         _console().print(table)
     for warning in result["warnings"]:
         _console().print(Text(f"warning: {warning}", style="bold yellow"))

@@ -8,6 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 _COLOURS = {"usable": "green", "doubtful": "yellow", "unusable": "red"}
+_ALONE = (
+    ("one length", "matched", ".3f"),
+    ("source alone", "source", ".3f"),
+    ("offset", "offset", "+.1f"),
+)
+"""Columns of the audit that may be empty: heading, key, form."""
 
 
 def told(figure: Mapping[str, float] | None, sign: str = "") -> str:
@@ -25,15 +31,19 @@ def told(figure: Mapping[str, float] | None, sign: str = "") -> str:
 def show_audit(found: Mapping[str, Any], page: Path | None) -> None:
     """Print a verdict per language, and what labels would bring."""
     console = Console(highlight=False)
-    table = _table("language", "verdict", "good", "bad", "AUC", "one length", "source alone", "offset")
-    table.add_column("why", overflow="fold")
-    for row in found["languages"]:
+    # What was measured nowhere has no column: a terminal of 80 characters shall show all of them.
+    rows = found["languages"]
+    wanted = [(name, key, form) for name, key, form in _ALONE if any(row[key] is not None for row in rows)]
+    table = _table("language", "verdict", "good", "bad", "AUC", *(name for name, _, _ in wanted))
+    for row in rows:
         table.add_row(
             row["lang"], f"[{_COLOURS[row['verdict']]}]{row['verdict']}[/]", f"{row['good']:,}", f"{row['bad']:,}",
-            told(row["auc"]), _number(row["matched"]), _number(row["source"]), _number(row["offset"], "+.1f"),
-            "; ".join([*row["reasons"], *row["notes"]]),
+            told(row["auc"]), *(_number(row[key], form) for _, key, form in wanted),
         )  # fmt: skip
     console.print(table)
+    for row in rows:
+        if why := [*row["reasons"], *row["notes"]]:
+            console.print(f"{row['lang']} {row['verdict']}: {'; '.join(why)}", markup=False)
     if found["mean"] is not None:
         console.print(f"mean over {found['mean']['languages']} languages: {told(found['mean']['rater'])}")
     if found["matrix"] is not None and found["matrix"]["languages"]:

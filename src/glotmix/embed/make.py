@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from glotmix.embed import recipe as recipes
 from glotmix.embed import train
-from glotmix.embed.contrast import accuracy, project, unit
+from glotmix.embed.contrast import Projection, accuracy, project, unit
 from glotmix.embed.protocol import Embedder
-from glotmix.embed.quantise import quantise
+from glotmix.embed.quantise import axes, quantise
 from glotmix.embed.recipe import Training
 from glotmix.embed.static import StaticEmbedder
 from glotmix.errors import RequestError
@@ -88,7 +88,11 @@ def make(
     state = train.run(data, recipe.settings, teacher, state, each)
     # The root of what Adagrad summed up: a feature's part in the texts that were trained on.
     weights = np.sqrt(state.squares.astype(np.float64))
-    quantised = quantise(state.vectors, weights, recipe.group, recipe.settings.seed)
+    seed, width = recipe.settings.seed, recipe.kept or recipe.settings.width
+    turned = axes(state.vectors, weights, width, seed)
+    quantised = quantise(state.vectors @ turned, weights, recipe.group, seed)
+    if projection is not None:
+        projection = Projection(projection.mean, projection.axes @ turned)
     model = StaticEmbedder(data.keys, quantised, {}, projection)
     model.about = about(recipe, training, model, dev)
     model.write(output)
@@ -120,6 +124,7 @@ def about(recipe: Training, training: pa.Table, model: Embedder, dev: pa.Table) 
         "languages": sorted({"eng_Latn", *languages}),
         "teacher": recipe.teacher,
         "settings": asdict(recipe.settings),
+        "kept": recipe.kept or recipe.settings.width,
         "group": recipe.group,
         "held_out": json.loads(recipe.held_out.model_dump_json()),
         "dev": retrieval(model, dev),

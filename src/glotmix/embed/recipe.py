@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
 from pyarrow import csv
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glotmix.embed.train import Settings
 from glotmix.errors import DataError, RequestError
@@ -47,8 +47,18 @@ class Training(BaseModel):
         None, description="an embedder whose vectors of the English sides are learned too, or a Parquet of text, vector"
     )
     settings: Settings = Settings()
+    kept: int | None = Field(
+        None, ge=1, description="numbers of a vector that the model keeps, its leading axes; null for all of the width"
+    )
     group: Annotated[int, Field(ge=1, le=16)] = Field(8, description="numbers of a vector that share a byte")
     license: str | None = Field(None, description="what the weights may be used under")
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "Training":
+        kept = self.kept or self.settings.width
+        if kept > self.settings.width or kept % self.group:
+            raise ValueError(f"{kept} numbers of {self.settings.width} cannot be kept in groups of {self.group}")
+        return self
 
 
 def load(path: Path) -> Training:

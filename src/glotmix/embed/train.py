@@ -44,6 +44,8 @@ class Settings:
         rate: of the first step; it falls to nothing in a straight line.
         teacher: weight of the teacher's part of the loss.
         max_chars: longer texts are cut.
+        keep: share of a text's features that a step looks at, drawn anew each time (word dropout, Iyyer et al. 2015,
+            10.3115/v1/P15-1162): a text shall be known by any part of it, and a step costs that much less.
         seed: of everything that is drawn.
     """
 
@@ -58,11 +60,14 @@ class Settings:
     rate: float = 0.05
     teacher: float = 1.0
     max_chars: int = 400
+    keep: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.batch % self.buckets or min(self.width, self.vocabulary, self.steps, self.batch, self.buckets) < 1:
             raise RequestError(f"a batch of {self.batch} cannot be cut into {self.buckets} buckets", "batch=1024")
+        if not 0 < self.keep <= 1:
+            raise RequestError(f"keep is a share of the features, {self.keep} is none", "keep=0.5")
 
 
 class Bags(NamedTuple):
@@ -77,6 +82,14 @@ class Bags(NamedTuple):
         starts = np.concatenate([[0], np.cumsum(sizes)])
         at = np.repeat(self.starts[which] - starts[:-1], sizes) + np.arange(starts[-1])
         return Bags(starts, self.ids[at])
+
+    def thinned(self, keep: float, generator: np.random.Generator) -> "Bags":
+        """Return the bags with a share of what is in them, drawn."""
+        if keep >= 1:
+            return self
+        kept = generator.random(len(self.ids), np.float32) < keep
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Bags(before[self.starts], self.ids[kept])
 
 
 @dataclass(frozen=True)
@@ -210,7 +223,7 @@ def run(
     for t in range(state.step, settings.steps):
         which = _draw(data, settings, t)
         rate = settings.rate * (1 - t / settings.steps)
-        loss = _step(state, data, which, settings, teacher, rate, slots)
+        loss = _step(state, data, which, settings, teacher, rate, slots, np.random.default_rng([settings.seed, 2, t]))
         state = State(state.vectors, state.squares, t + 1)
         each(state, loss)
     return state
@@ -234,9 +247,11 @@ def _step(
     teacher: Floats | None,
     rate: float,
     slots: NDArray[np.int32],
+    generator: np.random.Generator,
 ) -> float:
     number = data.number[which]
-    one, other = data.english.take(number), data.other.take(which)
+    one = data.english.take(number).thinned(settings.keep, generator)
+    other = data.other.take(which).thinned(settings.keep, generator)
     a, a_length = unit(bags.add(one.starts, one.ids, state.vectors))
     b, b_length = unit(bags.add(other.starts, other.ids, state.vectors))
     loss, a_slope, b_slope = info_nce(a, b, number, settings.temperature)

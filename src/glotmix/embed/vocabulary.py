@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-BALANCE = 0.5
+BALANCE = 0.75
 """A language with n features of text counts as n^BALANCE of them: 1 for as they come, 0 for all languages alike."""
 
 FEW = 100_000

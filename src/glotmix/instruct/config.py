@@ -35,7 +35,12 @@ class SelectionConfig(_Part):
 class InstructConfig(_Part):
     """What is done with instruction data beyond other documents."""
 
-    embedder: str = Field("static", description="static, or the folder of an embedder")
+    embedder: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
+        ("static",),
+        min_length=1,
+        description="what says how alike conversations are: an embedder, or several, side by side; by the names that "
+        "signals.embed gives them, or as it names models",
+    )
     pairs: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
         (), description="files of unrevised and revised answers; a quality scoring model is trained on them"
     )

@@ -24,6 +24,19 @@ cdef enum:
     BEGIN = 1           # the marks at the two ends of a word
     END = 2
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define GLOTMIX_PREFETCH(address) __builtin_prefetch(address)
+    #else
+    #define GLOTMIX_PREFETCH(address)
+    #endif
+    """
+    void prefetch "GLOTMIX_PREFETCH" (const void*) noexcept nogil
+
+cdef enum:
+    HELD = 384          # features that wait until they are looked up; a text with more is summed by centroids
+
 cdef struct Sink:
     # Where features go: an array of hashes, or a sum of rows.
     uint64_t* hashes
@@ -37,7 +50,10 @@ cdef struct Sink:
     int32_t groups
     int32_t group
     float* total
-    int64_t found
+    float* weights      # (groups, 256): how much of each centroid the text has; all zero where `weighed` is False
+    bint weighed
+    int32_t held
+    uint32_t[HELD] waiting
 
 
 cdef inline uint32_t key_of(uint64_t h) noexcept nogil:
@@ -46,9 +62,13 @@ cdef inline uint32_t key_of(uint64_t h) noexcept nogil:
     return key if key else 1
 
 
+cdef inline uint32_t slot_of(uint32_t key, uint32_t mask) noexcept nogil:
+    return (key * <uint32_t>0x9E3779B1) & mask
+
+
 cdef inline int32_t find(const uint32_t* keys, const int32_t* rows, uint32_t mask, uint32_t key) noexcept nogil:
     """Return the row of a key, -1 for one that is not known."""
-    cdef uint32_t slot = (key * <uint32_t>0x9E3779B1) & mask
+    cdef uint32_t slot = slot_of(key, mask)
     while keys[slot]:
         if keys[slot] == key:
             return rows[slot]
@@ -56,34 +76,84 @@ cdef inline int32_t find(const uint32_t* keys, const int32_t* rows, uint32_t mas
     return -1
 
 
-cdef inline void put(Sink* sink, uint64_t state) noexcept nogil:
-    cdef uint64_t h = finish(state)
-    cdef int32_t row, j, k
+cdef void look_up(Sink* sink) noexcept nogil:
+    """Replace the waiting keys by their rows; those that are not known go."""
+    cdef int32_t i, row, known = 0
+    for i in range(sink.held):
+        row = find(sink.keys, sink.rows, sink.mask, sink.waiting[i])
+        if row >= 0:
+            prefetch(sink.codes + <int64_t>row * sink.groups)
+            prefetch(sink.scales + row)
+            sink.waiting[known] = <uint32_t>row
+            known += 1
+    sink.held = known
+
+
+cdef void weigh(Sink* sink) noexcept nogil:
+    """Add the scales of the waiting rows to the weights of their centroids."""
+    cdef int32_t i, j, groups = sink.groups
+    cdef float scale
+    cdef float* weights = sink.weights
+    cdef const uint8_t* codes
+    for i in range(sink.held):
+        scale = sink.scales[sink.waiting[i]]
+        codes = sink.codes + <int64_t>sink.waiting[i] * groups
+        for j in range(groups):
+            weights[(j << 8) + codes[j]] += scale
+    sink.weighed = True
+    sink.held = 0
+
+
+cdef inline void add(float* total, const float* centre, float weight, int32_t group) noexcept nogil:
+    cdef int32_t k
+    if group == 8:
+        for k in range(8):
+            total[k] += weight * centre[k]
+    else:
+        for k in range(group):
+            total[k] += weight * centre[k]
+
+
+cdef void finish_sum(Sink* sink) noexcept nogil:
+    """Sum what a text has: row by row where they are few, else each centroid once, times its weight."""
+    cdef int32_t i, j, c, group = sink.group
+    cdef int64_t row
     cdef float scale
     cdef const uint8_t* codes
-    cdef const float* centre
-    cdef float* total
+    cdef const float* centre = sink.centroids
+    look_up(sink)
+    if not sink.weighed:
+        for i in range(sink.held):
+            row = sink.waiting[i]
+            codes, scale = sink.codes + row * sink.groups, sink.scales[row]
+            for j in range(sink.groups):
+                add(sink.total + j * group, sink.centroids + ((j << 8) + codes[j]) * group, scale, group)
+        sink.held = 0
+        return
+    weigh(sink)
+    for j in range(sink.groups):
+        for c in range(256):
+            add(sink.total + j * group, centre, sink.weights[(j << 8) + c], group)
+            centre += group
+    memset(sink.weights, 0, sizeof(float) * 256 * sink.groups)
+    sink.weighed = False
+
+
+cdef inline void put(Sink* sink, uint64_t state) noexcept nogil:
+    cdef uint64_t h = finish(state)
+    cdef uint32_t key
     if sink.hashes != NULL:
         sink.hashes[sink.size] = h
         sink.size += 1
         return
-    row = find(sink.keys, sink.rows, sink.mask, key_of(h))
-    if row < 0:
-        return
-    sink.found += 1
-    scale = sink.scales[row]
-    codes = sink.codes + <int64_t>row * sink.groups
-    total = sink.total
-    if sink.group == 8:
-        for j in range(sink.groups):
-            centre = sink.centroids + ((j << 8) + codes[j]) * 8
-            for k in range(8):
-                total[j * 8 + k] += scale * centre[k]
-    else:
-        for j in range(sink.groups):
-            centre = sink.centroids + ((j << 8) + codes[j]) * sink.group
-            for k in range(sink.group):
-                total[j * sink.group + k] += scale * centre[k]
+    if sink.held == HELD:
+        look_up(sink)
+        weigh(sink)
+    key = key_of(h)
+    prefetch(sink.keys + slot_of(key, sink.mask))
+    prefetch(sink.rows + slot_of(key, sink.mask))
+    sink.waiting[sink.held] = key
+    sink.held += 1
 
 
 cdef inline void end_run(uint32_t* run, const uint32_t* marks, int64_t n, bint unspaced, Sink* sink) noexcept nogil:
@@ -200,10 +270,13 @@ def sums(const int64_t[::1] offsets, const uint8_t[::1] data, const uint32_t[::1
         return out
     for doc in range(docs):
         longest = max(longest, offsets[doc + 1] - offsets[doc])
-    run = <uint32_t*>malloc(8 * (longest + 3))
+    # The run, its marks, then the weights: words of four bytes, all.
+    run = <uint32_t*>malloc(8 * (longest + 3) + sizeof(float) * 256 * centroids.shape[0])
     if run == NULL:
         raise MemoryError
     memset(&sink, 0, sizeof(Sink))
+    sink.weights = <float*>(run + 2 * (longest + 3))
+    memset(sink.weights, 0, sizeof(float) * 256 * centroids.shape[0])
     sink.keys, sink.rows, sink.mask = &keys[0], &rows[0], <uint32_t>(keys.shape[0] - 1)
     sink.codes, sink.scales, sink.centroids = &codes[0, 0], &scales[0], &centroids[0, 0, 0]
     sink.groups, sink.group = <int32_t>centroids.shape[0], <int32_t>centroids.shape[2]
@@ -211,6 +284,7 @@ def sums(const int64_t[::1] offsets, const uint8_t[::1] data, const uint32_t[::1
         for doc in range(docs):
             sink.total = &totals[doc, 0]
             walk(&data[0], offsets[doc], offsets[doc + 1], &folded[0], &marks[0], run, run + longest + 3, &sink)
+            finish_sum(&sink)
     free(run)
     return out
 
@@ -237,7 +311,7 @@ def table(const uint32_t[::1] keys):
     cdef uint32_t mask = <uint32_t>(slots - 1), slot
     with nogil:
         for i in range(n):
-            slot = (keys[i] * <uint32_t>0x9E3779B1) & mask
+            slot = slot_of(keys[i], mask)
             while slot_keys[slot]:
                 slot = (slot + 1) & mask
             slot_keys[slot] = keys[i]

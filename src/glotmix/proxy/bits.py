@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glotmix.proxy import model
+from glotmix.proxy import cores, model
 from glotmix.proxy.size import Shape
 from glotmix.proxy.texts import Ids, Texts
 
-TOKENS_AT_ONCE = 16_384
+TOKENS_AT_ONCE = 2048
+"""Of a model: not of all together, because the shape of a product may change its last bit."""
 
 
 def windows(documents: list[Ids], end: int, context: int) -> tuple[Ids, Ids, NDArray[np.bool_]]:
@@ -57,19 +58,31 @@ def per_byte(
     Returns:
         shape (K, m).
     """
-    models = len(weights["embed"])
-    device = weights["embed"].device
-    found = np.empty((models, len(texts.languages)))
-    rows = max(1, TOKENS_AT_ONCE // (models * shape.context))
-    for j, lang in enumerate(texts.languages):
-        inputs, targets, counts = windows(list(texts.held[lang]), texts.end, shape.context)
-        nats = np.zeros(models)
-        for at in range(0, len(inputs), rows):
-            ids, wanted = (
-                torch.from_numpy(part[at : at + rows].astype(np.int64)).to(device).expand(models, -1, -1)
-                for part in (inputs, targets)
-            )
-            surprise = model.surprise(weights, shape, ids, wanted, kind).cpu().numpy().astype(np.float64)
-            nats += (surprise * counts[at : at + rows]).sum(axis=(1, 2))
-        found[:, j] = nats / np.log(2) / texts.held_bytes[lang]
+    cut = [windows(list(texts.held[lang]), texts.end, shape.context) for lang in texts.languages]
+    groups = cores.near(len(weights["embed"]), shape.parameters)
+    with cores.threads_for(shape.parameters):
+        nats = np.concatenate(
+            [
+                np.stack([_nats({n: w[part] for n, w in weights.items()}, shape, *each, kind) for each in cut], axis=1)
+                for part in groups
+            ]
+        )
+    found: NDArray[np.float64] = nats / np.log(2) / [texts.held_bytes[lang] for lang in texts.languages]
     return found
+
+
+def _nats(
+    weights: Mapping[str, Tensor], shape: Shape, inputs: Ids, targets: Ids, counts: NDArray[np.bool_], kind: torch.dtype
+) -> NDArray[np.float64]:
+    """Return the sum of every model's cross-entropy over the pieces that count, (K,)."""
+    models, device = len(weights["embed"]), weights["embed"].device
+    rows = max(1, TOKENS_AT_ONCE // shape.context)
+    nats = np.zeros(models)
+    for at in range(0, len(inputs), rows):
+        ids, wanted = (
+            torch.from_numpy(part[at : at + rows].astype(np.int64)).to(device).expand(models, -1, -1)
+            for part in (inputs, targets)
+        )
+        surprise = model.surprise(weights, shape, ids, wanted, kind).cpu().numpy().astype(np.float64)
+        nats += (surprise * counts[at : at + rows]).sum(axis=(1, 2))
+    return nats

@@ -37,6 +37,7 @@ class ProxiesConfig(BaseModel):
     rate: float | None = Field(None, gt=0, description="greatest learning rate; by default what suits the width")
     held_out: float = Field(0.05, gt=0, lt=0.5, description="share of the documents never trained on, by their hash")
     held_bytes: int = Field(30_000, ge=1000, description="bytes of them that are measured, per language")
+    held_each: int = Field(1000, ge=100, description="bytes of one of them that are measured: a passage")
     together: int = Field(32, ge=1, description="proxies trained as one program; changes no result")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: the GPU where there is one")
     precision: Literal["auto", "float32", "bfloat16"] = Field(

@@ -1,4 +1,8 @@
-"""Training K models as one program: one stream of data a model, one optimiser step for all."""
+"""Training K models as one program: one stream of data a model, one optimiser step for all.
+
+On a CPU the models are taken in groups whose weights and moments stay near the processor. How they are grouped changes
+no bit of what a model becomes, so that cores may have models of their own (`train`).
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,10 +16,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from glotmix.errors import DataError
-from glotmix.proxy import model
+from glotmix.proxy import cores, model
 from glotmix.proxy.model import Weights
+from glotmix.proxy.program import Program, suits
 from glotmix.proxy.size import Shape
 from glotmix.proxy.texts import Ids, Texts
+
+ROUND = 0.5
+"""Seconds of training, about, between two looks at the whole: whether to write a checkpoint, what to tell."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +131,9 @@ class Streams:
         self._span = np.arange(context + 1)
         self._device = device
 
-    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets of a step, shape (K, size, T) each."""
-        at = self._starts[:, step * size : (step + 1) * size]
+    def batch(self, step: int, size: int, models: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets of a step, shape (K, size, T) each, of some or all models."""
+        at = self._starts[models, step * size : (step + 1) * size]
         found = torch.from_numpy(self._ids[at[..., None] + self._span].astype(np.int64)).to(self._device)
         return found[..., :-1], found[..., 1:]
 
@@ -156,59 +164,89 @@ def train(
     Raises:
         DataError: if a model's loss is no number any more.
     """
-    # One order, wherever the state comes from: norms are summed in it.
-    names = list(model.names(shape))
-    parameters = [state.weights[name].requires_grad_() for name in names]
-    moments = [state.first[name] for name in names], [state.second[name] for name in names]
-    last = torch.zeros(len(parameters[0]))
-    saved = time.monotonic()
-    while state.step < training.steps:
-        ids, targets = streams.batch(state.step, training.batch)
-        found = model.losses(state.weights, shape, ids, targets, kind)
-        found.sum().backward()  # type: ignore[no-untyped-call]
-        state.step += 1
-        _update(parameters, moments, state.step, training)
-        last = found.detach()
-        if tell is not None:
-            tell(state.step)
-        if checkpoint is not None and time.monotonic() - saved > checkpoint.every:
-            checkpoint.write(state)
-            saved = time.monotonic()
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    if not bool(torch.isfinite(last).all()):
-        lost = [i for i, loss in enumerate(last.tolist()) if not np.isfinite(loss)]
-        raise DataError(f"the loss of proxies {lost} is no number any more", "a smaller learning rate: rate=0.003")
+    models, saved, length = len(state.weights["embed"]), time.monotonic(), 1
+    groups = [
+        _Group(state, shape, training, streams, kind, part)
+        for part in ([slice(0, models)] if state.weights["embed"].is_cuda else cores.near(models, shape.parameters))
+    ]
+    with cores.threads_for(shape.parameters):
+        while state.step < training.steps:
+            began, end = time.monotonic(), min(training.steps, state.step + length)
+            last = torch.cat([group.advance(state.step, end) for group in groups]).cpu()
+            if not bool(torch.isfinite(last).all()):
+                lost = [i for i, loss in enumerate(last.tolist()) if not np.isfinite(loss)]
+                raise DataError(
+                    f"the loss of proxies {lost} is no number any more", "a smaller learning rate: rate=0.003"
+                )
+            state.step = end
+            if tell is not None:
+                tell(state.step)
+            if checkpoint is not None and time.monotonic() - saved > checkpoint.every:
+                checkpoint.write(state)
+                saved = time.monotonic()
+            # Steps take as long as they do: a round of about the same time, found by doubling.
+            length = max(1, min(2 * length, round(length * ROUND / (time.monotonic() - began + 1e-9))))
     return last
 
 
-@torch.no_grad()
-def _update(
-    parameters: list[Tensor], moments: tuple[list[Tensor], list[Tensor]], step: int, training: Training
-) -> None:
-    """Take one step of AdamW for all models, each model's gradient held to its own norm."""
-    grads = [p.grad for p in parameters if p.grad is not None]
-    # As a product: a norm over all but the first axis is several times slower.
-    flat = [g.reshape(len(g), 1, -1) for g in grads]
-    norm = torch.stack([torch.bmm(g, g.transpose(1, 2)).view(-1) for g in flat]).sum(0).sqrt()
-    held = (training.clip / (norm + 1e-6)).clamp(max=1.0)
-    # On a CPU it is worth to look: multiplying by one is a pass over all gradients that changes nothing.
-    for g in grads if norm.is_cuda or bool((held < 1).any()) else []:
-        g.mul_(held.view(-1, *[1] * (g.dim() - 1)))
-    torch._fused_adamw_(
-        parameters,
-        grads,
-        moments[0],
-        moments[1],
-        [],
-        [torch.tensor(float(step), device=p.device) for p in parameters],
-        lr=training.rate_at(step - 1),
-        beta1=0.9,
-        beta2=0.95,
-        weight_decay=training.decay,
-        eps=1e-8,
-        amsgrad=False,
-        maximize=False,
-    )
-    for p in parameters:
-        p.grad = None
+class _Group:
+    """Some of the models of a state, trained in place."""
+
+    def __init__(
+        self, state: State, shape: Shape, training: Training, streams: Streams, kind: torch.dtype, models: slice
+    ) -> None:
+        # One order, wherever the state comes from: norms are summed in it.
+        names = list(model.names(shape))
+        self._weights = {name: state.weights[name][models].detach() for name in names}
+        self._first = [state.first[name][models] for name in names]
+        self._second = [state.second[name][models] for name in names]
+        self._shape, self._training, self._streams, self._kind, self._models = shape, training, streams, kind, models
+        self._program = None
+        if suits(shape, self._weights["embed"].device, kind):
+            self._program = Program(self._weights, shape, training.batch)
+
+    def advance(self, step: int, end: int) -> Tensor:
+        """Take the steps from `step` to before `end`; return the losses of the last, (models,)."""
+        for at in range(step, end):
+            ids, targets = self._streams.batch(at, self._training.batch, self._models)
+            if self._program is not None:
+                last, grads = self._program(ids, targets), self._program.derivatives
+            else:
+                last, grads = self._derived(ids, targets)
+            self._update(list(grads.values()), at + 1)
+        return last
+
+    def _derived(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Weights]:
+        """Return losses and derivatives, found by torch."""
+        leaves = {name: w.requires_grad_() for name, w in self._weights.items()}
+        losses = model.losses(leaves, self._shape, ids, targets, self._kind)
+        found = torch.autograd.grad(losses.sum(), list(leaves.values()))
+        for w in leaves.values():
+            w.requires_grad_(False)
+        return losses.detach(), dict(zip(leaves, found, strict=True))
+
+    @torch.no_grad()
+    def _update(self, grads: list[Tensor], step: int) -> None:
+        """Take one step of AdamW for all models, each model's gradient held to its own norm."""
+        # A row a model: summed down columns, one model alone would be summed in another order than several.
+        each = torch.stack([torch.linalg.vector_norm(g.flatten(1), dim=1) for g in grads], dim=1)
+        norm = torch.linalg.vector_norm(each, dim=1)
+        held = (self._training.clip / (norm + 1e-6)).clamp(max=1.0)
+        # On a CPU it is worth to look: multiplying by one is a pass over all gradients that changes nothing.
+        for g in grads if norm.is_cuda or bool((held < 1).any()) else []:
+            g.mul_(held.view(-1, *[1] * (g.dim() - 1)))
+        torch._fused_adamw_(
+            list(self._weights.values()),
+            grads,
+            self._first,
+            self._second,
+            [],
+            [torch.tensor(float(step), device=norm.device)] * len(grads),
+            lr=self._training.rate_at(step - 1),
+            beta1=0.9,
+            beta2=0.95,
+            weight_decay=self._training.decay,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )

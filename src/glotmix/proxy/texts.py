@@ -64,8 +64,21 @@ class Texts:
         return Texts(tuple(languages), self.pieces, self.end, self.train, self.held, self.held_bytes)
 
 
+def passage(text: str, most: int) -> str:
+    """Return a passage of at most so many bytes, whole characters, from a place that a hash of the text tells.
+
+    >>> passage("ein kurzer Text", 100), len(passage("ข้าวหอมมะลิ" * 50, 100).encode())
+    ('ein kurzer Text', 99)
+    """
+    data = text.encode()
+    if len(data) <= most:
+        return text
+    at = int(place(f"passage of {text}") * (len(data) - most + 1))
+    return data[at : at + most].decode("utf-8", "ignore")
+
+
 def divide(
-    documents: Iterable[tuple[str, str]], share: float, most: int
+    documents: Iterable[tuple[str, str]], share: float, most: int, each: int
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Divide documents into those to train on and those held out, by a hash of their text.
 
@@ -76,6 +89,7 @@ def divide(
         share: of the documents held out.
         most: bytes of held-out documents per language that are used, those of least hash first; the others are neither
             trained on nor measured.
+        each: bytes that one of them gives, at most: a passage, so that a language's loss is that of many documents.
 
     Returns:
         documents to train on and documents held out, by language (sorted), each in the order of the hash: the order of
@@ -104,8 +118,8 @@ def divide(
         for at in sorted(held[lang]):
             if left <= 0:
                 break
-            used[lang].append(held[lang][at])
-            left -= len(held[lang][at].encode())
+            used[lang].append(passage(held[lang][at], each))
+            left -= len(used[lang][-1].encode())
     return {lang: [train[lang][at] for at in sorted(train[lang])] for lang in sorted(train)}, used
 
 

@@ -9,12 +9,13 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glotmix.proxy import design as designs
 from glotmix.proxy import texts as text
 from glotmix.proxy.config import ProxiesConfig
+from glotmix.proxy.cores import parts, processes
 from glotmix.proxy.design import Design, Run
 from glotmix.proxy.need import need
 from glotmix.proxy.size import Shape, shape, vocabulary
@@ -24,6 +25,8 @@ from glotmix.record import Counts, Output
 
 EVERY = 60.0
 """Seconds between two checkpoints of an ensemble."""
+WORTH = 2e11
+"""Floating-point operations of an ensemble from which on every core has a process: some four seconds of one core."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,17 @@ def make(
     else:
 
         def answer(unit: Unit, checkpoint: Path) -> list[list[float]]:
-            return train_unit(unit, corpus, config, checkpoint)
+            if (cores := _cores(unit, config)) == 1:
+                return train_unit(unit, corpus, config, checkpoint)
+            at = (output.path, design.languages, config)
+            calls = [
+                (replace(unit, runs=unit.runs[part]), *at, checkpoint.with_suffix(f".{i}.checkpoint"))
+                for i, part in enumerate(parts(len(unit.runs), cores))
+            ]
+            found = [losses for some in processes(calls) for losses in some]
+            for *_, kept in calls:
+                kept.unlink(missing_ok=True)
+            return found
 
     def one(unit: Unit, scratch: Path) -> Counts:
         checkpoint = scratch.with_suffix(".checkpoint")
@@ -126,7 +139,7 @@ def _prepare(
 ) -> Counts:
     wanted = set(design.languages)
     chosen = (document for document in documents() if document[0] in wanted)
-    train, held = text.divide(chosen, config.held_out, config.held_bytes)
+    train, held = text.divide(chosen, config.held_out, config.held_bytes, config.held_each)
     if tokenizer is None:
         size = config.vocabulary or vocabulary(min(run.parameters for run in design.runs))
         learn(train, size, scratch / "tokenizer.json")
@@ -134,6 +147,24 @@ def _prepare(
         shutil.copyfile(tokenizer, scratch / "tokenizer.json")
     text.encode(train, held, Pieces(scratch / "tokenizer.json"), scratch / "text")
     return {"held_out": sum(map(len, held.values()))}
+
+
+def _cores(unit: Unit, config: ProxiesConfig) -> int:
+    """Return the processes that share the runs of a unit: one a core, where that is worth their start."""
+    import torch
+
+    if config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available()):
+        return 1
+    work = unit.shape.flops * unit.tokens(config) * len(unit.runs)
+    return 1 if work < WORTH else min(torch.get_num_threads(), len(unit.runs))
+
+
+def train_part(
+    unit: Unit, folder: Path, languages: tuple[str, ...], config: ProxiesConfig, checkpoint: Path
+) -> list[list[float]]:
+    """Do what `train_unit` does, with the text that stands in a folder: in a process of its own."""
+    corpus = text.load(folder / "text", Pieces(folder / "tokenizer.json")).choose(languages)
+    return train_unit(unit, corpus, config, checkpoint)
 
 
 def train_unit(unit: Unit, corpus: Texts, config: ProxiesConfig, checkpoint: Path | None = None) -> list[list[float]]:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from glotmix.errors import RequestError
-from glotmix.quality.bradley_terry import RIDGE, Comparisons, Floats, Ints, scores
+from glotmix.quality.bradley_terry import Comparisons, Floats, Ints, scores
+from glotmix.quality.raters_config import RIDGE
 
 Choose: TypeAlias = Callable[[Floats, Floats, int, int], tuple[Ints, Ints]]
 """From scores, precisions, a number of pairs and a seed to left and right documents."""

@@ -27,13 +27,11 @@ from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import expit
 
 from glotmix.errors import RequestError
+from glotmix.quality.raters_config import RIDGE
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Status: TypeAlias = Literal["used", "no signal", "inverted"]
-
-RIDGE = 0.1
-"""Of the scores: a Gaussian prior of variance 10, which holds scores in place that no chain of pairs connects."""
 
 WEAK = 0.1
 """A slope below this share of the largest has no signal, however surely it differs from 0."""
@@ -173,11 +171,12 @@ def scores(
     incidence = _incidence(comparisons)
     across = incidence.T.tocsr()
     squared = abs(across)
-    kept = [
-        (float(a), ~np.isnan(votes), np.nan_to_num(votes.astype(float), nan=0.5))
-        for a, votes in zip(alpha, comparisons.preferred.T, strict=True)
-        if a != 0
-    ]
+    kept: Votes = []
+    for a, votes in zip(alpha, comparisons.preferred.T, strict=True):
+        spoken = ~np.isnan(votes)
+        if a != 0:
+            p = np.nan_to_num(votes.astype(float), nan=0.0)
+            kept.append((float(a), None if spoken.all() else spoken.astype(float), p))
     found = np.zeros(comparisons.size) if start is None else start.copy()
     value, pull, curve = _objective(incidence @ found, kept)
     value += ridge / 2 * float(found @ found)
@@ -327,20 +326,40 @@ def _incidence(comparisons: Comparisons) -> csr_array:
     return csr_array((signs, columns, np.arange(0, 2 * m + 1, 2, dtype=np.int32)), shape=(m, comparisons.size))
 
 
-Votes: TypeAlias = list[tuple[float, NDArray[np.bool_], Floats]]
+Votes: TypeAlias = list[tuple[float, Floats | None, Floats]]
+"""Per rater its slope, (m,) 1 where it spoke (None: everywhere), and (m,) its votes, 0 where it did not."""
+
+_BLOCK = 2**13
+"""Pairs that are looked at together: what is computed of them stays near the processor."""
+
+_FACTORS = 64
+"""Raters whose logarithms are taken as one of a product, each factor of which is at most 2."""
 
 
 def _objective(difference: Floats, votes: Votes) -> tuple[float, Floats, Floats]:
     """Return the negative log likelihood, and its first and second derivatives in the differences of scores."""
     value = 0.0
     pull, curve = np.zeros_like(difference), np.zeros_like(difference)
-    for alpha, spoken, p in votes:
-        z = alpha * difference
-        sure = expit(z)
-        # log(1 + e^z) − p z; the first part without overflow, from the probability that is there already.
-        value += float(((np.maximum(z, 0) - np.log(np.maximum(sure, 1 - sure)) - p * z) * spoken).sum())
-        pull += alpha * (sure - p) * spoken
-        curve += alpha**2 * sure * (1 - sure) * spoken
+    for start in range(0, len(difference), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        d, first, second = difference[rows], pull[rows], curve[rows]
+        for begin in range(0, len(votes), _FACTORS):
+            product = np.ones_like(d)
+            for alpha, spoken, p in votes[begin : begin + _FACTORS]:
+                z = alpha * d
+                # log(1 + e^z) = max(z, 0) + log(1 + e^−|z|), and σ(z), from one exponential that cannot overflow.
+                small = np.exp(-np.abs(z))
+                sure = np.where(z >= 0, 1.0, small) / (1.0 + small)
+                bend = sure * (1 - sure)
+                least = np.maximum(z, 0)
+                if spoken is not None:
+                    said = spoken[rows]
+                    small, sure, bend, least = small * said, sure * said, bend * said, least * said
+                product *= 1.0 + small
+                value += float(least.sum() - p[rows] @ z)
+                first += alpha * (sure - p[rows])
+                second += alpha**2 * bend
+            value += float(np.log(product).sum())
     return value, pull, curve
 
 

@@ -22,16 +22,14 @@ from glotmix.errors import DataError
 from glotmix.quality import carried_audit, pairs, ranker, usual
 from glotmix.quality.bradley_terry import Floats, Ints
 from glotmix.quality.carried_audit import Held, Measured
-from glotmix.quality.features import Normalise
-from glotmix.quality.joined import Joined, RatersConfig
+from glotmix.quality.joined import Joined
 from glotmix.quality.pairs import CROSSLINGUAL, MONOLINGUAL, PARALLEL, Labels
 from glotmix.quality.panel import POOLED, Panel
-from glotmix.quality.ranker import CarryConfig, Ranker
+from glotmix.quality.ranker import Ranker
+from glotmix.quality.raters_config import CarryConfig, RatersConfig
 from glotmix.quality.scorer import Scorer
 from glotmix.quality.usual import Usual
-
-NORMALISE: Normalise = "shared"
-"""How features are held against their language: see `features.Normalise`."""
+from glotmix.quality.wording import Wording
 
 CHOSEN = "pairwise_all"
 METHODS = (CHOSEN, "pairwise_cross", "pairwise_mono", "zero_shot", "pointwise_l1", "pointwise_bce")
@@ -86,8 +84,11 @@ def train(
     Raises:
         DataError: if there is nothing to learn from.
     """
+    linked = [language.parse(code).code for code in config.linked]
     if method.startswith("pointwise"):
-        rows = np.flatnonzero(np.array([group in targets for group in material.groups], bool))
+        rows = np.flatnonzero(
+            np.array([group in targets for group in material.groups], bool) & ~np.isin(material.langs, linked)
+        )
         y = np.array([targets[group] for group in material.groups[rows]])
         if not len(y):
             raise DataError("no document of the training half has a joined score")
@@ -106,7 +107,7 @@ def train(
         "pairwise_cross": [MONOLINGUAL, CROSSLINGUAL],
         "pairwise_mono": [MONOLINGUAL],
     }[method]
-    found = pairs.draw(material.groups, material.langs, labels, config.pairs, config.seed)
+    found = pairs.draw(material.groups, material.langs, labels, config.pairs, config.seed, linked)
     return ranker.pairwise(material.features, found.only(kinds), config)
 
 
@@ -137,7 +138,15 @@ class Carried:
         (folder / AUDIT).write_text(text, "utf-8")
 
 
-def carry(joined: Joined, seen: pa.Table, config: RatersConfig, embedders: Mapping[str, str], seed: int) -> Carried:
+def carry(
+    joined: Joined,
+    seen: pa.Table,
+    config: RatersConfig,
+    embedders: Mapping[str, str],
+    seed: int,
+    models: Mapping[str, str] | None = None,
+    wording: Wording | None = None,
+) -> Carried:
     """Train the rater on what was joined, compare it with the other ways, and audit it.
 
     Args:
@@ -146,6 +155,8 @@ def carry(joined: Joined, seen: pa.Table, config: RatersConfig, embedders: Mappi
         config: how.
         embedders: name → fingerprint, of the columns of vectors.
         seed: of the split.
+        models: what each embedder is loaded by, where that is not its name.
+        wording: the models of word order that were looked at.
 
     Raises:
         DataError: if a split leaves nothing to train or to measure on.
@@ -155,7 +166,7 @@ def carry(joined: Joined, seen: pa.Table, config: RatersConfig, embedders: Mappi
     columns = usual.names(seen)
     # What is usual is learned from the training half alone, labelled or not.
     known: Usual = usual.fit(seen.filter(pa.array(~held)), columns)
-    every = material(joined.documents, known.apply(seen, NORMALISE))
+    every = material(joined.documents, known.apply(seen, config.carry.normalise))
     learned, test = every.rows(~held), every.rows(held)
     labels = joined.labels()
     mine = labels.among(set(learned.groups.tolist()))
@@ -178,7 +189,7 @@ def carry(joined: Joined, seen: pa.Table, config: RatersConfig, embedders: Mappi
         np.stack([one.score(test.features) for one in made.values()]), test.held, examined, reference, seed=seed
     )
     chosen = made[CHOSEN].rater(known.names, config.carry, sorted(set(learned.langs.tolist())))
-    scorer = Scorer(Panel("pooled", {POOLED: chosen}, {}), known, embedders)
+    scorer = Scorer(Panel("pooled", {POOLED: chosen}, {}), known, embedders, models=models or {}, wording=wording)
     return Carried(scorer, _audit(found, list(made), learned, test, mine, joined))
 
 

@@ -4,12 +4,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from glotmix.quality.features import Normalise
-from glotmix.quality.heads import Kind
-from glotmix.quality.panel import Strategy
+from glotmix.quality.names import Kind, Normalise, Strategy
+from glotmix.quality.raters_config import STRUCTURE
 
 Negatives: TypeAlias = Literal["random", "q3"]
-STRUCTURE = "structure"
 
 
 def _many(value: Any) -> Any:
@@ -33,6 +31,9 @@ class QualityConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    rater: str | None = Field(
+        None, description="folder of a finished rater, as `glotmix raters train` writes it: applied, nothing is trained"
+    )
     anchors: tuple[str, ...] = Field(
         ("builtin",), description="files of labelled documents (text, lang, label); 'builtin' is the set that ships"
     )
@@ -62,6 +63,8 @@ class QualityConfig(BaseModel):
 
     @model_validator(mode="after")
     def _taught(self) -> "QualityConfig":
+        if self.rater is not None and (self.positives or self.human):
+            raise ValueError("a finished rater learns nothing more: quality.rater, or quality.positives and human")
         if not self.anchors and not self.positives:
             raise ValueError("a rater needs anchors or positives: quality.anchors=[builtin]")
         if len(set(self.features)) < len(self.features):

@@ -20,7 +20,7 @@ from glotmix.quality.anchors import folds
 from glotmix.quality.auc import auc, percentiles
 from glotmix.quality.checks import Figure
 from glotmix.quality.heads import Head
-from glotmix.quality.panel import Strategy
+from glotmix.quality.names import Strategy
 from glotmix.quality.transfer import Labelled
 
 FOLDS = 5

@@ -9,24 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glotmix.errors import DataError, MissingExtraError
 from glotmix.quality.bradley_terry import Floats
 from glotmix.quality.pairs import PARALLEL, Pairs
+from glotmix.quality.raters_config import PairLoss
 
 HEAD = "rater_head.safetensors"
 
 
-class EncoderConfig(BaseModel):
+class EncoderConfig(PairLoss):
     """How an encoder learns from pairs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field(description="a folder of a transformers encoder with its tokenizer, or its name on the hub")
     max_tokens: int = Field(512, gt=0, description="tokens of a text that are read, from its beginning")
-    parallel: float = Field(0.5, ge=0, description="λ: weight of the loss on parallel pairs")
-    temperature: float = Field(1.0, gt=0, description="T of σ((s_A − s_B) / T)")
     epochs: int = Field(1, ge=1, description="passes over the pairs")
     batch: int = Field(16, ge=1, description="pairs per step")
     step: float = Field(2e-5, gt=0, description="AdamW's step of the encoder; it falls linearly to nothing")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,20 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from glotmix.errors import DataError
-
-Normalise: TypeAlias = Literal["none", "z", "robust", "normal", "shared"]
-"""How a value x of a document is seen, against the documents of its language:
-
-- ``none``: as it is;
-- ``z``: (x − mean) / sd;
-- ``robust``: (x − median) / (q₉₀ − q₁₀) · 2.563, which is z for normal values (z where q₉₀ = q₁₀);
-- ``normal``: the normal score Φ⁻¹(F(x)) of its mid-rank (van der Waerden), at most 3.5 either way;
-- ``shared``: (x − mean) / s, where s is the sd *within* languages, pooled over them, as in the within estimator of
-  panel data, but no further than a factor of two from the language's own. A language whose pages are much alike is
-  not stretched to look as varied as the others.
-
-``z``, ``robust`` and ``normal`` undo any shift and scaling of a column in one language, ``shared`` any shift. All but
-``normal`` are cut off at 8 either way."""
+from glotmix.quality.names import Normalise
 
 MIN_DOCUMENTS = 50
 """With fewer documents that have a value, a column is held against its script's distribution, then against all's."""

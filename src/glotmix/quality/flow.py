@@ -5,7 +5,6 @@ are too near; in shuffled text neighbours are no nearer than others. The columns
 across languages as far as the embedder does.
 """
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.embed.protocol import Embedder
+from glotmix.sentences import cut
 
 COLUMNS = (
     "neighbours",
@@ -39,39 +39,6 @@ first one's length over the mean. NaN for fewer than three sentences."""
 MOST = 40
 """Sentences of a text that are looked at, from its beginning."""
 
-LEAST = 16
-"""Bytes of UTF-8 of a sentence; a shorter one is joined to the next."""
-
-# The terminal signs of Unicode's sentence breaking (ATerm and STerm) that are in use, with closing quotes and brackets.
-_ENDS = ".!?…。！？｡．؟۔।॥።፧၊။៕។։՜՞"
-_CUT = re.compile(rf"(?<=[{_ENDS}])[\"'”’»)\]」』）]*(?=\s)|(?<=[。！？｡])(?=\S)|\n+|(?<=[၊။])")
-_GAP = re.compile(r"\s+")
-UNMARKED = frozenset({"Thai", "Laoo"})
-"""Scripts whose sentences end without a sign, as a rule: a space is what divides them."""
-
-
-def sentences(text: str, lang: str) -> list[str]:
-    """Cut a text at the signs that end sentences in any script, and at line breaks; Thai and Lao at spaces.
-
-    >>> sentences("The market opens. Is it far? No!", "eng_Latn")
-    ['The market opens.', 'Is it far? No!']
-    >>> sentences("市场八点开门，人们来买菜和水果。路远不远，要走多长时间？从这里走过去不远，不到十分钟。", "zho_Hans")
-    ['市场八点开门，人们来买菜和水果。', '路远不远，要走多长时间？', '从这里走过去不远，不到十分钟。']
-    """
-    pieces = _CUT.split(text)
-    if lang.rpartition("_")[2] in UNMARKED:
-        pieces = [part for piece in pieces for part in _GAP.split(piece)]
-    found: list[str] = []
-    held = ""
-    for piece in pieces:
-        held = f"{held} {piece.strip()}".strip()
-        if len(held.encode()) >= LEAST:
-            found.append(held)
-            held = ""
-    if held:
-        found.append(held)
-    return found[:MOST]
-
 
 def measure(texts: Sequence[str], langs: Sequence[str], embedder: Embedder) -> NDArray[np.float64]:
     """Return (texts, columns) of `COLUMNS`.
@@ -81,15 +48,16 @@ def measure(texts: Sequence[str], langs: Sequence[str], embedder: Embedder) -> N
         langs: their languages, canonical codes.
         embedder: gives sentences their vectors.
     """
-    cut = [sentences(text, lang) for text, lang in zip(texts, langs, strict=True)]
-    starts = np.cumsum([0, *(len(c) for c in cut)])
-    vectors = embedder.embed([sentence for c in cut for sentence in c]) if starts[-1] else np.zeros((0, embedder.width))
+    sentences = [cut(text, lang, MOST) for text, lang in zip(texts, langs, strict=True)]
+    starts = np.cumsum([0, *(len(s) for s in sentences)])
+    flat = [sentence for s in sentences for sentence in s]
+    vectors = embedder.embed(flat) if flat else np.zeros((0, embedder.width))
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = vectors / np.where(length > 0, length, 1)
     found = np.full((len(texts), len(COLUMNS)), np.nan)
     for at, (start, stop) in enumerate(pairwise(starts)):
         if stop - start >= 3:
-            sizes = np.array([len(sentence.encode()) for sentence in cut[at]], float)
+            sizes = np.array([len(sentence.encode()) for sentence in sentences[at]], float)
             found[at] = [*_flow(np.asarray(vectors[start:stop], float)), np.log(sizes[0] / sizes.mean())]
     return found
 

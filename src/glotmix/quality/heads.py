@@ -6,7 +6,7 @@ Deterministic: the same documents in any order give the same rater, bit for bit,
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,13 @@ from scipy.special import expit
 
 from glotmix.errors import DataError
 from glotmix.quality import perceptron
-from glotmix.quality.features import Matrix, Normalise
+from glotmix.quality.features import Matrix
+from glotmix.quality.names import Kind, Normalise
 from glotmix.quality.perceptron import Perceptron
 
 if TYPE_CHECKING:
     import lightgbm
 
-Kind: TypeAlias = Literal["logistic", "boosting", "both", "mlp"]
 HEADS = ("logistic", "boosting", "both", "mlp")
 
 

@@ -10,58 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from glotmix import language, table
 from glotmix.errors import DataError, RequestError
 from glotmix.quality import agreement, bradley_terry, judgements
-from glotmix.quality.ask import AskConfig
 from glotmix.quality.bradley_terry import Comparisons, Fit
-from glotmix.quality.judgements import RaterColumn, Verdicts
+from glotmix.quality.judgements import Verdicts
 from glotmix.quality.pairs import Labels
-from glotmix.quality.ranker import CarryConfig
+from glotmix.quality.raters_config import RatersConfig
 
 UNSURE = 0.1
 """With a smaller majority, which way is up is no better than chance."""
-
-
-class RatersConfig(BaseModel):
-    """Many raters, joined by pairs and carried across languages by parallel text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    documents: str = Field(
-        description="parallel documents: a table of id, lang, text, group (what translations share; the id by default) "
-        "and source (what is never divided by a split; the group by default)"
-    )
-    reference: str = Field(description="the language that gaps are measured against: the raters' own, as a rule")
-    columns: tuple[RaterColumn, ...] = Field((), description="raters that are columns of numbers")
-    verdicts: tuple[str, ...] = Field((), description="files of verdicts on pairs, as `glotmix raters ask` writes them")
-    per_document: int = Field(20, ge=2, description="pairs per document on which columns vote")
-    ridge: float = Field(bradley_terry.RIDGE, gt=0, description="holds the joined scores near 0")
-    features: tuple[str, ...] = Field(
-        ("structure",),
-        min_length=1,
-        description="what the carried rater sees: structure (the heuristics), names of embedders, such as static, and "
-        "flow (how sentences hang together, by the first of the embedders)",
-    )
-    held_out: float = Field(0.25, gt=0, lt=1, description="share of the sources that the audit keeps from training")
-    carry: CarryConfig = CarryConfig()
-    ask: AskConfig = AskConfig()
-
-    @model_validator(mode="after")
-    def _some(self) -> "RatersConfig":
-        language.parse(self.reference)
-        if len(set(self.features)) < len(self.features):
-            raise ValueError(f"features: {', '.join(self.features)}: each only once")
-        if "flow" in self.features and not self.embedders:
-            raise ValueError("features: flow needs an embedder, such as [structure, static, flow]")
-        return self
-
-    @property
-    def embedders(self) -> tuple[str, ...]:
-        """The embedders whose vectors the rater reads."""
-        return tuple(name for name in self.features if name not in ("structure", "flow"))
 
 
 def documents(path: Path) -> pa.Table:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,26 +18,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from glotmix import language
 from glotmix.errors import DataError, RequestError, did_you_mean
 from glotmix.quality.bradley_terry import Comparisons, Ints
+from glotmix.quality.raters_config import RaterColumn
 
 SUFFIXES = (".parquet", ".jsonl", ".csv")
-
-
-class RaterColumn(BaseModel):
-    """A rater that is a column of a table."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(min_length=1, description="what the rater is called")
-    path: str = Field(description="a .parquet, .jsonl or .csv file, or a folder of them")
-    column: str = Field(description="the column that holds its numbers")
-    id: str = Field("id", description="the column that holds the documents' ids")
-    better: Literal["high", "low"] = Field("high", description="which numbers mean a better document")
-    languages: tuple[str, ...] | None = Field(None, description="the only languages that it is meant for; null for all")
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,14 @@ class Labels:
         return Labels(self.left[kept], self.right[kept], self.p[kept])
 
 
-def draw(groups: NDArray[np.object_], langs: NDArray[np.object_], labels: Labels, count: int, seed: int) -> Pairs:
+def draw(
+    groups: NDArray[np.object_],
+    langs: NDArray[np.object_],
+    labels: Labels,
+    count: int,
+    seed: int,
+    linked: Sequence[str] = (),
+) -> Pairs:
     """Draw pairs of the three kinds, 2 : 2 : 1.
 
     A monolingual or cross-lingual pair is a labelled pair of groups, drawn at random, and a language for both or two
@@ -73,6 +80,7 @@ def draw(groups: NDArray[np.object_], langs: NDArray[np.object_], labels: Labels
         labels: pairs of groups; those of groups that are not here are left out.
         count: of monolingual pairs; as many cross-lingual ones and half as many parallel ones.
         seed: of the draws.
+        linked: languages in which nothing inherits a label: their documents are in parallel pairs alone.
 
     Raises:
         DataError: if a group has two documents in one language, or no labelled pair is left.
@@ -90,6 +98,7 @@ def draw(groups: NDArray[np.object_], langs: NDArray[np.object_], labels: Labels
     for (group, name), found in row.items():
         position[at[group], column[name]] = found
     has = position >= 0
+    inherits = has & ~np.isin(names, list(linked))
     ends = np.array([[at[a], at[b]] for a, b in zip(labels.left, labels.right, strict=True)])
     rng = np.random.default_rng(seed)
     parts = []
@@ -105,12 +114,13 @@ def draw(groups: NDArray[np.object_], langs: NDArray[np.object_], labels: Labels
                 other = m
             if kind == PARALLEL:
                 b, p = a, np.full(many, 0.5)
-            good = has[a, m] & has[b, other] & ((m == other) == (kind == MONOLINGUAL))
+            able = has if kind == PARALLEL else inherits
+            good = able[a, m] & able[b, other] & ((m == other) == (kind == MONOLINGUAL))
             chosen = np.flatnonzero(good)[: wanted - made]
             left, right = position[a, m][chosen], position[b, other][chosen]
             parts.append((left, right, p[chosen], np.full(len(chosen), kind)))
             made += len(chosen)
-            if made == wanted or (made == 0 and not _possible(has, ends, kind)):
+            if made == wanted or (made == 0 and not _possible(has if kind == PARALLEL else inherits, ends, kind)):
                 break
     left, right, p, of = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Pairs(left, right, p, of)

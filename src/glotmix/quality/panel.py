@@ -8,7 +8,6 @@ no rater for (without labels, or without both kinds of them) is rated by the poo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,9 @@ from scipy.special import expit
 from glotmix import language
 from glotmix.quality.features import Matrix
 from glotmix.quality.heads import Head, Rater
+from glotmix.quality.names import Strategy
 from glotmix.quality.transfer import MIN_EACH, Labelled
 
-Strategy: TypeAlias = Literal["pooled", "target", "family", "leave-one-out"]
 STRATEGIES = ("pooled", "target", "family", "leave-one-out")
 POOLED = "pooled"
 

@@ -11,7 +11,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load_file, save_file
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -21,28 +20,13 @@ from glotmix.quality.bradley_terry import Floats, Ints
 from glotmix.quality.heads import Head, Rater
 from glotmix.quality.pairs import PARALLEL, Pairs
 from glotmix.quality.perceptron import Perceptron
+from glotmix.quality.raters_config import CarryConfig
 
 Matrix: TypeAlias = NDArray[np.floating]
 Batch: TypeAlias = tuple[Ints, Callable[[Floats], Floats]]
 """Rows of the features, and the gradient of the loss in the scores of these rows."""
 
 _BLOCK = 512
-
-
-class CarryConfig(BaseModel):
-    """How a rater is learned from pairs in many languages."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    hidden: int = Field(64, ge=0, description="units of the hidden layer; 0 for a linear head")
-    pairs: int = Field(20_000, ge=2, description="monolingual pairs; as many cross-lingual, half as many parallel ones")
-    parallel: float = Field(0.5, ge=0, description="λ: weight of the loss on parallel pairs")
-    temperature: float = Field(1.0, gt=0, description="T of σ((s_A − s_B) / T)")
-    epochs: int = Field(10, ge=1, description="passes over the pairs")
-    batch: int = Field(512, ge=1, description="pairs per step")
-    step: float = Field(2e-3, gt=0, description="Adam's step at the beginning; it falls linearly to nothing")
-    decay: float = Field(1e-2, ge=0, description="weight decay, decoupled (AdamW)")
-    seed: int = Field(0, description="of pairs, weights and batches")
 
 
 @dataclass(frozen=True)
@@ -100,7 +84,15 @@ class Ranker:
             np.concatenate([self.second, [1.0, -1.0]]).astype(np.float32),
             0.0,
         )
-        head = Head(kind="mlp", seeds=1, hidden=len(bias), dropout=0.0, epochs=config.epochs, batch=config.batch)
+        head = Head(
+            kind="mlp",
+            normalise=config.normalise,
+            seeds=1,
+            hidden=len(bias),
+            dropout=0.0,
+            epochs=config.epochs,
+            batch=config.batch,
+        )
         return Rater(tuple(columns), head, config.seed, tuple(sorted(languages)), None, (), (layer,))
 
     def write(self, path: Path) -> None:

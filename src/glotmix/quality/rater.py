@@ -18,15 +18,16 @@ from glotmix import table
 from glotmix.embed.protocol import Embedder
 from glotmix.errors import DataError
 from glotmix.quality import anchors, negatives, panel, usual
-from glotmix.quality.config import STRUCTURE, Negatives
+from glotmix.quality.config import Negatives
 from glotmix.quality.heads import Head
-from glotmix.quality.panel import Strategy
+from glotmix.quality.names import Strategy
+from glotmix.quality.raters_config import STRUCTURE
 from glotmix.quality.scorer import Scorer
 from glotmix.quality.transfer import Labelled
 from glotmix.quality.usual import Usual
 from glotmix.record import Counts, Output
 
-VERSION = 2
+VERSION = 3
 
 Measure: TypeAlias = Callable[[pa.Array, pa.Array], pa.StructArray]
 """From texts and their languages to one struct of numbers each, such as `glotmix.signals.heuristics.measure`."""
@@ -45,13 +46,15 @@ class Eyes:
 
     Args:
         measure: makes the structural columns; None where it sees none.
-        embedders: by the names that the recipe calls them.
-        max_chars: how much of a text they see; None for all.
+        embedders: by the names that the recipe calls them; their vectors stand in this order.
+        max_chars: how much of a text each sees, by name; all of it where nothing is said.
+        models: what each is loaded by (`glotmix.embed.choose.load`), where that is not its name.
     """
 
     measure: Measure | None
     embedders: Mapping[str, Embedder] = field(default_factory=dict)
-    max_chars: int | None = None
+    max_chars: Mapping[str, int] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
 
     def see(self, texts: pa.Array, langs: pa.Array) -> pa.Table:
         """Return the features of texts: ``lang``, the structural columns, and a column of vectors per embedder."""
@@ -60,7 +63,7 @@ class Eyes:
             found = self.measure(texts, langs)
             columns |= {f.name: found.field(at) for at, f in enumerate(found.type) if f.name not in SIZES}
         for name, embedder in self.embedders.items():
-            columns[name] = embedded(texts, embedder, self.max_chars)
+            columns[name] = embedded(texts, embedder, self.max_chars.get(name))
         return pa.table(columns)
 
 
@@ -114,7 +117,7 @@ def make(output: Output, lesson: Lesson, eyes: Eyes, head: Head, seed: int) -> C
     data, about = gather(lesson, eyes, head, seed)
     trained = panel.train(data, head, seed, lesson.strategy)
     marks = {name: one.fingerprint for name, one in eyes.embedders.items()}
-    Scorer(trained, data.usual, marks, max_chars=eyes.max_chars).write(output.path)
+    Scorer(trained, data.usual, marks, max_chars=eyes.max_chars, models=eyes.models).write(output.path)
     table.write(pa.table({c: data.features[c] for c in data.features.column_names} | about), output.path / TRAINING)
     good = int(data.labels.sum())
     output.notes["anchors"] = {lang: list(count) for lang, count in anchors.counts(_counted(data)).items()}

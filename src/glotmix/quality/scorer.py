@@ -15,14 +15,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.errors import DataError
+from glotmix.errors import DataError, RequestError
 from glotmix.quality.calibrate import Calibration
 from glotmix.quality.features import Statistics
 from glotmix.quality.heads import Head, Rater
 from glotmix.quality.panel import Panel
+from glotmix.quality.raters_config import STRUCTURE
 from glotmix.quality.usual import Centres, Usual
+from glotmix.quality.wording import Wording
 
-FORMAT = 1
+FORMAT = 3
 RATER, TENSORS = "rater.json", "rater.safetensors"
 
 _STATISTICS = ("n", "mean", "sd", "quantiles")
@@ -35,10 +37,12 @@ class Scorer:
     Args:
         panel: the trained raters.
         usual: what is usual in each language.
-        embedders: name → fingerprint of the embedders whose vectors it reads.
+        embedders: name → fingerprint of the embedders whose vectors it reads, side by side in the order of `usual`.
         quantiles: language → (k,) scores at equal steps of rank in the corpus that it rated; empty before.
         calibration: from a language's scores to comparable ones; None before, and where there was no parallel text.
-        max_chars: how much of a text the embedders see; None for all.
+        max_chars: how much of a text each embedder sees; all of it where nothing is said.
+        models: what each embedder is loaded by, where that is not its name.
+        wording: models of word order, of a rater that looks at it.
     """
 
     panel: Panel
@@ -46,7 +50,38 @@ class Scorer:
     embedders: Mapping[str, str] = field(default_factory=dict)
     quantiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     calibration: Calibration | None = None
-    max_chars: int | None = None
+    max_chars: Mapping[str, int] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    wording: Wording | None = None
+
+    @property
+    def reads(self) -> list[dict[str, Any]]:
+        """What stands side by side in a document's features, in that order: each part's name and numbers."""
+        own = self.usual.structure
+        parts: list[dict[str, Any]] = [] if own is None else [{"name": STRUCTURE, "numbers": len(own.columns)}]
+        for name, centre in self.usual.centres.items():
+            about: dict[str, Any] = {"name": name, "numbers": int(centre.mean.shape[1])}
+            about |= {"model": self.models.get(name, name), "fingerprint": self.embedders.get(name)}
+            parts.append(about | {"max_chars": self.max_chars.get(name)})
+        return parts
+
+    def check(self, given: Mapping[str, str], where: Path) -> None:
+        """Refuse other embedders (name → fingerprint) than those whose vectors the rater learned from.
+
+        Raises:
+            RequestError: saying what the rater in `where` reads.
+        """
+        told = " + ".join(f"{part['name']} ({part['numbers']})" for part in self.reads)
+        if set(given) != set(self.embedders):
+            named = ", ".join(given) or "none"
+            fix = f"embedders: {', '.join(self.embedders) or 'none'}"
+            raise RequestError(f"the rater in {where} reads {told}; the embedders given are {named}", fix)
+        for name, mark in self.embedders.items():
+            if given[name] != mark:
+                raise RequestError(
+                    f"{name} is {given[name]}; the rater learned from {mark}. {where} reads {told}",
+                    f"the embedder {self.models.get(name, name)} at that revision, or train the rater again",
+                )
 
     @property
     def head(self) -> Head:
@@ -123,11 +158,11 @@ class Scorer:
             "strategy": self.panel.strategy,
             "of": dict(sorted(self.panel.of.items())),
             "raters": raters,
-            "embedders": dict(self.embedders),
-            "max_chars": self.max_chars,
+            "reads": self.reads,
             "structure": None,
             "centres": {},
             "calibration": None if self.calibration is None else self.calibration.as_json(),
+            "wording": self.wording is not None,
         }
         if self.usual.structure is not None:
             own = self.usual.structure
@@ -136,6 +171,8 @@ class Scorer:
         for name, centre in self.usual.centres.items():
             about["centres"][name] = {"levels": centre.levels, "scale": centre.scale}
             held |= {f"centres.{name}.n": centre.n, f"centres.{name}.mean": centre.mean}
+        if self.wording is not None:
+            held |= {f"wording.{name}": value for name, value in self.wording.tensors().items()}
         held |= {f"quantiles.{lang}": values for lang, values in self.quantiles.items()}
         save_file({k: np.array(v, order="C") for k, v in sorted(held.items())}, folder / TENSORS)
         (folder / RATER).write_text(json.dumps(about, indent=1, allow_nan=False), "utf-8")
@@ -171,16 +208,25 @@ class Scorer:
                 for name, one in about["centres"].items()
             }
             calibration = about["calibration"]
-            return cls(
+            vectors = [part for part in about["reads"] if part["name"] in centres]
+            found = cls(
                 Panel(about["strategy"], raters, about["of"]),
                 Usual(structure, centres),
-                about["embedders"],
+                {part["name"]: part["fingerprint"] for part in vectors if part["fingerprint"] is not None},
                 _below(held, "quantiles."),
                 None if calibration is None else Calibration.of(calibration),
-                about["max_chars"],
+                {part["name"]: part["max_chars"] for part in vectors if part["max_chars"] is not None},
+                {part["name"]: part["model"] for part in vectors if part["model"] != part["name"]},
+                Wording.of(_below(held, "wording.")) if about["wording"] else None,
             )
         except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
             raise DataError(f"{path} is damaged: {error!r}", f"delete {folder} and run again") from error
+        if found.reads != about["reads"] or any(r.columns != found.usual.names for r in raters.values()):
+            told = " + ".join(f"{part['name']} ({part['numbers']})" for part in about["reads"])
+            raise DataError(
+                f"{path}: its numbers do not belong to what it says it reads, {told}", f"delete {folder} and run again"
+            )
+        return found
 
 
 def _below(held: Mapping[str, NDArray[Any]], start: str) -> dict[str, NDArray[Any]]:

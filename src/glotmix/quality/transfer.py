@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from glotmix.errors import DataError
 from glotmix.quality import anchors, usual
 from glotmix.quality.auc import auc
-from glotmix.quality.features import Matrix, Normalise
+from glotmix.quality.features import Matrix
 from glotmix.quality.heads import Head, Rater, train
+from glotmix.quality.names import Normalise
 from glotmix.quality.usual import Usual
 
 MIN_EACH = 5

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from glotmix.errors import DataError
 from glotmix.quality import features
-from glotmix.quality.features import MIN_DOCUMENTS, POOLED, Matrix, Normalise, Statistics
+from glotmix.quality.features import MIN_DOCUMENTS, POOLED, Matrix, Statistics
+from glotmix.quality.names import Normalise
 
 _GRAIN = 2.0**24
 """Vectors are rounded to multiples of 1/`_GRAIN` (as half precision is, below 1) and their squares likewise: sums of
@@ -41,7 +42,7 @@ def vectors(table: pa.Table, name: str) -> NDArray[np.float32]:
         raise DataError(f"the vectors of {name} are missing", f"signals.embed must hold {name}")
     column = table[name].combine_chunks()
     if column.null_count:
-        raise DataError(f"{column.null_count} documents have no vector of {name}", "make signals/embed again")
+        raise DataError(f"{column.null_count} documents have no vector of {name}", f"make signals/embed/{name} again")
     if not pa.types.is_fixed_size_list(column.type):
         wide = len(column[0]) if len(column) else 0
         if any(len(v) != wide for v in column):

@@ -12,8 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from glotmix import table
 from glotmix.signals.components import components, gathered
@@ -46,6 +44,10 @@ def stars(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 def merge(labels: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the labels, (n,) int64 from 0, after the groups of each pair of rows have become one."""
+    # Here and not above: a recipe is read without the numerics, and its section on duplicates stands beside this.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     n = int(labels.max(initial=-1)) + 1
     graph = coo_array((np.ones(len(left), bool), (labels[left], labels[right])), shape=(n, n))
     _, merged = connected_components(graph, directed=False)

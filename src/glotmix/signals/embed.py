@@ -1,19 +1,23 @@
-"""The embedding signal: one vector per document, stored once, for raters, diversity and clustering.
+"""The embedding signal: a vector per document and embedder, stored once, for raters, diversity and clustering.
+
+Each embedder is a signal of its own, ``signals/embed/NAME``; whoever reads several puts their vectors side by side.
 
 The first `max_chars` characters of a document are embedded. Columns: ``embedding``, a list of `width` float16 numbers
 at length one (zero where the embedder knows nothing of the text), and ``truncated``, whether the embedder saw less
 than the whole text: it is longer than `max_chars`, or than the model takes in.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from glotmix import table
 from glotmix.embed.protocol import Embedder
@@ -21,21 +25,67 @@ from glotmix.errors import DataError
 from glotmix.record import Counts, Output
 from glotmix.signals.annotate import annotate
 
-VERSION = 1
+VERSION = 2
+SIGNAL = "signals/embed"
 MAX_CHARS = 2_000
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 class EmbedConfig(BaseModel):
-    """Which embedder, and how much of a document it sees.
+    """Which embedder, what it is called, and how much of a document it sees.
 
-    >>> EmbedConfig().model
-    'static'
+    >>> EmbedConfig().called, EmbedConfig(model="hub:BAAI/bge-m3@5617a9f6").called
+    ('static', 'bge-m3')
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = Field("static", description="static, use, hybrid, hub:NAME@REVISION, or a folder with a model")
+    name: str | None = Field(
+        None, description="what its vectors are called; null for the last part of the model's name"
+    )
     max_chars: int = Field(MAX_CHARS, gt=0, description="characters of a document that are looked at")
+
+    @model_validator(mode="after")
+    def _named(self) -> "EmbedConfig":
+        if not _NAME.fullmatch(self.called):
+            raise ValueError(f"{self.called!r} names no column: letters, digits, dots and dashes, such as name: bge-m3")
+        return self
+
+    @property
+    def called(self) -> str:
+        """Its name, which is that of its folder and of its column."""
+        plain = self.model.removeprefix("hub:").partition("@")[0] if self.model.startswith("hub:") else self.model
+        return self.name or plain.rstrip("/").rpartition("/")[2]
+
+    @property
+    def signal(self) -> str:
+        """The signal that holds its vectors."""
+        return f"{SIGNAL}/{self.called}"
+
+
+def several(given: Any) -> Any:
+    """Return what a recipe may say (nothing, a model, a mapping, or a list of these) as a list of mappings.
+
+    >>> several("static"), several(["use", {"hub": "BAAI/bge-m3@5617a9f6"}])
+    ([{'model': 'static'}], [{'model': 'use'}, {'model': 'hub:BAAI/bge-m3@5617a9f6'}])
+    """
+    if given is None:
+        return []
+    if not isinstance(given, list | tuple):
+        given = [given]
+    return [_one(each) for each in given]
+
+
+def _one(given: Any) -> Any:
+    if isinstance(given, str):
+        return {"model": given}
+    # `- hub: NAME@REVISION`, with the space that YAML makes a mapping of.
+    if isinstance(given, Mapping) and "hub" in given and "model" not in given:
+        rest = {key: value for key, value in given.items() if key != "hub"}
+        return {"model": f"hub:{given['hub']}"} | rest
+    return given
 
 
 def make(output: Output, corpus: Path, embedder: Embedder, max_chars: int = MAX_CHARS) -> Counts:
@@ -74,6 +124,30 @@ def embed(texts: pa.Array, embedder: Embedder, max_chars: int = MAX_CHARS) -> pa
     return pa.StructArray.from_arrays([lists, cut], fields=list(kind(embedder.width)))
 
 
+def together(
+    signals: Sequence[Path], ids: Sequence[str] | pa.Array | None = None
+) -> tuple[pa.Array, NDArray[np.float16]]:
+    """Read the vectors of several embedders side by side: ids, and (documents, sum of widths) float16.
+
+    Args:
+        signals: the folder of each embedder's signal; their order is that of the numbers.
+        ids: the documents that are wanted, see `read`.
+
+    Raises:
+        DataError: if one is missing, or they are not of the same documents.
+    """
+    held, first = read(signals[0], ids)
+    parts = [first]
+    for signal in signals[1:]:
+        names, vectors = read(signal, ids)
+        if not names.equals(held):
+            raise DataError(
+                f"{signals[0]} and {signal} are not of the same documents", f"delete {signal} and run again"
+            )
+        parts.append(vectors)
+    return held, np.concatenate(parts, axis=1)
+
+
 def read(signal: Path, ids: Sequence[str] | pa.Array | None = None) -> tuple[pa.Array, NDArray[np.float16]]:
     """Read vectors of the signal: ids, and (documents, width) float16.
 
@@ -86,7 +160,7 @@ def read(signal: Path, ids: Sequence[str] | pa.Array | None = None) -> tuple[pa.
     """
     files = table.shards(signal) if signal.is_dir() else []
     if not files:
-        raise DataError(f"there are no embeddings in {signal}", "signals.embed.model=static, and run again")
+        raise DataError(f"there are no embeddings in {signal}", "signals.embed=static, and run again")
     wanted = None if ids is None else pa.array(ids, pa.string()) if not isinstance(ids, pa.Array) else ids
     found, names = [], []
     for file in files:

@@ -25,7 +25,7 @@ from glotmix.errors import DataError
 from glotmix.record import Counts, Output
 from glotmix.signals.annotate import parts
 
-VERSION = 2
+VERSION = 3
 
 SAMPLE = 10_000
 """Documents per language that are enough to know what is usual in it (a quantile is then within 1 % of the truth)."""
@@ -44,10 +44,12 @@ class Signals:
     Args:
         heuristics: the signal of that name; None where it reads none.
         vectors: embedder → folder of its signal, with a column ``embedding``.
+        seen: a signal of what a finished rater reads beside them; None for nothing.
     """
 
     heuristics: Path | None
     vectors: Mapping[str, Path] = field(default_factory=dict)
+    seen: Path | None = None
 
 
 class Scale(Protocol):
@@ -260,8 +262,10 @@ def _part(signals: Signals, part: str, shards: list[Path]) -> pa.Table:
     """Return one part of the signals with the language of each document."""
     documents = table.read(shards, ["id", "lang"])
     rows = {"id": documents["id"], "lang": documents["lang"]}
-    if signals.heuristics is not None:
-        found = _signal(signals.heuristics, part, documents)
+    for folder in (signals.heuristics, signals.seen):
+        if folder is None:
+            continue
+        found = _signal(folder, part, documents)
         rows |= {name: found[name] for name in found.column_names if name != "id"}
     for name, folder in signals.vectors.items():
         rows[name] = _signal(folder, part, documents)["embedding"]

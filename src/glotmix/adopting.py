@@ -1,0 +1,138 @@
+"""A finished rater in a recipe: its folder is copied, what it reads of texts is a signal, and nothing is trained."""
+
+import shutil
+from functools import lru_cache, partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from glotmix import looking
+from glotmix.embed import choose
+from glotmix.embed.protocol import Embedder
+from glotmix.errors import DataError, RequestError
+from glotmix.quality.carried import AUDIT
+from glotmix.quality.raters_config import FLOW, FORM, WORDING
+from glotmix.quality.scorer import RATER, TENSORS, Scorer
+from glotmix.record import Counts, Output, digest_file
+from glotmix.signals.annotate import annotate
+from glotmix.signals.form import VERSION as FORM_VERSION
+from glotmix.step import Step
+from glotmix.work import Work
+
+VERSION = 1
+SEEN = "signals/seen"
+"""What a rater reads of texts and no other signal holds: ``id`` and columns of form, wording and flow."""
+
+WRITTEN = (FORM, WORDING, FLOW)
+
+
+def folder(work: Work) -> Path:
+    """Return the folder of the rater that the recipe names.
+
+    Raises:
+        DataError: if it holds no rater.
+    """
+    section = work.recipe.quality
+    if section is None or section.rater is None:
+        raise RequestError("the recipe names no finished rater", "quality.rater=FOLDER")
+    found = work.path(section.rater)
+    if not (found / RATER).is_file():
+        raise DataError(f"quality.rater: there is no rater in {found}", "glotmix raters train RECIPE -o FOLDER")
+    return found
+
+
+def features(work: Work) -> tuple[str, ...]:
+    """Return what the rater reads, as a recipe names features; its vectors must be signals of the recipe.
+
+    Raises:
+        RequestError: naming the embedder that the recipe does not ask for, or that sees less or more of a text than
+            the rater learned from.
+    """
+    scorer = Scorer.read(folder(work))
+    for name in scorer.embedders:
+        own, seen = work.recipe.signals.embedder(name), scorer.max_chars.get(name)
+        if own is None:
+            raise RequestError(f"the rater in {folder(work)} reads vectors of {name}", f"signals.embed={name}")
+        if seen not in (None, own.max_chars):
+            raise RequestError(
+                f"the rater in {folder(work)} learned from vectors of {name} of the first {seen:,} characters; "
+                f"signals.embed looks at {own.max_chars:,}",
+                f"signals.embed={{model: {own.model}, max_chars: {seen}}}",
+            )
+    return looking.features_of(scorer)
+
+
+def steps(work: Work) -> list[Step]:
+    """Return the copy of the rater, and the signal of what it reads of texts, if it does."""
+    wanted = [name for name in features(work) if name in WRITTEN]
+    return [_copied(work), *([_seen(work, wanted)] if wanted else [])]
+
+
+def _copied(work: Work) -> Step:
+    given = folder(work)
+    names = [name for name in (RATER, TENSORS, AUDIT) if (given / name).is_file()]
+
+    def copy(output: Output) -> Counts:
+        for name in names:
+            shutil.copyfile(given / name, output.path / name)
+        return {"files": len(names)}
+
+    return Step("rater", VERSION, copy, inputs=lambda: {name: digest_file(given / name) for name in names})
+
+
+def _seen(work: Work, wanted: list[str]) -> Step:
+    corpus, rater = work.corpus, work.at("rater")
+    models = tuple((name, _model(work, name)) for name in Scorer.read(folder(work)).embedders)
+
+    def make(output: Output) -> Counts:
+        mark = digest_file(rater / TENSORS)
+        look = partial(_look, folder=rater, mark=mark, wanted=tuple(wanted), models=models, base=work.base)
+        # The type of what is seen of nothing is the type of what is seen.
+        returns = look(pa.array([], pa.string()), pa.array([], pa.string())).type
+        return annotate(output, corpus, ["text", "lang"], look, returns)
+
+    return Step(
+        SEEN,
+        FORM_VERSION,
+        make,
+        needs=(*work.corpus_steps, "rater"),
+        config=lambda: {"features": wanted, "embedders": {n: one.fingerprint for n, one in work.embedders.items()}},
+    )
+
+
+def _model(work: Work, name: str) -> str:
+    known = work.recipe.signals.embedder(name)
+    return name if known is None else known.model
+
+
+def _look(
+    texts: pa.Array,
+    langs: pa.Array,
+    *,
+    folder: Path,
+    mark: str,
+    wanted: tuple[str, ...],
+    models: tuple[tuple[str, str], ...],
+    base: Path,
+) -> pa.StructArray:
+    """See texts, with a rater and embedders that each process loads once: a query's function travels without them."""
+    embedders = {name: _embedder(model, base) for name, model in models}
+    texts, langs = (a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in (texts, langs))
+    empty = pa.table({"lang": langs})
+    table = looking.written(empty, texts, langs, wanted, embedders, _scorer(folder, mark).wording).drop_columns(
+        ["lang"]
+    )
+    columns = [column.combine_chunks().cast(pa.float32()) for column in table.columns]
+    fields = [pa.field(name, pa.float32()) for name in table.column_names]
+    return pa.StructArray.from_arrays(columns, fields=fields)
+
+
+@lru_cache(maxsize=4)
+def _scorer(folder: Path, mark: str) -> Scorer:
+    # The mark tells a rater from another one that stood in the same folder before.
+    return Scorer.read(folder)
+
+
+@lru_cache(maxsize=4)
+def _embedder(model: str, base: Path) -> Embedder:
+    return choose.load(model, base)
