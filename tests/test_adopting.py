@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from glotmix import rating
+from glotmix import rating, recipe, run
 from glotmix.cli import app
 from glotmix.errors import DataError, RequestError
+from glotmix.quality.scorer import Scorer
 from test_raters_cli import LANGS, world
 
 
@@ -92,6 +93,14 @@ def test_nothing_is_made_twice_and_another_rater_is_noticed(made):
     assert states["rater"] != "reused" != states["signals/quality"]
     assert states["signals/heuristics"] == "reused"
     assert "signals/seen" not in states
+
+
+def test_a_plan_reads_the_rater_once(made, monkeypatch):
+    folder, _ = made
+    read, seen = Scorer.read, []
+    monkeypatch.setattr(Scorer, "read", lambda given: seen.append(given) or read(given))
+    assert run.Job(recipe.load(folder / "adopted.yaml"), folder).plan()
+    assert seen == [folder / "rater"]
 
 
 def test_what_is_missing_is_said(made, tmp_path):

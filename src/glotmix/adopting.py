@@ -9,7 +9,7 @@ import pyarrow as pa
 from glotmix import looking
 from glotmix.embed import choose
 from glotmix.embed.protocol import Embedder
-from glotmix.errors import DataError, RequestError
+from glotmix.errors import RequestError
 from glotmix.quality.carried import AUDIT
 from glotmix.quality.raters_config import FLOW, FORM, WORDING
 from glotmix.quality.scorer import RATER, TENSORS, Scorer
@@ -26,21 +26,6 @@ SEEN = "signals/seen"
 WRITTEN = (FORM, WORDING, FLOW)
 
 
-def folder(work: Work) -> Path:
-    """Return the folder of the rater that the recipe names.
-
-    Raises:
-        DataError: if it holds no rater.
-    """
-    section = work.recipe.quality
-    if section is None or section.rater is None:
-        raise RequestError("the recipe names no finished rater", "quality.rater=FOLDER")
-    found = work.path(section.rater)
-    if not (found / RATER).is_file():
-        raise DataError(f"quality.rater: there is no rater in {found}", "glotmix raters train RECIPE -o FOLDER")
-    return found
-
-
 def features(work: Work) -> tuple[str, ...]:
     """Return what the rater reads, as a recipe names features; its vectors must be signals of the recipe.
 
@@ -48,18 +33,17 @@ def features(work: Work) -> tuple[str, ...]:
         RequestError: naming the embedder that the recipe does not ask for, or that sees less or more of a text than
             the rater learned from.
     """
-    scorer = Scorer.read(folder(work))
-    for name in scorer.embedders:
-        own, seen = work.recipe.signals.embedder(name), scorer.max_chars.get(name)
+    for name in work.finished.embedders:
+        own, seen = work.recipe.signals.embedder(name), work.finished.max_chars.get(name)
         if own is None:
-            raise RequestError(f"the rater in {folder(work)} reads vectors of {name}", f"signals.embed={name}")
+            raise RequestError(f"the rater in {work.adopted} reads vectors of {name}", f"signals.embed={name}")
         if seen not in (None, own.max_chars):
             raise RequestError(
-                f"the rater in {folder(work)} learned from vectors of {name} of the first {seen:,} characters; "
+                f"the rater in {work.adopted} learned from vectors of {name} of the first {seen:,} characters; "
                 f"signals.embed looks at {own.max_chars:,}",
                 f"signals.embed={{model: {own.model}, max_chars: {seen}}}",
             )
-    return looking.features_of(scorer)
+    return looking.features_of(work.finished)
 
 
 def steps(work: Work) -> list[Step]:
@@ -69,7 +53,7 @@ def steps(work: Work) -> list[Step]:
 
 
 def _copied(work: Work) -> Step:
-    given = folder(work)
+    given = work.adopted
     names = [name for name in (RATER, TENSORS, AUDIT) if (given / name).is_file()]
 
     def copy(output: Output) -> Counts:
@@ -82,7 +66,7 @@ def _copied(work: Work) -> Step:
 
 def _seen(work: Work, wanted: list[str]) -> Step:
     corpus, rater = work.corpus, work.at("rater")
-    models = tuple((name, _model(work, name)) for name in Scorer.read(folder(work)).embedders)
+    models = tuple((name, _model(work, name)) for name in work.finished.embedders)
 
     def make(output: Output) -> Counts:
         mark = digest_file(rater / TENSORS)

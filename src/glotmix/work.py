@@ -7,9 +7,9 @@ from pathlib import Path
 
 from glotmix.embed import choose
 from glotmix.embed.protocol import Embedder
-from glotmix.errors import RequestError
+from glotmix.errors import DataError, RequestError
 from glotmix.quality import anchors
-from glotmix.quality.scorer import Scorer
+from glotmix.quality.scorer import RATER, Scorer
 from glotmix.recipe import Recipe
 
 
@@ -70,9 +70,29 @@ class Work:
         section = self.recipe.quality
         if section is None:
             return {}
-        finished = section.rater is not None
-        named = Scorer.read(self.path(section.rater or "")).embedders if finished else section.embedders
+        named = section.embedders if section.rater is None else self.finished.embedders
         return {name: self.embedder(name) for name in named}
+
+    @property
+    def adopted(self) -> Path:
+        """The folder of the finished rater that the recipe names.
+
+        Raises:
+            RequestError: if it names none.
+            DataError: if the folder holds no rater.
+        """
+        section = self.recipe.quality
+        if section is None or section.rater is None:
+            raise RequestError("the recipe names no finished rater", "quality.rater=FOLDER")
+        found = self.path(section.rater)
+        if not (found / RATER).is_file():
+            raise DataError(f"quality.rater: there is no rater in {found}", "glotmix raters train RECIPE -o FOLDER")
+        return found
+
+    @cached_property
+    def finished(self) -> Scorer:
+        """That rater, read once."""
+        return Scorer.read(self.adopted)
 
     @property
     def identifier(self) -> str:
