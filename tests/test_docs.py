@@ -87,3 +87,11 @@ def test_the_readme_from_recipe_to_report(tmp_path):
     assert made.returncode == 0, made.stderr
     assert made.stdout.strip().endswith("out/report.html")
     assert (tmp_path / "out" / "dataset" / "tha_Thai" / "train-00000-of-00001.parquet").is_file()
+    # What docs/recipe.md says of the same recipe goes on from there.
+    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "recipe.md").read_text("utf-8"), re.S)[1]
+    identity = pq.read_table(next((tmp_path / "out" / "ledger").glob("part-*.parquet")))["id"][0].as_py()
+    code = block.replace('["mix.tokens=2e9"]', '["quality=null", "mix.tokens=null"]').replace("web-4f1c…", identity)
+    assert "mix.tokens=null" in code
+    assert identity in code
+    made = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr

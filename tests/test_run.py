@@ -253,11 +253,29 @@ def test_the_command_line_reuses_prints_json_and_explains(done):
     code, out, err = command("run", str(path), "mix.tokns=3")
     assert (code, out) == (2, "")
     assert "mix.tokns: no such key (did you mean 'tokens'?)" in err
-    code, out, err = command("why", str(made.folder), "nobody")
-    assert code == 2
-    assert "no document has the id 'nobody'" in err
     code, out, err = command("explain", "fra_Latn", "--json")
     assert {"key", "value", "origin"} <= json.loads(out)[0].keys()
+
+
+def test_why_takes_a_folder_or_a_recipe_with_the_overrides_of_its_run(done):
+    made, _ = done
+    path, overrides = run.demo_recipe(made.folder, small=True)
+    identity = rows(made.folder / "ledger")[0]["id"]
+    told = [
+        command("why", *words, "--json")
+        for words in ([str(made.folder), identity], [str(path), identity, *overrides, *FAST])
+    ]
+    assert [code for code, _, _ in told] == [0, 0]
+    assert told[0] == told[1]
+    assert json.loads(told[0][1])["id"] == identity
+    for words, said in (
+        ([str(made.folder), "nobody"], "no document has the id 'nobody'"),
+        ([str(made.folder), identity, *overrides], "is a folder, and only a recipe takes overrides"),
+        ([str(path), identity, "mix.tokns=3"], "mix.tokns: no such key"),
+    ):
+        code, _, err = command("why", *words)
+        assert code == 2
+        assert said in err
 
 
 def test_the_schema_names_every_section(capsys, monkeypatch):

@@ -14,7 +14,7 @@ from glotmix.cli import duplicates, embed, instruct, quality, raters
 from glotmix.cli import eval as evaluation
 from glotmix.cli import mix as mixing
 from glotmix.cli import train as training
-from glotmix.errors import GlotmixError
+from glotmix.errors import GlotmixError, RequestError
 
 if TYPE_CHECKING:
     from glotmix.run import Job
@@ -146,6 +146,7 @@ def demo(
 def why(
     where: Annotated[Path, typer.Argument(help="the recipe, or the folder that it filled", show_default=False)],
     identity: Annotated[str, typer.Argument(metavar="ID", help="the document's id", show_default=False)],
+    overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell the story of one document."""
@@ -155,7 +156,9 @@ def why(
     if not where.is_dir():
         from glotmix import recipe as recipes
 
-        where = where.parent / recipes.load(where).output
+        where = where.parent / recipes.load(where, overrides or ()).output
+    elif overrides:
+        raise RequestError(f"{where} is a folder, and only a recipe takes overrides", "glotmix why RECIPE ID output=…")
     story = tell(where, identity)
     if as_json:
         typer.echo(json.dumps(story, ensure_ascii=False, indent=1))
