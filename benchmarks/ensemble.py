@@ -3,9 +3,10 @@
 The smallest size that the dial has (0.1M parameters) and the default (0.3M, metrics end in `.300k`); windows of 64
 tokens. `speedup.{device}.k{K}` is against the same code with one model at a time, `over_plain.{device}.k{K}` against a
 plain loop in the manner of nanoGPT with as many weights. Each single model takes the better of one thread and all
-cores; K models on a CPU are a process a core, as training has them. The sides take turns, and the interval is over the
-rounds. `tokens_per_cpu_second` is what a busy machine changes least. Metrics end in the windows per step and model
-where these are not one. On a GPU where there is one; null otherwise.
+cores; K models on a CPU are a process a core, as training has them: all take the same number of steps, and the slowest
+of them says how long it took. The sides take turns, and the interval is over the rounds. `tokens_per_cpu_second` is
+what a busy machine changes least. Metrics end in the windows per step and model where these are not one. On a GPU
+where there is one; null otherwise.
 """
 
 import json
@@ -75,7 +76,10 @@ def plain(size: float, batch: int):
 
 
 def worker(kind: str, size: float, count: int, batch: int, device: str, threads: int, seconds: float) -> None:
-    """Print tokens per second and bytes of memory per model as JSON: runs in a process of its own."""
+    """Print tokens, seconds and bytes of memory as JSON: runs in a process of its own.
+
+    It prints the steps that would take so many seconds, and takes as many as it is told.
+    """
     import torch
 
     from glotmix.proxy import cores
@@ -90,9 +94,8 @@ def worker(kind: str, size: float, count: int, batch: int, device: str, threads:
     run(2)
     began = time.perf_counter()
     run(3)
-    steps = max(3, round(3 * seconds / (time.perf_counter() - began)))
-    print("ready", flush=True)
-    sys.stdin.readline()
+    print(max(3, round(3 * seconds / (time.perf_counter() - began))), flush=True)
+    steps = int(sys.stdin.readline())
     began, busy = time.perf_counter(), time.process_time()
     run(steps)
     spent, busy = time.perf_counter() - began, time.process_time() - busy
@@ -112,11 +115,10 @@ def timed(kind: str, size: float, count: int, batch: int, device: str, threads: 
         command = [sys.executable, "-c", call]
         pipe = subprocess.PIPE
         running.append(subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True))
-    for process in running:
-        process.stdout.readline()
+    steps = max(int(process.stdout.readline() or 0) for process in running)
     found = []
     for process in running:
-        process.stdin.write("go\n")
+        process.stdin.write(f"{steps}\n")
         process.stdin.flush()
     for process in running:
         said, words = process.communicate()

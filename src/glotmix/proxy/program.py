@@ -15,6 +15,9 @@ from glotmix.proxy.size import Shape
 
 LONGEST = 128
 """Tokens of a window up to which attention is plain products: it keeps H T² numbers of a window."""
+GUESSES = 2**17
+"""Logits that are held at once: half a megabyte."""
+LEAST = torch.finfo(torch.float32).tiny
 
 
 def suits(shape: Shape, device: torch.device, kind: torch.dtype) -> bool:
@@ -43,6 +46,7 @@ class Program:
         self._back = (self._turn.conj() * self._scale).resolve_conj()[:, None]
         self._future = torch.full((shape.context, shape.context), -torch.inf).triu_(1)
         self._offsets = torch.arange(self._models)[:, None] * shape.vocabulary
+        self._less = torch.tensor(-1.0)
         n = batch * shape.context
         self._rows = (self._models, n, shape.width)
         self._gated = (self._models, n, shape.hidden)
@@ -68,22 +72,24 @@ class Program:
         """
         weights = self._weights
         at = (ids.reshape(self._models, -1) + self._offsets).view(-1)
-        x = torch.index_select(weights["embed"].view(-1, self._shape.width), 0, at).view(self._rows)
+        x = self._take("x", self._rows)
+        torch.index_select(weights["embed"].view(-1, self._shape.width), 0, at, out=x.view(-1, self._shape.width))
         kept = []
         for i in range(self._shape.layers):
             y, scale = self._norm("before", x, i)
             q, k, v, p, read = self._attend(y, i)
-            x = torch.baddbmm(x, read, weights[f"{i}.out"])
+            x.baddbmm_(read, weights[f"{i}.out"])
             z, factor = self._norm("between", x, i)
             a = torch.bmm(z, weights[f"{i}.gate"], out=self._take("a", self._gated, i))
             b = torch.bmm(z, weights[f"{i}.up"], out=self._take("b", self._gated, i))
             opened = torch.ops.aten.silu.out(a, out=self._take("opened", self._gated, i))
             gated = torch.mul(opened, b, out=self._take("gated", self._gated, i))
-            x = torch.baddbmm(x, gated, weights[f"{i}.down"])
+            x.baddbmm_(gated, weights[f"{i}.down"])
             kept.append((y, scale, q, k, v, p, read, z, factor, a, b, opened, gated))
         y, scale = self._norm("last", x, -1)
         losses, g = self._guess(y, targets.reshape(self._models, -1))
-        g = self._norm_back(g, y, scale, torch.zeros_like(g))
+        # The 1/n of the mean is taken where there are few numbers.
+        g = self._norm_back(g, y, scale / y.shape[1], x.zero_())
         for i in reversed(range(self._shape.layers)):
             y, scale, q, k, v, p, read, z, factor, a, b, opened, gated = kept[i]
             inner = self._into(f"{i}.down", gated, g, "gated back", self._gated)
@@ -120,25 +126,27 @@ class Program:
                 torch.mul(_pairs(part).transpose(1, 2), self._turn, out=_pairs(out))
             parts.append(out.flatten(0, 1))
         q, k, v = parts
-        scores = self._take("scores", self._square)
-        torch.baddbmm(self._future, q, k.transpose(1, 2), alpha=self._scale, out=scores)
-        p = torch.softmax(scores, -1, out=self._take("p", self._square, i))
+        p = self._take("p", self._square, i)
+        torch.baddbmm(self._future, q, k.transpose(1, 2), alpha=self._scale, out=p)
+        torch.softmax(p, -1, out=p)
         read = self._take("read", self._rows, i)
-        read.view(self._joined).copy_(torch.bmm(p, v).view(self._headed).transpose(1, 2))
+        found = torch.bmm(p, v, out=self._take("heads", self._headed).flatten(0, 1))
+        read.view(self._joined).copy_(found.view(self._headed).transpose(1, 2))
         return q, k, v, p, read
 
     def _attend_back(self, g: Tensor, y: Tensor, q: Tensor, k: Tensor, v: Tensor, p: Tensor, i: int) -> Tensor:
         """Leave the derivatives of a layer's q, k and v, and return that of what they were made of."""
         apart = self._take("apart", self._headed).copy_(g.view(self._joined).transpose(1, 2)).flatten(0, 1)
         inner = torch.bmm(apart, v.transpose(1, 2), out=self._take("scores", self._square))
-        inner = torch._softmax_backward_data(inner, p, -1, torch.float32)
+        torch.ops.aten._softmax_backward_data.out(inner, p, -1, torch.float32, grad_input=inner)
         found = self._take("back", self._rows)
-        for name, part in (
-            ("query", torch.bmm(inner, k)),
-            ("key", torch.bmm(inner.transpose(1, 2), q)),
-            ("value", torch.bmm(p.transpose(1, 2), apart)),
+        for name, left, right in (
+            ("query", inner, k),
+            ("key", inner.transpose(1, 2), q),
+            ("value", p.transpose(1, 2), apart),
         ):
-            joined, heads = self._take("part", self._rows), part.view(self._headed)
+            joined, heads = self._take("part", self._rows), self._take("heads", self._headed)
+            torch.bmm(left, right, out=heads.flatten(0, 1))
             if name == "value":
                 joined.view(self._joined).copy_(heads.transpose(1, 2))
             else:
@@ -155,18 +163,22 @@ class Program:
         return found.baddbmm_(g, w) if add else torch.bmm(g, w, out=found)
 
     def _guess(self, y: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return losses, and the derivative of y; model by model, for the logits of one fit into a cache."""
-        n, pieces = y.shape[1], self._shape.vocabulary
-        losses, found = torch.empty(self._models), self._take("guessed", self._rows)
-        for i, (inner, outer, at) in enumerate(zip(y, self._weights["embed"], targets[..., None], strict=True)):
-            logits = torch.mm(inner, outer.t(), out=self._take("logits", (n, pieces)))
-            p = torch.log_softmax(logits, 1, out=self._take("guesses", (n, pieces)))
-            losses[i] = p.gather(1, at).mean().neg_()
-            p.exp_().scatter_add_(1, at, torch.full(at.shape, -1.0))
-            # The 1/n of the mean is taken where there are few numbers.
-            torch.mm(p, outer, out=found[i]).div_(n)
-            torch.mm(p.t(), inner / n, out=self.derivatives["embed"][i])
-        return losses, found
+        """Return losses, and n times the derivative of y; a few models at a time, for their logits fit into a cache."""
+        n, pieces, embed = y.shape[1], self._shape.vocabulary, self._weights["embed"]
+        few = max(1, GUESSES // (n * pieces))
+        memory = self._take("guesses", (min(few, self._models), n, pieces))
+        right, found = self._take("right", (self._models, n, 1)), self._take("guessed", self._rows)
+        shares, less = torch.div(y, n, out=self._take("back", self._rows)), self._less
+        for part in (slice(at, at + few) for at in range(0, self._models, few)):
+            inner, outer, at = y[part], embed[part], targets[part, :, None]
+            p = torch.bmm(inner, outer.transpose(1, 2), out=memory[: len(inner)])
+            torch.softmax(p, -1, out=p)
+            torch.gather(p, 2, at, out=right[part])
+            p.scatter_add_(2, at, less.expand_as(at))
+            torch.bmm(p, outer, out=found[part])
+            torch.bmm(p.transpose(1, 2), shares[part], out=self.derivatives["embed"][part])
+        # A share that is no number of float32 any more is told as the least one; no derivative reads it.
+        return right[..., 0].clamp_(LEAST).log_().mean(1).neg_(), found
 
 
 def _pairs(x: Tensor) -> Tensor:
