@@ -3,13 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+from glotmix.cli import terminal
 
 
 def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -21,7 +18,7 @@ def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         count = "" if row["documents"] is None else f"{row['documents']:,}"
         table.add_row(row["step"], words[row["state"]], count, "\n".join(row["changes"]))
-    _console().print(table)
+    terminal.console().print(table)
 
 
 def show_summary(result: Mapping[str, Any]) -> None:
@@ -40,16 +37,16 @@ def show_summary(result: Mapping[str, Any]) -> None:
             interval = "" if row["low"] is None else f"{100 * row['low']:.2f}–{100 * row['high']:.2f}"
             cells = [f"{row['read']:,}", f"{row['kept']:,}", kept, f"{row['bytes'] / 1e6:.2f}", share]
             table.add_row(row["lang"], *cells, *([interval] if measured else []), epochs)
-        _console().print(table)
+        terminal.console().print(table)
     for warning in result["warnings"]:
-        _console().print(Text(f"warning: {warning}", style="bold yellow"))
+        terminal.console().print(Text(f"warning: {warning}", style="bold yellow"))
     for what, where in result["files"].items():
-        _console().print(f"{what}: {where}", soft_wrap=True)
+        terminal.console().print(f"{what}: {where}", soft_wrap=True)
 
 
 def show_story(story: Mapping[str, Any]) -> None:
     """Print the story of one document."""
-    console = _console()
+    console = terminal.console()
     head = "kept" if story["kept"] else f"dropped by {story['rule']}"
     console.print(Text(f"{story['id']}  {story['lang']}  from {story['source']}: {head}", style="bold"))
     if story["evidence"]:
@@ -78,13 +75,13 @@ def show_settings(language: str, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(str(row["key"]), str(row["value"]), str(row["origin"]))
-    _console().print(table)
+    terminal.console().print(table)
 
 
 def show_curve(result: Mapping[str, Any]) -> None:
     """Print the chance of becoming candidates by similarity, as a table with bars."""
     bands, rows, shingle = (result[name] for name in ("bands", "rows", "shingle"))
-    console = _console()
+    console = terminal.console()
     console.print(f"{bands} bands × {rows} rows = {bands * rows} minima, shingles of {shingle} letters")
     table = Table(box=None, pad_edge=False)
     table.add_column("Jaccard similarity", justify="right")

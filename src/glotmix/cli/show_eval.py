@@ -3,27 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from glotmix.cli import terminal
 from glotmix.evaluate.compare import Comparison, Difference
 from glotmix.evaluate.consistency import Figure, Summary
 from glotmix.evaluate.fidelity import Fidelity
 from glotmix.evaluate.scores import Scores
 from glotmix.evaluate.tokenizers import Audit
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
-
-
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column(columns[0], no_wrap=True)
-    for name in columns[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
 
 
 def told(figure: Figure | None, sign: str = "") -> str:
@@ -40,9 +28,9 @@ def told(figure: Figure | None, sign: str = "") -> str:
 
 def show_scores(found: Scores, page: Path | None) -> None:
     """Print the languages and the means of each task."""
-    console = _console()
+    console = terminal.console()
     for task in found.tasks:
-        table = _table("language", "accuracy", "vs chance", "gap to pivot", "top answer", "by byte",
+        table = terminal.table("language", "accuracy", "vs chance", "gap to pivot", "top answer", "by byte",
                        title=f"{task.task}: {task.items:,} items")  # fmt: skip
         for each in task.languages:
             mark = f"{each.majority_share:.0%}" + (" (!)" if each.degenerate else "")
@@ -51,14 +39,14 @@ def show_scores(found: Scores, page: Path | None) -> None:
                 mark, told(each.bytes).split(" ")[0],
             )  # fmt: skip
         console.print(table)
-        means = _table("pairs", "MLC", "by chance", "kappa", "Rel-MLC")
+        means = terminal.table("pairs", "MLC", "by chance", "kappa", "Rel-MLC")
         _mean(means, f"all {task.all.pairs}", task.all)
         if task.pivot is not None:
             _mean(means, f"with {found.pivot}: {task.pivot.pairs}", task.pivot)
         console.print(means)
         console.print(f"{task.flipped:,} items flip between languages\n")
     if len(found.tasks) > 1:
-        means = _table("mean over tasks", "MLC", "by chance", "kappa", "Rel-MLC")
+        means = terminal.table("mean over tasks", "MLC", "by chance", "kappa", "Rel-MLC")
         _mean(means, "all pairs", found.mean)
         console.print(means)
     for warning in found.warnings:
@@ -73,7 +61,7 @@ def _mean(table: Table, name: str, of: Summary) -> None:
 
 def show_comparison(found: Comparison) -> None:
     """Print the differences of two models, task by task, then the means over tasks."""
-    console = _console()
+    console = terminal.console()
     console.print(Text(f"first: {found.first}\nsecond: {found.second}"))
     for task in found.tasks:
         rows = {f"accuracy {lang}": d for lang, d in task.accuracy.items()}
@@ -84,7 +72,7 @@ def show_comparison(found: Comparison) -> None:
 
 
 def _differences(title: str, rows: Mapping[str, Difference]) -> Table:
-    table = _table("of", "first", "second", "second - first", "p", title=title)
+    table = terminal.table("of", "first", "second", "second - first", "p", title=title)
     for name, each in rows.items():
         ends = ("–" if v is None else f"{v:.3f}" for v in (each.first, each.second))
         table.add_row(name, *ends, told(each.difference, "+"), "–" if each.p is None else f"{each.p:.3f}")
@@ -94,25 +82,25 @@ def _differences(title: str, rows: Mapping[str, Difference]) -> Table:
 def show_fidelity(found: Fidelity) -> None:
     """Print how faithful each language's answers are, and what the others are in."""
     columns = ("answers", "none", "faithful", "right if so", "if not", "most are in")
-    table = _table("asked in", *columns)
+    table = terminal.table("asked in", *columns)
     for each in found.languages:
         most = ", ".join(f"{code} {n}" for code, n in list(each.confusion.items())[:1])
         shares = (told(f).split(" ")[0] for f in (each.accuracy_faithful, each.accuracy_other))
         counts = (f"{each.answers:,}", f"{each.unidentified:,}")
         table.add_row(each.lang, *counts, told(each.faithful), *shares, most)
-    _console().print(table)
-    _console().print(f"all answers: {told(found.faithful)} faithful")
+    terminal.console().print(table)
+    terminal.console().print(f"all answers: {told(found.faithful)} faithful")
 
 
 def show_audit(found: Audit) -> None:
     """Print what each language pays, the dearest first; ``cut`` are tokens that are less than a character."""
     columns = ("premium", "bytes/token", "tokens/word", "pieces", "cut", "unknown")
     title = f"{found.tokenizer}: {found.size:,} pieces, against {found.reference}"
-    table = _table("language", *columns, title=title)
+    table = terminal.table("language", *columns, title=title)
     for each in sorted(found.languages, key=lambda o: (-(o.premium.value or 0) if o.premium else 0, o.lang)):
         fertility = "–" if each.fertility is None else f"{each.fertility:.2f}"
         rates = (f"{each.below:.1%}", f"{each.unknown:.2%}")
         table.add_row(
             each.lang, told(each.premium), f"{each.bytes_per_token:.2f}", fertility, f"{each.pieces:,}", *rates
         )
-    _console().print(table)
+    terminal.console().print(table)

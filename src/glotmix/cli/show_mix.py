@@ -5,33 +5,21 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from glotmix.cli import terminal
 from glotmix.mix.compare import Compared
 from glotmix.mix.fit import Choice
 from glotmix.mix.plan import Plan
 from glotmix.mix.runs import Runs
 
 
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
-
-
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column(columns[0], no_wrap=True)
-    for name in columns[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
 def show_design(planned: Runs, output: Path | None) -> None:
     """Print how many runs of which kind, and how each language's shares are spread."""
-    console = _console()
+    console = terminal.console()
     alone = planned.shares.max(axis=1) > 1 - 1e-9
     mixed = planned.shares[~alone] if (~alone).any() else planned.shares
-    table = _table("language", "least", "median", "most", title="shares of the mixtures")
+    table = terminal.table("language", "least", "median", "most", title="shares of the mixtures")
     for i, lang in enumerate(planned.domains):
         low, middle, high = np.quantile(mixed[:, i], [0, 0.5, 1])
         table.add_row(lang, *(f"{v:.1%}" for v in (low, middle, high)))
@@ -46,11 +34,11 @@ def show_design(planned: Runs, output: Path | None) -> None:
 
 def show_fit(runs: Runs, choices: Sequence[Choice], lacking: Mapping[str, str], output: Path | None) -> None:
     """Print the law of each target, and how it did on unseen mixtures."""
-    console = _console()
+    console = terminal.console()
     console.print(f"{len(runs)} runs over {len(runs.domains)} languages, {len(runs.targets)} targets")
     if choices:
         columns = ("law", "n", "error", "mean's", "rank", "next best")
-        table = _table("target", *columns)
+        table = terminal.table("target", *columns)
         for c in choices:
             score = next(s for s in c.scores if s.law == c.law.name)
             other = next((f"{s.law} {s.error:.4f}" for s in c.scores if s.law != c.law.name), "–")
@@ -71,9 +59,9 @@ def show_fit(runs: Runs, choices: Sequence[Choice], lacking: Mapping[str, str], 
 
 def show_mixture(made: Plan, output: Path | None, page: Path | None) -> None:
     """Print the mixture with its intervals, its gains, who helps whom, and what to run next."""
-    console = _console()
-    table = _table("language", "share", "interval", "tokens", "epochs")
-    baselines = _table("language", *(m.name for m in made.baselines))
+    console = terminal.console()
+    table = terminal.table("language", "share", "interval", "tokens", "epochs")
+    baselines = terminal.table("language", *(m.name for m in made.baselines))
     for i, row in enumerate(made.mixture.rows):
         span = "" if row.low is None or row.high is None else f"{row.low:.1%} – {row.high:.1%}"
         epochs = "–" if row.epochs is None else f"{row.epochs:.2f}"
@@ -81,7 +69,7 @@ def show_mixture(made: Plan, output: Path | None, page: Path | None) -> None:
         baselines.add_row(row.lang, *(f"{m.rows[i].share:.1%}" for m in made.baselines))
     console.print(table)
     console.print(baselines)
-    gains = _table("predicted gain over", "loss", "95 % interval", "told apart")
+    gains = terminal.table("predicted gain over", "loss", "95 % interval", "told apart")
     for gain in made.gains:
         span = "–" if gain["low"] is None else f"{gain['low']:+.4f} to {gain['high']:+.4f}"
         apart = {None: "not asked", True: "yes", False: "no"}[gain["told_apart"]]
@@ -108,7 +96,7 @@ def _show_evidence(console: Console, made: Plan) -> None:
     if (bound := evidence["bound"]) is not None:
         console.print(f"no mixture within the limits is better by more than {bound['gap']:.2g} (linear programmes)")
     if (transfer := evidence["transfer"]) is not None:
-        table = _table("language", "gives", "interval", "receives", "interval")
+        table = terminal.table("language", "gives", "interval", "receives", "interval")
         for i, lang in enumerate(transfer["languages"]):
             gives, receives = transfer["gives"][i], transfer["receives"][i]
             table.add_row(lang, f"{gives['value']:.3f}", _ends(gives), f"{receives['value']:.3f}", _ends(receives))
@@ -128,14 +116,14 @@ def _ends(figure: Mapping[str, float | None]) -> str:
 
 def show_comparison(made: Compared, output: Path | None) -> None:
     """Print the predicted loss of each mixture on each target, and which can be told apart."""
-    console = _console()
+    console = terminal.console()
     names = list(made.losses)
-    table = _table("target", *names)
+    table = terminal.table("target", *names)
     for t, target in enumerate(made.targets):
         table.add_row(target, *(f"{made.losses[name][t].value:.3f}" for name in names))
     table.add_row("mean", *(f"{made.objective[name].value:.4f}" for name in names))
     console.print(table)
-    gains = _table(f"gain of {made.first} over", "loss", "95 % interval", "told apart")
+    gains = terminal.table(f"gain of {made.first} over", "loss", "95 % interval", "told apart")
     for gain in made.gains:
         gains.add_row(
             gain.over, f"{gain.gain:+.4f}", f"{gain.low:+.4f} to {gain.high:+.4f}", "yes" if gain.told_apart else "no"

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from glotmix.cli import terminal
 
 _COLOURS = {"usable": "green", "doubtful": "yellow", "unusable": "red"}
 _ALONE = (
@@ -30,11 +29,11 @@ def told(figure: Mapping[str, float] | None, sign: str = "") -> str:
 
 def show_audit(found: Mapping[str, Any], page: Path | None) -> None:
     """Print a verdict per language, and what labels would bring."""
-    console = Console(highlight=False)
+    console = terminal.console()
     # What was measured nowhere has no column: a terminal of 80 characters shall show all of them.
     rows = found["languages"]
     wanted = [(name, key, form) for name, key, form in _ALONE if any(row[key] is not None for row in rows)]
-    table = _table("language", "verdict", "good", "bad", "AUC", *(name for name, _, _ in wanted))
+    table = terminal.table("language", "verdict", "good", "bad", "AUC", *(name for name, _, _ in wanted))
     for row in rows:
         table.add_row(
             row["lang"], f"[{_COLOURS[row['verdict']]}]{row['verdict']}[/]", f"{row['good']:,}", f"{row['bad']:,}",
@@ -48,7 +47,7 @@ def show_audit(found: Mapping[str, Any], page: Path | None) -> None:
         console.print(f"mean over {found['mean']['languages']} languages: {told(found['mean']['rater'])}")
     if found["matrix"] is not None and found["matrix"]["languages"]:
         names = found["matrix"]["languages"]
-        matrix = _table(
+        matrix = terminal.table(
             "trained on", *(name[:3] for name in names), title="AUC: trained on the row, tested on the column"
         )
         for name, row in zip(names, found["matrix"]["auc"], strict=True):
@@ -67,26 +66,20 @@ def show_audit(found: Mapping[str, Any], page: Path | None) -> None:
 
 def show_controls(found: Mapping[str, Any]) -> None:
     """Print the means and the differences."""
-    console = Console(highlight=False)
-    table = _table("strategy", "negatives", "AUC", f"good among the best {found['retain']:.0%}", "good among all")
+    console = terminal.console()
+    table = terminal.table(
+        "strategy", "negatives", "AUC", f"good among the best {found['retain']:.0%}", "good among all"
+    )
     for row in found["rows"]:
         table.add_row(row["strategy"], row["negatives"], told(row["auc"]), told(row["kept_good"]), _number(row["base"]))
     console.print(table)
-    differences = _table("difference", "AUC", "good among the kept")
+    differences = terminal.table("difference", "AUC", "good among the kept")
     for row in found["differences"]:
         differences.add_row(row["what"], told(row["auc"], "+"), told(row["kept_good"], "+"))
     console.print(differences)
     console.print(
         f"{found['documents']:,} labelled documents, {len(found['languages'])} languages, {len(found['seeds'])} seeds"
     )
-
-
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column(columns[0], no_wrap=True)
-    for name in columns[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
 
 
 def _number(value: float | None, form: str = ".3f") -> str:

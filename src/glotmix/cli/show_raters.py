@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+from glotmix.cli import terminal
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -25,7 +22,7 @@ def _figure(found: Mapping[str, Any] | None, digits: int = 2) -> str:
 
 def show_joined(found: Mapping[str, Any], folder: Path) -> None:
     """Print the raters, their agreement, and where the scores are."""
-    console = _console()
+    console = terminal.console()
     console.print(f"{found['rated']:,} documents rated, {found['pairs']:,} pairs, {found['verdicts']:,} verdicts")
     table = Table(box=None, pad_edge=False)
     table.add_column("rater")
@@ -56,7 +53,7 @@ def show_joined(found: Mapping[str, Any], folder: Path) -> None:
 
 def show_audit(found: Mapping[str, Any]) -> None:
     """Print what a carried rater was measured to do, and the other ways beside it."""
-    console = _console()
+    console = terminal.console()
     console.print(
         f"held out: {found['held']['sources']:,} sources, {found['held']['documents']:,} documents; "
         f"trained on {found['trained']['documents']:,} documents and {found['trained']['pairs']:,} pairs"
