@@ -4,15 +4,12 @@ The rows of a finished part are kept in .bench/parts/. They are taken up again o
 beside it, and the same size of run: no file of results is of two commits.
 """
 
-import argparse
 import json
 import resource
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-
-from rich.console import Console
 
 from benchmarks import harness
 from benchmarks.harness import BenchmarkError, Row
@@ -30,9 +27,7 @@ def main(name: str, parts: Mapping[str, Part]) -> None:
         name: the benchmark's name; every row must carry it.
         parts: by their names, in their order; each is given whether the run is a small one.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=sys.modules["__main__"].__doc__)
-    parser.add_argument("--small", action="store_true", help="a quick run that proves that the benchmark works")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the rows go")
+    parser = harness.parser(name)
     parser.add_argument("--only", nargs="+", choices=list(parts), metavar="PART", help=f"of {', '.join(parts)}")
     parser.add_argument("--resume", action="store_true", help="take up the parts that this commit finished before")
     arguments = parser.parse_args()
@@ -54,7 +49,7 @@ def main(name: str, parts: Mapping[str, Part]) -> None:
             harness.write(path, [replace(facts, settings={**facts.settings, "cpu_seconds": done[1]}), *done[0]])
         held[part], spent[part] = done
     rows = [row for some in held.values() for row in some]
-    Console(width=None if sys.stdout.isatty() else 160).print(harness.as_table(name, rows))
+    harness.show(name, rows)
     if arguments.json is not None:
         told: dict[str, object] = {"cpu_seconds": spent}
         if missing := [part for part in parts if part not in held]:
@@ -63,12 +58,8 @@ def main(name: str, parts: Mapping[str, Part]) -> None:
 
 
 def _measured(name: str, part: str, measure: Part, small: bool) -> tuple[list[Row], float]:
-    rows, began = [], _cpu()
-    for row in measure(small):
-        if row.benchmark != name:
-            raise ValueError(f"{row.metric} says that it belongs to {row.benchmark!r}, not to {name!r}")
-        rows.append(row)
-        print(f"{row.metric}: {harness.shown(row.value)} {row.unit or ''}", file=sys.stderr, flush=True)
+    began = _cpu()
+    rows = harness.taken(name, measure(small))
     seconds = round(_cpu() - began, 1)
     print(f"── {part}: {seconds:,.1f} CPU-seconds", file=sys.stderr, flush=True)
     return rows, seconds

@@ -88,25 +88,41 @@ def main(name: str, run: Callable[[bool], Iterable[Row]]) -> None:
         name: the benchmark's name; every row must carry it.
         run: given whether the run is a small one (minutes, not for the record), yields the rows.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=sys.modules["__main__"].__doc__)
-    parser.add_argument("--small", action="store_true", help="a quick run that proves that the benchmark works")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where the rows go")
-    arguments = parser.parse_args()
+    arguments = parser(name).parse_args()
     facts = environment(name, arguments.small)
-    rows = []
     try:
-        for row in run(arguments.small):
-            if row.benchmark != name:
-                raise ValueError(f"{row.metric} says that it belongs to {row.benchmark!r}, not to {name!r}")
-            rows.append(row)
-            print(f"{row.metric}: {shown(row.value)} {row.unit or ''}", file=sys.stderr, flush=True)
+        rows = taken(name, run(arguments.small))
     except BenchmarkError as error:
         print(f"{name}: {error}", file=sys.stderr)
         raise SystemExit(3) from None
-    # A pipe has no width of its own: wide enough for the longest name.
-    Console(width=None if sys.stdout.isatty() else 160).print(as_table(name, rows))
+    show(name, rows)
     if arguments.json is not None:
         write(arguments.json, [facts, *rows])
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    """Return what every benchmark's command line takes."""
+    made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=sys.modules["__main__"].__doc__)
+    made.add_argument("--small", action="store_true", help="a quick run that proves that the benchmark works")
+    made.add_argument("--json", type=Path, metavar="FILE", help="where the rows go")
+    return made
+
+
+def taken(name: str, rows: Iterable[Row]) -> list[Row]:
+    """Take a benchmark's rows, which must carry its name, and say each as it comes."""
+    found = []
+    for row in rows:
+        if row.benchmark != name:
+            raise ValueError(f"{row.metric} says that it belongs to {row.benchmark!r}, not to {name!r}")
+        found.append(row)
+        print(f"{row.metric}: {shown(row.value)} {row.unit or ''}", file=sys.stderr, flush=True)
+    return found
+
+
+def show(name: str, rows: Sequence[Row]) -> None:
+    """Print the table of a benchmark."""
+    # A pipe has no width of its own: wide enough for the longest name.
+    Console(width=None if sys.stdout.isatty() else 160).print(as_table(name, rows))
 
 
 def environment(name: str, small: bool = False) -> Row:
