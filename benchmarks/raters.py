@@ -3,59 +3,183 @@ stories, whole and damaged in six ways to three degrees (a third, two thirds, al
 
 Eight honest, different, noisy raters see the English training stories alone (`benchmarks._english_raters`). Their
 joined votes on pairs are inherited by translations into 24 other languages, and the raters learned from them are
-measured on other stories in 21 other languages of 14 scripts. No document in these was labelled, and none inherits a
-label or is in a pair; training stories in them, unlabelled, say what is usual there. `pairwise_linked` alone has these
-in parallel pairs, too: the same story and damage in two languages, equally good, whatever it is worth. Word order is
-learned from excerpts of the web. The truth of a pair is that a whole story is better than a damaged one, and less of
-one kind of damage better than more; nothing is claimed across kinds.
+measured on other stories in 21 other languages of 14 scripts. No document in these was labelled. Word order is learned
+from excerpts of the web. The truth of a pair is that a whole story is better than a damaged one, and less of one kind
+of damage better than more; nothing is claimed across kinds.
 
-`pair_accuracy` is of pairs within a language, `pair_accuracy_crosslingual` of pairs in two. Features and settings were
-chosen on 35 other stories in 10 other languages (`benchmarks._carried_world`); the test stories were measured once all
-was settled. No embedder is used, so that nothing that was trained on these stories is.
+The same settings for all methods, and features as they are, as MuRating's encoder has them. Parallel pairs need no
+label: those of `pairwise_all` hold translations of training stories into the unseen languages, too, and versions that
+nobody rated; those of `pairwise_unlinked` only the languages that inherit labels. `….normalised` are the same methods
+where each feature is held against what is usual in its language, as unlabelled training stories in that language tell.
+
+88 stories are tested, a third at a time, by raters that learned from the other two thirds; features and settings were
+chosen on 35 other stories in 10 other languages (`benchmarks._carried_world`). Intervals are over stories (bootstrap
+within each third) and seeds. `pair_accuracy` is of pairs within a language, `pair_accuracy_crosslingual` of pairs in
+two. No embedder is used, so that nothing that was trained on these stories is.
 """
 
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
-from scipy.stats import spearmanr
 
 from benchmarks import _english_raters as english
 from benchmarks import harness
-from benchmarks._carried_world import REFERENCE, World, config, known_order, world
+from benchmarks._carried_world import FOLDS, REFERENCE, World, config, known_order, world
 from benchmarks._damaged import KINDS
+from benchmarks._joining import aggregation, learning
 from benchmarks.harness import Row
-from glotmix.quality import active, bradley_terry, carried, carried_audit, judgements, pairs
+from glotmix.quality import bradley_terry, carried, carried_audit, judgements, pairs
 from glotmix.quality.bradley_terry import Comparisons
-from glotmix.quality.carried_audit import Measured
+from glotmix.quality.carried_audit import MEAN, Measured
+from glotmix.quality.names import Normalise
 from glotmix.quality.pairs import Labels
 
 NAME = "raters"
 DRAWS = 1_000
-METHODS = ("pairwise_all", "pairwise_linked", "pairwise_cross", "pairwise_mono", "pointwise", "zero_shot")
-"""All three kinds of pair; the same where a score that is even across languages is wanted (`LINKED`), with unlabelled
-stories of the unseen languages in parallel pairs; no parallel pairs; monolingual ones alone; regression on the joined
-score by L1; pairs of English alone."""
-LINKED = {"parallel": 8.0, "pairs": 60_000, "hidden": 128, "step": 5e-3}
-"""Settings of `pairwise_linked`, chosen on the stories and the languages for development."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to learn a rater.
+
+    Args:
+        train: its name in `carried.train`.
+        how: how its features are normalised.
+        linked: whether parallel pairs hold documents in the unseen languages.
+        parallel: λ, where it is not the benchmark's.
+    """
+
+    train: str
+    how: Normalise = "none"
+    linked: bool = False
+    parallel: float | None = None
+
+
+METHODS = {
+    "pairwise_all": Method("pairwise_all", linked=True),
+    "pairwise_unlinked": Method("pairwise_all"),
+    "pairwise_cross": Method("pairwise_cross"),
+    "pairwise_mono": Method("pairwise_mono"),
+    "pointwise": Method("pointwise_l1"),
+    "zero_shot": Method("zero_shot"),
+    "pairwise_all.normalised": Method("pairwise_all", "z", linked=True),
+    "pairwise_mono.normalised": Method("pairwise_mono", "z"),
+    "zero_shot.normalised": Method("zero_shot", "z"),
+}
+"""All three kinds of pair, with the unseen languages and without; no parallel pairs; monolingual ones alone; regression
+on the joined score by L1; pairs of English alone."""
+FIRST = "pairwise_all"
+AGAINST = {
+    FIRST: (
+        "pairwise_unlinked",
+        "pairwise_cross",
+        "pairwise_mono",
+        "pointwise",
+        "zero_shot",
+        "pairwise_all.normalised",
+    ),
+    "pairwise_all.normalised": ("pairwise_mono.normalised", "zero_shot.normalised"),
+}
+"""What is compared with what, on the same samples."""
 ACCURACY = {"pair_accuracy": "accuracy.monolingual", "pair_accuracy_crosslingual": "accuracy.crosslingual"}
-LAMBDAS = (0.0, 0.5, 2.0, 8.0, 16.0)
+LAMBDAS = (0.0, 0.5, 4.0)
+LABELLED = (10, 30)
+"""Training stories that raters rate, for the curve of labels."""
 
 
-def joined(world: World, scores: NDArray[np.float64], seed: int) -> tuple[Labels, dict[str, float], bradley_terry.Fit]:
-    """Join raters of the English training stories: labelled pairs, the score of each group, the fit."""
-    groups = np.array([d.group for d in world.english], object)
-    left, right = judgements.draw_pairs(np.array([REFERENCE] * len(groups), object), 40, seed)
-    votes = Comparisons(left, right, judgements.compare(scores, left, right), len(groups))
+@dataclass(frozen=True)
+class Task:
+    """A world with its joined raters."""
+
+    world: World
+    labels: Labels
+    targets: dict[str, float]
+    fit: bradley_terry.Fit
+
+
+def joined(made: World, scores: NDArray[np.float64], stories: int | None = None) -> Task:
+    """Join raters of the English training stories, or of some of them."""
+    rows = np.arange(len(made.english))
+    if stories is not None:
+        names = sorted({d.source for d in made.english})
+        some = set(np.random.default_rng(3).permutation(names)[:stories].tolist())
+        rows = np.array([i for i in rows if made.english[i].source in some])
+    groups = np.array([made.english[i].group for i in rows], object)
+    left, right = judgements.draw_pairs(np.array([REFERENCE] * len(groups), object), 40, 0)
+    votes = Comparisons(left, right, judgements.compare(scores[rows], left, right), len(groups))
     fit = bradley_terry.fit(votes)
     p = bradley_terry.soft_labels(votes, fit.slopes)
     told = ~np.isnan(p)
     labels = Labels(groups[left[told]], groups[right[told]], p[told])
-    return labels, dict(zip(groups.tolist(), fit.scores.tolist(), strict=True)), fit
+    return Task(made, labels, dict(zip(groups.tolist(), fit.scores.tolist(), strict=True)), fit)
+
+
+def score(task: Task, method: Method, seed: int) -> NDArray[np.float64]:
+    """Return the scores of the held-out documents by one method."""
+    made = task.world
+    settings = config(method.how, made.unseen if method.linked else [], seed)
+    if method.parallel is not None:
+        settings = settings.model_copy(update={"parallel": method.parallel})
+    learned = made.learned[method.how]
+    if not method.linked:
+        learned = learned.rows(~np.isin(learned.langs, made.unseen))
+    ranker = carried.train(method.train, learned, task.labels, task.targets, REFERENCE, settings)
+    return ranker.score(made.held[method.how].features)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured of some methods, each with every seed, over all thirds of the stories.
+
+    Args:
+        names: the methods.
+        seeds: how many.
+        measured: by quantity and language; a row per method and seed.
+    """
+
+    names: tuple[str, ...]
+    seeds: int
+    measured: Mapping[tuple[str, str], Measured]
+
+    def of(self, name: str, quantity: str, lang: str) -> tuple[float, NDArray[np.float64]]:
+        """Return a method's mean over seeds, and the same of seeds drawn anew in each bootstrap sample of stories."""
+        found, at = self.measured[quantity, lang], self.names.index(name) * self.seeds
+        own = slice(at, at + self.seeds)
+        dealt = np.random.default_rng(0).integers(0, self.seeds, (self.seeds, DRAWS))
+        return float(found.values[own].mean()), np.take_along_axis(found.draws[own], dealt, 0).mean(axis=0)
+
+    def over_languages(self, name: str, quantity: str) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean over the unseen languages."""
+        each = [self.of(name, quantity, lang) for lang in self.langs(quantity)]
+        return float(np.mean([value for value, _ in each])), np.mean([drawn for _, drawn in each], axis=0)
+
+    def langs(self, quantity: str) -> list[str]:
+        """Return the unseen languages."""
+        return sorted(lang for q, lang in self.measured if q == quantity and lang not in (REFERENCE, MEAN))
+
+    def n(self, quantity: str, lang: str = MEAN) -> int:
+        """Return the pairs, or gaps, that something was measured on."""
+        return self.measured[quantity, lang].n
+
+
+def measured(tasks: Sequence[Task], methods: Mapping[str, Method], seeds: Sequence[int]) -> Found:
+    """Train every method with every seed in every fold, and measure all of them on the same samples."""
+    folds = []
+    for number, task in enumerate(tasks):
+        scores = np.stack([score(task, method, seed) for method in methods.values() for seed in seeds])
+        held = task.world.held["none"].held
+        folds.append(carried_audit.measure(scores, held, task.world.examined, REFERENCE, DRAWS, seed=number))
+    pooled = {
+        key: Measured(
+            np.mean([fold[key].values for fold in folds], axis=0),
+            np.mean([fold[key].draws for fold in folds], axis=0),
+            sum(fold[key].n for fold in folds),
+        )
+        for key in folds[0]
+    }
+    return Found(tuple(methods), len(seeds), pooled)
 
 
 def run(small: bool) -> Iterator[Row]:
@@ -64,256 +188,164 @@ def run(small: bool) -> Iterator[Row]:
     yield from learning(small)
     seeds = (0,) if small else (0, 1, 2)
     # A small run is tried on the stories for development: the test is not looked at by the way.
-    made = world(small, 0, development=small)
-    labels, targets, fit = joined(made, made.scores, 0)
-    yield from raters(made, fit)
-    clean = measured(made, labels, targets, METHODS, seeds)
-    stories = len(set(made.held.sources.tolist()))
-    about = {"seeds": list(seeds), "stories": stories, "lambda": config([]).parallel}
-    yield from accuracies(clean, METHODS, seeds, about)
-    yield from gaps(clean, METHODS, seeds, about)
-    yield from by_kind(made, labels, targets, seeds)
-    yield from tradeoff(made, labels, targets, seeds)
-    yield from robustness(made, clean, seeds)
+    tasks = []
+    for fold in range(1 if small else FOLDS):
+        made = world(fold, small, development=small)
+        tasks.append(joined(made, made.scores))
+    yield from raters(tasks)
+    clean = measured(tasks, METHODS, seeds)
+    stories = sum(len(set(task.world.held["none"].sources.tolist())) for task in tasks)
+    about = {"seeds": list(seeds), "stories": stories, "lambda": config("none", [], 0).parallel}
+    yield from accuracies(clean, about)
+    yield from gaps(clean, about)
+    yield from by_kind(tasks, seeds[:1])
+    yield from tradeoff(tasks, clean, seeds)
+    yield from robustness(tasks, clean, seeds)
+    for count in LABELLED[:1] if small else LABELLED:
+        yield from labelled(tasks, count, seeds)
 
 
-def measured(
-    made: World, labels: Labels, targets: dict[str, float], methods: Sequence[str], seeds: Sequence[int]
-) -> dict[tuple[str, str], Measured]:
-    """Train every method with every seed and measure all of them on the same samples; one row per method and seed."""
-    scores = [score(made, method, labels, targets, seed) for method in methods for seed in seeds]
-    return carried_audit.measure(np.stack(scores), made.held.held, made.examined, REFERENCE, DRAWS)
-
-
-def score(
-    made: World, method: str, labels: Labels, targets: dict[str, float], seed: int, parallel: float | None = None
-) -> NDArray[np.float64]:
-    """Return the scores of the held-out documents by one method."""
-    linked = method == "pairwise_linked"
-    told = (LINKED if linked else {}) | {"seed": seed} | ({} if parallel is None else {"parallel": parallel})
-    settings = config(made.unseen if linked else []).model_copy(update=told)
-    name = {"pointwise": "pointwise_l1", "pairwise_linked": "pairwise_all"}.get(method, method)
-    learned = made.learned if linked else made.learned.rows(~np.isin(made.learned.langs, made.unseen))
-    ranker = carried.train(name, learned, labels, targets, REFERENCE, settings)
-    return ranker.score(made.held.features)
-
-
-def _mean(found: Measured, method: int, seeds: int, draws: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
-    """Return the mean over seeds, and draws dealt over the seeds."""
-    own = slice(method * seeds, (method + 1) * seeds)
-    return float(found.values[own].mean()), found.draws[own][draws % seeds, draws]
-
-
-def accuracies(
-    found: dict[tuple[str, str], Measured], methods: Sequence[str], seeds: Sequence[int], about: dict[str, object]
-) -> Iterator[Row]:
-    """Yield accuracies per language and their means over the unseen languages, and how much the first method gains."""
-    draws = np.arange(DRAWS)
+def accuracies(found: Found, about: Mapping[str, object]) -> Iterator[Row]:
+    """Yield accuracies per language, their means over the unseen languages, and who is how much above whom."""
+    unit = "share of pairs"
     for label, quantity in ACCURACY.items():
-        langs = sorted(lang for q, lang in found if q == quantity and lang not in (REFERENCE, carried_audit.MEAN))
-        means = {}
-        for at, method in enumerate(methods):
-            each = {lang: _mean(found[quantity, lang], at, len(seeds), draws) for lang in langs}
+        langs = found.langs(quantity)
+        means = {name: found.over_languages(name, quantity) for name in found.names}
+        for name in found.names:
+            each = {lang: found.of(name, quantity, lang) for lang in langs}
             for lang, (value, drawn) in each.items():
-                n = found[quantity, lang].n
-                yield Row(NAME, f"{label}.{method}.{lang}", value, *_ends(drawn), n, "share of pairs", about)
-            value = float(np.mean([v for v, _ in each.values()]))
-            means[method] = (value, np.mean([d for _, d in each.values()], axis=0))
-            told = about | {
-                "languages": len(langs),
-                "between_languages_sd": float(np.std([v for v, _ in each.values()])),
-            }
+                yield Row(NAME, f"{label}.{name}.{lang}", value, *_ends(drawn), found.n(quantity, lang), unit, about)
+            spread = float(np.std([value for value, _ in each.values()]))
+            told = {**about, "languages": len(langs), "between_languages_sd": spread}
+            value, drawn = means[name]
+            yield Row(NAME, f"{label}.{name}.mean", value, *_ends(drawn), len(langs), unit, told)
+        for one, others in AGAINST.items():
+            for other in others:
+                end = f"over_{other}" if one == FIRST else f"{one}.over_{other}"
+                gain = means[one][1] - means[other][1]
+                point = means[one][0] - means[other][0]
+                yield Row(NAME, f"{label}_gain.{end}", point, *_ends(gain), len(langs), unit, about)
+
+
+def gaps(found: Found, about: Mapping[str, object]) -> Iterator[Row]:
+    """Yield the spread of parallel gaps, and the ratio of one method's to another's."""
+    means = {name: found.of(name, "gap.sd", MEAN) for name in found.names}
+    n, unit = found.n("gap.sd"), "standard deviations of the score within a language"
+    for name, (value, drawn) in means.items():
+        yield Row(NAME, f"parallel_gap_sd.{name}", value, *_ends(drawn), n, unit, about)
+    for one, others in AGAINST.items():
+        for other in others:
+            end = f"to_{other}" if one == FIRST else f"{one}.to_{other}"
+            ratio = means[one][1] / means[other][1]
             yield Row(
-                NAME, f"{label}.{method}.mean", value, *_ends(means[method][1]), len(langs), "share of pairs", told
+                NAME, f"parallel_gap_ratio.{end}", means[one][0] / means[other][0], *_ends(ratio), n, "ratio", about
             )
-        for method in methods[1:]:
-            gain = means[methods[0]][1] - means[method][1]
-            point = means[methods[0]][0] - means[method][0]
-            yield Row(NAME, f"{label}_gain.over_{method}", point, *_ends(gain), len(langs), "share of pairs", about)
 
 
-def gaps(
-    found: dict[tuple[str, str], Measured], methods: Sequence[str], seeds: Sequence[int], about: dict[str, object]
-) -> Iterator[Row]:
-    """Yield the spread of parallel gaps, and the ratio of the first method's to each other's."""
-    draws = np.arange(DRAWS)
-    gap = found["gap.sd", carried_audit.MEAN]
-    means = {method: _mean(gap, at, len(seeds), draws) for at, method in enumerate(methods)}
-    unit = "standard deviations of the score"
-    for method, (value, drawn) in means.items():
-        yield Row(NAME, f"parallel_gap_sd.{method}", value, *_ends(drawn), gap.n, unit, about)
-    for one, other in [*((methods[0], m) for m in methods[1:]), (methods[1], methods[2])]:
-        ratio = means[one][1] / means[other][1]
-        name = f"to_{other}" if one == methods[0] else f"{one.removeprefix('pairwise_')}_to_{other}"
-        point = means[one][0] / means[other][0]
-        yield Row(NAME, f"parallel_gap_ratio.{name}", point, *_ends(ratio), gap.n, "ratio", about)
-
-
-def by_kind(made: World, labels: Labels, targets: dict[str, float], seeds: Sequence[int]) -> Iterator[Row]:
+def by_kind(tasks: Sequence[Task], seeds: Sequence[int]) -> Iterator[Row]:
     """Yield the accuracy by kind of damage, and by how far apart two degrees are, in the unseen languages."""
-    told = (made.examined.kind == pairs.MONOLINGUAL) & (made.held.langs[made.examined.left] != REFERENCE)
-    left, right = made.examined.left[told], made.examined.right[told]
-    scores = np.stack([score(made, METHODS[0], labels, targets, seed) for seed in seeds])
-    right_way = ((scores[:, left] > scores[:, right]) == (made.examined.p[told] > 0.5)).mean(axis=0)
-    whole = (made.kinds[left] == "none") | (made.kinds[right] == "none")
-    thirds = np.rint(3 * np.abs(made.grades[left] - made.grades[right])).astype(int)
-    cells = [
-        (f"by_kind.{kind}.{name}", ((made.kinds[left] == kind) | (made.kinds[right] == kind)) & mine)
-        for kind in KINDS
-        for name, mine in (("whole", whole), ("degree", ~whole))
-    ]
-    for name, mine in (("whole", whole), ("degree", ~whole)):
-        cells += [(f"by_step.{name}.{n}_thirds", mine & (thirds == n)) for n in (1, 2, 3)]
+    columns = []
+    for task in tasks:
+        made, held = task.world, task.world.held["none"]
+        told = (made.examined.kind == pairs.MONOLINGUAL) & (held.langs[made.examined.left] != REFERENCE)
+        left, right = made.examined.left[told], made.examined.right[told]
+        scores = np.stack([score(task, METHODS[FIRST], seed) for seed in seeds])
+        right_way = ((scores[:, left] > scores[:, right]) == (made.examined.p[told] > 0.5)).mean(axis=0)
+        # Two that are both damaged are so in one way.
+        kind = np.where(made.kinds[left] == "none", made.kinds[right], made.kinds[left])
+        whole = (made.kinds[left] == "none") | (made.kinds[right] == "none")
+        thirds = np.rint(3 * np.abs(made.grades[left] - made.grades[right])).astype(int)
+        columns.append((right_way, kind, whole, thirds))
+    right_way, kind, whole, thirds = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    sides = (("whole", whole), ("degree", ~whole))
+    cells = [(f"by_kind.{each}.{name}", (kind == each) & mine) for each in KINDS for name, mine in sides]
+    cells += [(f"by_step.{name}.{n}_thirds", (thirds == n) & mine) for n in (1, 2, 3) for name, mine in sides]
     for name, mine in cells:
         if mine.any():
             value, n = float(right_way[mine].mean()), int(mine.sum())
             yield Row(NAME, f"pair_accuracy_{name}", value, None, None, n, "share of pairs", {"seeds": list(seeds)})
 
 
-def tradeoff(made: World, labels: Labels, targets: dict[str, float], seeds: Sequence[int]) -> Iterator[Row]:
-    """Yield what λ buys and costs, for `pairwise_all` and for `pairwise_linked`: all rows are shown."""
-    ways = [(METHODS[0], weight) for weight in LAMBDAS] + [(METHODS[1], weight) for weight in (0.5, 8.0, 16.0)]
-    scores = [score(made, method, labels, targets, seed, weight) for method, weight in ways for seed in seeds]
-    found = carried_audit.measure(np.stack(scores), made.held.held, made.examined, REFERENCE, DRAWS)
-    gap, draws = found["gap.sd", carried_audit.MEAN], np.arange(DRAWS)
-    without = _mean(gap, 0, len(seeds), draws)
-    for at, (method, weight) in enumerate(ways):
-        name = f"tradeoff.{method.removeprefix('pairwise_')}.lambda_{weight:g}".replace("0.5", "half")
-        about = {"lambda": weight, "seeds": list(seeds)}
+def tradeoff(tasks: Sequence[Task], clean: Found, seeds: Sequence[int]) -> Iterator[Row]:
+    """Yield what λ buys and costs: accuracy and gap of all three kinds of pair, and the gap's ratio to λ = 0."""
+    ways = {f"{weight:g}".replace("0.5", "half"): replace(METHODS[FIRST], parallel=weight) for weight in LAMBDAS}
+    found = measured(tasks, ways, seeds)
+    without = found.of("0", "gap.sd", MEAN)
+    for end, way in ways.items():
+        about = {"lambda": way.parallel, "seeds": list(seeds)}
         for metric, quantity in ACCURACY.items():
-            langs = [lang for q, lang in found if q == quantity and lang not in (REFERENCE, carried_audit.MEAN)]
-            each = [_mean(found[quantity, lang], at, len(seeds), draws) for lang in langs]
-            value, drawn = float(np.mean([v for v, _ in each])), np.mean([d for _, d in each], axis=0)
-            yield Row(NAME, f"{name}.{metric}", value, *_ends(drawn), len(langs), "share of pairs", about)
-        value, drawn = _mean(gap, at, len(seeds), draws)
-        yield Row(NAME, f"{name}.parallel_gap_sd", value, *_ends(drawn), gap.n, None, about)
-        if at:
+            value, drawn = found.over_languages(end, quantity)
+            n = len(found.langs(quantity))
+            yield Row(NAME, f"tradeoff.lambda_{end}.{metric}", value, *_ends(drawn), n, "share of pairs", about)
+        value, drawn = found.of(end, "gap.sd", MEAN)
+        n = found.n("gap.sd")
+        yield Row(NAME, f"tradeoff.lambda_{end}.parallel_gap_sd", value, *_ends(drawn), n, None, about)
+        if way.parallel:
+            ratio = value / without[0]
             ends = _ends(drawn / without[1])
-            yield Row(NAME, f"{name}.parallel_gap_ratio", value / without[0], *ends, gap.n, "ratio", about)
+            yield Row(NAME, f"tradeoff.lambda_{end}.parallel_gap_ratio", ratio, *ends, n, "ratio", about)
 
 
-def raters(made: World, fit: bradley_terry.Fit) -> Iterator[Row]:
+def labelled(tasks: Sequence[Task], count: int, seeds: Sequence[int]) -> Iterator[Row]:
+    """Yield accuracies where raters rate some of the training stories alone; the others are parallel text."""
+    some = [joined(task.world, task.world.scores, count) for task in tasks]
+    methods = {name: METHODS[name] for name in (FIRST, "pairwise_mono")}
+    found = measured(some, methods, seeds)
+    about = {"seeds": list(seeds), "stories_labelled": count}
+    for metric, quantity in ACCURACY.items():
+        langs = len(found.langs(quantity))
+        means = {name: found.over_languages(name, quantity) for name in methods}
+        for name, (value, drawn) in means.items():
+            yield Row(NAME, f"labelled.{count}.{metric}.{name}", value, *_ends(drawn), langs, "share of pairs", about)
+        (value, drawn), (base, base_drawn) = means.values()
+        name = f"labelled.{count}.{metric}_gain.over_pairwise_mono"
+        yield Row(NAME, name, value - base, *_ends(drawn - base_drawn), langs, "share of pairs", about)
+
+
+def raters(tasks: Sequence[Task]) -> Iterator[Row]:
     """Yield how good each rater and the joined score are on the training stories: by the truth, which none was told."""
-    truth = known_order(made.english, 0)
-    at = {d.group: number for number, d in enumerate(made.english)}
-    left, right = (np.array([at[g] for g in side]) for side in (truth.left, truth.right))
-    for name, column, rater in zip(english.NAMES, made.scores.T, fit.raters, strict=True):
-        vote = judgements.compare(column[:, None], left, right)[:, 0]
-        known = ~np.isnan(vote)
-        value = float(np.where(truth.p[known] > 0.5, vote[known], 1 - vote[known]).mean())
-        about = {"slope": rater.slope, "low": rater.low, "high": rater.high, "status": rater.status}
-        yield Row(NAME, f"rater_accuracy.{name}", value, None, None, int(known.sum()), "share of pairs", about)
-    value = float(((fit.scores[left] > fit.scores[right]) == (truth.p > 0.5)).mean())
-    yield Row(NAME, "rater_accuracy.joined", value, None, None, len(left), "share of pairs")
-
-
-def robustness(made: World, clean: dict[tuple[str, str], Measured], seeds: Sequence[int]) -> Iterator[Row]:
-    """Yield what three random raters and an inverted one, of twelve, cost."""
-    rng = np.random.default_rng(9)
-    n = len(made.english)
-    planted = np.column_stack([made.scores, rng.normal(size=(n, 3)), -made.reverse])
-    labels, targets, fit = joined(made, planted, 0)
-    for name, rater in zip(
-        ("random-1", "random-2", "random-3", "inverted"), fit.raters[len(english.NAMES) :], strict=True
-    ):
+    told: dict[str, list[NDArray[np.float64]]] = {}
+    for task in tasks:
+        made = task.world
+        truth = known_order(made.english, 0)
+        at = {d.group: number for number, d in enumerate(made.english)}
+        left, right = (np.array([at[g] for g in side]) for side in (truth.left, truth.right))
+        for name, column in zip((*english.NAMES, "joined"), [*made.scores.T, task.fit.scores], strict=True):
+            vote = judgements.compare(column[:, None], left, right)[:, 0]
+            known = ~np.isnan(vote)
+            told.setdefault(name, []).append(np.where(truth.p[known] > 0.5, vote[known], 1 - vote[known]))
+    for number, (name, parts) in enumerate(told.items()):
+        right_way = np.concatenate(parts)
+        about = {"slopes": [t.fit.raters[number].slope for t in tasks]} if name != "joined" else {}
         yield Row(
-            NAME,
-            f"planted.{name}.slope",
-            rater.slope,
-            rater.low,
-            rater.high,
-            rater.votes,
-            None,
-            {"status": rater.status},
+            NAME, f"rater_accuracy.{name}", float(right_way.mean()), None, None, len(right_way), "share of pairs", about
         )
-    bad = measured(made, labels, targets, METHODS[:1], seeds)
-    draws = np.arange(DRAWS)
+
+
+def robustness(tasks: Sequence[Task], clean: Found, seeds: Sequence[int]) -> Iterator[Row]:
+    """Yield what three random raters and an inverted one, of twelve, cost."""
+    planted = []
+    for number, task in enumerate(tasks):
+        made, n = task.world, len(task.world.english)
+        noise = np.random.default_rng([9, number]).normal(size=(n, 3))
+        planted.append(joined(made, np.column_stack([made.scores, noise, -made.reverse])))
+    for at, name in enumerate(("random-1", "random-2", "random-3", "inverted"), len(english.NAMES)):
+        each = [task.fit.raters[at] for task in planted]
+        about = {"slopes": [r.slope for r in each], "status": [r.status for r in each]}
+        slope, votes = float(np.mean([r.slope for r in each])), sum(r.votes for r in each)
+        low, high = min(r.low for r in each), max(r.high for r in each)
+        yield Row(NAME, f"planted.{name}.slope", slope, low, high, votes, None, about)
     quantity = "accuracy.monolingual"
-    langs = [lang for q, lang in clean if q == quantity and lang not in (REFERENCE, carried_audit.MEAN)]
-    one, two = ([_mean(found[quantity, lang], 0, len(seeds), draws) for lang in langs] for found in (clean, bad))
-    value = float(np.mean([v for v, _ in two]))
-    yield Row(
-        NAME, "pair_accuracy.pairwise_all_planted.mean", value, *_ends(np.mean([d for _, d in two], axis=0)), len(langs)
-    )
-    loss = np.mean([a - b for (_, a), (_, b) in zip(one, two, strict=True)], axis=0)
-    point = float(np.mean([v for v, _ in one])) - value
-    about = {"raters": "8 honest, 3 random, 1 inverted"}
-    yield Row(NAME, "robustness.loss", point, *_ends(loss), len(langs), "share of pairs", about)
+    bad = measured(planted, {FIRST: METHODS[FIRST]}, seeds)
+    one, two = (found.over_languages(FIRST, quantity) for found in (clean, bad))
+    langs, told = len(bad.langs(quantity)), {"raters": "8 honest, 3 random, 1 inverted"}
+    yield Row(NAME, f"pair_accuracy.{FIRST}_planted.mean", two[0], *_ends(two[1]), langs, "share of pairs", told)
+    yield Row(NAME, "robustness.loss", one[0] - two[0], *_ends(one[1] - two[1]), langs, "share of pairs", told)
 
 
 def _ends(drawn: NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.quantile(drawn, [0.025, 0.975])
     return float(low), float(high)
-
-
-def votes(raters_: int, count: int, size: int, seed: int) -> tuple[NDArray[np.float64], Comparisons]:
-    """Return true qualities and the votes of raters with errors of their own; the last two are random and inverted."""
-    rng = np.random.default_rng(seed)
-    truth = rng.normal(size=size)
-    left, right = judgements.draw_pairs(np.array(["x"] * size, object), 2 * round(count / size), seed)
-    columns = [truth + rng.normal(scale=0.5 + at / 2, size=size) for at in range(raters_ - 2)]
-    columns += [rng.normal(size=size), -truth + rng.normal(size=size)]
-    return truth, Comparisons(left, right, judgements.compare(np.column_stack(columns), left, right), size)
-
-
-def aggregate(count: int, size: int) -> None:
-    """Join five raters of `count` pairs; a process of its own, so that its memory is its own."""
-    truth, given = votes(5, count, size, 0)
-    began, used = time.monotonic(), time.process_time()
-    fit = bradley_terry.fit(given)
-    seconds, used = time.monotonic() - began, time.process_time() - used
-    status = " ".join(r.status.replace(" ", "-") for r in fit.raters)
-    print(f"{seconds} {used} {len(given.left)} {spearmanr(fit.scores, truth).statistic} {status}")
-
-
-def aggregation(small: bool) -> Iterator[Row]:
-    """Yield seconds and memory of joining five raters of a million pairs."""
-    count, size = (50_000, 5_000) if small else (1_000_000, 100_000)
-    code = f"from benchmarks.raters import aggregate; aggregate({count}, {size})"
-    cost = harness.measure([sys.executable, "-c", code], env={"PYTHONPATH": str(Path("src").resolve())})
-    if cost.exit:
-        raise harness.BenchmarkError(f"joining failed:\n{cost.output}")
-    told = cost.output.split()
-    pairs_, about = int(told[2]), {"raters": 5, "documents": size, "spearman": float(told[3]), "status": told[4:]}
-    yield Row(NAME, "aggregation.seconds", float(told[0]), None, None, pairs_, "s", about)
-    # On a machine that others keep busy, what it took of a processor is what can be compared.
-    yield Row(NAME, "aggregation.cpu_seconds", float(told[1]), None, None, pairs_, "s", about)
-    yield Row(NAME, "aggregation.peak_mb", cost.peak_mb, None, None, pairs_, "MB", about)
-
-
-def learning(small: bool) -> Iterator[Row]:
-    """Yield what active selection saves, for judges that are seldom and often wrong, with its learning curves."""
-    size, worlds = (100, 2) if small else (300, 8)
-    budgets = [size * k for k in range(1, 11)]
-    for name, scale in (("sharp", 4.0), ("middling", 2.0), ("blunt", 1.0)):
-        curves: dict[str, list[list[float]]] = {"active": [], "random": []}
-        saved = []
-        for seed in range(worlds):
-            truth = np.random.default_rng([seed, 5]).normal(size=size) * scale
-
-            def judge(a: NDArray[np.int64], b: NDArray[np.int64], number: int, truth=truth) -> NDArray[np.float64]:
-                return (np.random.default_rng([number, 6]).random(len(a)) < expit(truth[a] - truth[b])).astype(float)
-
-            def quality(s: NDArray[np.float64], truth=truth) -> float:
-                return float(spearmanr(s, truth).statistic)
-
-            both = [
-                list(active.learning_curve(judge, quality, size, budgets, choose, seed=seed))
-                for choose in (active.next_pairs, active.random_pairs)
-            ]
-            for label, curve in zip(curves, both, strict=True):
-                curves[label].append([q for _, q in curve])
-            # Where active selection does not get there, it saves nothing that was seen.
-            saved.append(active.saved(*both) or 0.0)
-        about = {"documents": size, "worlds": worlds, "sd_of_log_odds": scale}
-        low, high = harness.interval(saved)
-        yield Row(NAME, f"active.saved.{name}", float(np.mean(saved)), low, high, worlds, "share of judgements", about)
-        for label, found in curves.items():
-            for budget, column in zip(budgets, np.array(found).T, strict=True):
-                if budget in (budgets[1], budgets[4], budgets[9]):
-                    low, high = harness.interval(column.tolist())
-                    metric = f"active.curve.{name}.{label}.{budget}"
-                    yield Row(NAME, metric, float(column.mean()), low, high, worlds, "Spearman's ρ", about)
 
 
 if __name__ == "__main__":

@@ -248,3 +248,14 @@ def test_pointwise_learns_nothing_of_linked_languages():
     )
     other = carried.train("pointwise_l1", spoilt, labels(quality), targets, "eng_Latn", config)
     np.testing.assert_array_equal(one.score(features), other.score(features))
+
+
+def test_groups_without_a_label_are_in_parallel_pairs_alone():
+    quality, groups, codes, _ = documents()
+    known = labels(quality)
+    judged = set(groups[:20].tolist())
+    found = pairs.draw(groups, codes, known.among(judged), 500, seed=3)
+    parallel = found.kind == PARALLEL
+    told = set(groups[np.concatenate([found.left[~parallel], found.right[~parallel]])].tolist())
+    assert told <= judged and set(groups[found.left[parallel]].tolist()) > judged
+    np.testing.assert_array_equal(groups[found.left[parallel]], groups[found.right[parallel]])

@@ -113,7 +113,9 @@ def draw(
             if kind == MONOLINGUAL:
                 other = m
             if kind == PARALLEL:
-                b, p = a, np.full(many, 0.5)
+                # That a translation is as good as its original needs nobody's judgement.
+                a = b = rng.integers(0, len(every), many)
+                p = np.full(many, 0.5)
             able = has if kind == PARALLEL else inherits
             good = able[a, m] & able[b, other] & ((m == other) == (kind == MONOLINGUAL))
             chosen = np.flatnonzero(good)[: wanted - made]
