@@ -203,6 +203,21 @@ def test_derivatives_written_out_are_those_that_torch_finds(shape, batch):
             torch.testing.assert_close(found, leaves[name].grad, rtol=1e-4, atol=1e-6)
 
 
+def test_a_piece_that_was_ruled_out_costs_much_but_a_number():
+    rng = torch.Generator().manual_seed(2)
+    weights = {n: torch.randn(2, *s, generator=rng) * 0.1 for n, s in model.names(SHAPE).items()}
+    weights["embed"] *= 300
+    ids, targets = torch.randint(0, 320, (2, 2, 1, 16), generator=rng)
+    written = program.Program(weights, SHAPE, 1)
+    losses = written(ids, targets)
+    leaves = {name: w.clone().requires_grad_() for name, w in weights.items()}
+    wanted = model.losses(leaves, SHAPE, ids, targets)
+    wanted.sum().backward()
+    assert (wanted > 90).all() and (losses > 60).all() and (losses < 88).all(), "no share of float32 is less than e^-88"
+    for name, found in written.derivatives.items():
+        torch.testing.assert_close(found, leaves[name].grad, rtol=1e-3, atol=1e-4)
+
+
 def test_groups_and_threads_change_no_bit(corpus, monkeypatch):
     found, _ = corpus
     whole = trained(found, range(5), clip=0.1)
