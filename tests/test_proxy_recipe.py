@@ -110,7 +110,13 @@ def test_the_command_trains_a_design(folder, capsys, monkeypatch):
         main()
     assert ended.value.code == 0
     assert json.loads(capsys.readouterr().out)["runs"] == 2
-    assert (folder / "runs" / "metrics.csv").read_text().startswith("run_id,eng_Latn,tha_Thai\na,")
+    losses = (folder / "runs" / "metrics.csv").read_text()
+    assert losses.startswith("run_id,eng_Latn,tha_Thai\na,")
+    monkeypatch.setattr("sys.argv", [*call, "precision=bfloat16"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0 and json.loads(capsys.readouterr().out)["runs"] == 2
+    assert (folder / "runs" / "metrics.csv").read_text() != losses, "trained again: another precision is another run"
     monkeypatch.setattr("sys.argv", [*call[:4], str(folder / "nothing"), *call[5:]])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -202,8 +202,8 @@ class _Group:
         self._second = [state.second[name][models] for name in names]
         self._shape, self._training, self._streams, self._kind, self._models = shape, training, streams, kind, models
         self._program = None
-        if suits(shape, self._weights["embed"].device, kind):
-            self._program = Program(self._weights, shape, training.batch)
+        if suits(shape, self._weights["embed"].device):
+            self._program = Program(self._weights, shape, training.batch, kind)
 
     def advance(self, step: int, end: int) -> Tensor:
         """Take the steps from `step` to before `end`; return the losses of the last, (models,)."""
