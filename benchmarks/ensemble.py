@@ -7,6 +7,10 @@ cores; K models on a CPU are a process a core, as training has them: all take th
 of them says how long it took. The sides take turns, and the interval is over the rounds. `tokens_per_cpu_second` is
 what a busy machine changes least. Metrics end in the windows per step and model where these are not one. On a GPU
 where there is one; null otherwise.
+
+Metrics that end in `.bfloat16` are of products in bfloat16 on a CPU, which proxies have there only where they are asked
+for: where the processor has instructions for it, null otherwise. They are against the same single model as float32's:
+one, with the better of the two kinds of product and of numbers of threads.
 """
 
 import json
@@ -15,7 +19,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -27,12 +31,14 @@ from glotmix.proxy.size import SMALLEST, shape
 NAME = "ensemble"
 COUNTS = {(1e5, 1): (1, 8, 32, 128), (3e5, 1): (1, 8, 32, 128), (3e5, 2): (1, 32)}
 """Models together, by parameters and windows per step and model."""
+ROUGH = [(1e5, 1), (3e5, 1)]
+"""Where on a CPU bfloat16 is tried, too."""
 CONTEXT = 64
 """Tokens per window."""
 
 
-def together(size: float, count: int, batch: int, device: str):
-    """Return a function that takes one step of `count` models, and the device's way to wait for it."""
+def together(size: float, count: int, batch: int, device: str, precision: str):
+    """Return a function that takes so many steps of `count` models."""
     import torch
 
     from glotmix.proxy import ensemble, model
@@ -45,7 +51,6 @@ def together(size: float, count: int, batch: int, device: str):
     texts = Texts(langs, formed.vocabulary, 0, stream, {key: [] for key in langs}, dict.fromkeys(langs, 0))
     steps = 4000
     where = torch.device(device)
-    kind = torch.bfloat16 if device == "cuda" else torch.float32
     windows = [starts(texts, rng.dirichlet([1.0] * 3), steps * batch, CONTEXT, i, [np.inf] * 3) for i in range(count)]
     streams = ensemble.Streams(texts, windows, CONTEXT, where)
     state = ensemble.State.begin(model.begin(formed, range(count)), where)
@@ -53,7 +58,7 @@ def together(size: float, count: int, batch: int, device: str):
     def run(n: int) -> None:
         # The training itself, stopped after n steps: the schedule's length changes no cost.
         training = ensemble.Training(batch, state.step + n, 0.005)
-        ensemble.train(state, formed, training, streams, kind)
+        ensemble.train(state, formed, training, streams, getattr(torch, precision))
         if device == "cuda":
             torch.cuda.synchronize()
 
@@ -78,6 +83,7 @@ def plain(size: float, batch: int):
 def worker(kind: str, size: float, count: int, batch: int, device: str, threads: int, seconds: float) -> None:
     """Print tokens, seconds and bytes of memory as JSON: runs in a process of its own.
 
+    A kind is ``plain``, or what the products of an ensemble are made in.
     It prints the steps that would take so many seconds, and takes as many as it is told.
     """
     import torch
@@ -89,7 +95,7 @@ def worker(kind: str, size: float, count: int, batch: int, device: str, threads:
         # A single small model would keep to one thread; here it is tried on all.
         cores.NEAR = 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run = plain(size, batch) if kind == "plain" else together(size, count, batch, device)
+    run = plain(size, batch) if kind == "plain" else together(size, count, batch, device, kind)
     data = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     run(2)
     began = time.perf_counter()
@@ -135,12 +141,21 @@ def timed(kind: str, size: float, count: int, batch: int, device: str, threads: 
     }
 
 
+def rough(device: str) -> bool:
+    """Whether there is a second kind of product to measure: a CPU with instructions for bfloat16."""
+    import torch
+
+    return device == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
 def compared(device: str, small: bool) -> Iterable[Row]:
     """Measure one device."""
     cores = len(os.sched_getaffinity(0))
-    seconds, rounds = (0.3, 1) if small else (3.0, 3)
+    seconds, rounds = (0.3, 1) if small else (2.0, 3)
+    usual = "bfloat16" if device == "cuda" else "float32"
     for (size, batch), counts in {(1e5, 1): (1, 8)}.items() if small else COUNTS.items():
-        kinds = [("plain", 1), *(("together", k) for k in counts)]
+        precisions = [usual, "bfloat16"] if rough(device) and (size, batch) in ROUGH else [usual]
+        kinds = [("plain", 1), *((precision, k) for precision in precisions for k in counts)]
         found: dict[tuple[str, int, int], list[dict[str, float]]] = {}
         for _ in range(rounds):
             for kind, count in kinds:
@@ -157,6 +172,7 @@ def compared(device: str, small: bool) -> Iterable[Row]:
             for kind, count in kinds
         }
         rates = {key: np.array([row["rate"] for row in rows]) for key, rows in best.items()}
+        alone = max((rates[precision, 1] for precision in precisions), key=np.mean)
         told = {
             "parameters": shape(size, context=CONTEXT).parameters,
             "context": CONTEXT,
@@ -164,34 +180,44 @@ def compared(device: str, small: bool) -> Iterable[Row]:
             "cores": cores,
             "seconds": seconds,
         }
-        end = ("" if size == SMALLEST else f".{size / 1000:.0f}k") + ("" if batch == 1 else f".batch{batch}")
-        for name, key in (("plain", ("plain", 1)), *((f"k{k}", ("together", k)) for k in counts)):
-            low, high = harness.interval(rates[key])
-            rate = float(rates[key].mean())
-            yield Row(NAME, f"tokens_per_second.{device}.{name}{end}", rate, low, high, rounds, "tokens/s", told)
+        for kind, k in kinds:
+            name = "plain" if kind == "plain" else f"k{k}"
+            end = ending(size, batch) + (".bfloat16" if kind not in ("plain", usual) else "")
+            rate = rates[kind, k]
+            yield row(f"tokens_per_second.{device}.{name}{end}", rate, "tokens/s", told)
             if device == "cpu":
-                busy = [row["busy"] for row in best[key]]
-                low, high = harness.interval(busy)
+                busy = [each["busy"] for each in best[kind, k]]
+                yield row(f"tokens_per_cpu_second.cpu.{name}{end}", busy, "tokens/s", told)
+            if kind != "plain":
+                yield row(f"speedup.{device}.{name}{end}", rate / alone, "×", told)
+                yield row(f"over_plain.{device}.{name}{end}", rate / rates["plain", 1], "×", told)
+                held = [each["bytes"] for each in best[kind, k]]
                 yield Row(
-                    NAME, f"tokens_per_cpu_second.cpu.{name}{end}", float(np.mean(busy)), low, high, rounds, "tokens/s",
-                    told,
+                    NAME, f"bytes_per_proxy.{device}.{name}{end}", float(np.mean(held)), n=rounds, unit="B",
+                    settings=told,
                 )  # fmt: skip
-        for k in counts:
-            mine = rates["together", k]
-            for name, over in (("speedup", rates["together", 1]), ("over_plain", rates["plain", 1])):
-                ratio = mine / over
-                low, high = harness.interval(ratio)
-                yield Row(NAME, f"{name}.{device}.k{k}{end}", float(ratio.mean()), low, high, rounds, "×", told)
-            held = [row["bytes"] for row in best["together", k]]
-            yield Row(
-                NAME, f"bytes_per_proxy.{device}.k{k}{end}", float(np.mean(held)), n=rounds, unit="B", settings=told
-            )
+
+
+def ending(size: float, batch: int) -> str:
+    """Return what metrics end in: nothing for the smallest size and one window."""
+    return ("" if size == SMALLEST else f".{size / 1000:.0f}k") + ("" if batch == 1 else f".batch{batch}")
+
+
+def row(metric: str, values: Sequence[float], unit: str, told: Mapping[str, object]) -> Row:
+    """Return the mean over the rounds with its interval."""
+    low, high = harness.interval(values)
+    return Row(NAME, metric, float(np.mean(values)), low, high, len(values), unit, told)
 
 
 def run(small: bool) -> Iterable[Row]:
     import torch
 
     yield from compared("cpu", small)
+    if not rough("cpu"):
+        for size, batch in ROUGH:
+            for k in COUNTS[size, batch][1:]:
+                why = {"why": "the processor where this was measured has no instructions for bfloat16"}
+                yield Row(NAME, f"speedup.cpu.k{k}{ending(size, batch)}.bfloat16", None, unit="×", settings=why)
     if torch.cuda.is_available():
         yield from compared("cuda", small)
     else:
