@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from glotmix.errors import DataError, RequestError
-from glotmix.quality import judgements
+from glotmix.quality import joined, judgements
 from glotmix.quality.raters_config import RaterColumn
 
 DOCUMENTS = pa.table(
@@ -82,6 +82,29 @@ def test_columns_that_cannot_be_used_are_blamed(tmp_path, rows, options, blame):
     given = {"name": "r", "path": written(tmp_path, rows), "column": "score"} | options
     with pytest.raises(DataError, match=blame):
         judgements.rated(DOCUMENTS, [RaterColumn(**given)], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["empty.parquet", "empty.csv", "mixed.jsonl"])
+def test_files_that_cannot_be_read_are_blamed(tmp_path, name):
+    (tmp_path / name).write_text('{"id": "b", "score": "n/a"}\n{"id": "c", "score": 1}\n' * (name == "mixed.jsonl"))
+    with pytest.raises(DataError, match=f"{name} cannot be read"):
+        judgements.rated(DOCUMENTS, [RaterColumn(name="r", path=name, column="score")], tmp_path)
+
+
+def test_a_row_of_json_need_not_have_what_another_has(tmp_path):
+    rows = [{"id": "b", "note": "n/a"}, {"score": 1.5, "id": "c", "note": 3}]
+    given = RaterColumn(name="r", path=written(tmp_path, rows, suffix=".jsonl"), column="score")
+    found = judgements.rated(DOCUMENTS, [given], tmp_path)
+    np.testing.assert_array_equal(found.values[:, 0], [np.nan, np.nan, 1.5, np.nan, np.nan])
+
+
+def test_documents_of_a_csv_keep_the_zeros_of_their_ids_and_their_lines(tmp_path):
+    rows = [{"id": f"00{i}", "lang": "fra", "text": f"one\n{i}", "group": f"0{i}", "score": i} for i in range(3)]
+    given = joined.documents(tmp_path / written(tmp_path, rows, suffix=".csv"))
+    assert given["id"].to_pylist() == ["000", "001", "002"] and given["text"].to_pylist()[2] == "one\n2"
+    assert given["group"].to_pylist() == given["source"].to_pylist() == ["00", "01", "02"]
+    rater = RaterColumn(name="r", path=written(tmp_path, rows, suffix=".csv"), column="score")
+    np.testing.assert_array_equal(judgements.rated(given, [rater], tmp_path).values[:, 0], [0, 1, 2])
 
 
 def test_a_missing_file_two_names_and_a_strange_language(tmp_path):

@@ -194,6 +194,41 @@ def test_what_cannot_be_read_is_refused(made, tmp_path):
     assert "a mixture needs two" in call("mix", "design", tmp_path / "one.csv", "--tokens", 1e6, code=2)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"lang,tokens\neng,inf\nhin,3\n", "row 2: cannot convert float infinity"),
+        (b"lang,tokens\neng\nhin,3\n", "row 2"),
+        (b"lang,tokens\neng\xe9,4\nhin,3\n", "is not UTF-8"),
+        (b"lang,tokens\neng,5\nhin,3\nen,4\n", "row 4: eng_Latn comes twice"),
+        (b"lang,tokens\neng,5\n,3\n", "row 3: it names no language"),
+    ],
+)
+def test_a_stock_that_says_nothing_or_twice_is_refused(text, said, tmp_path):
+    (tmp_path / "stock.csv").write_bytes(text)
+    assert said in call("mix", "design", tmp_path / "stock.csv", "--tokens", 1e6, "-o", tmp_path, code=3)
+
+
+@pytest.mark.parametrize("given", ["eng,nan\nhin,0.2\n", "eng,0.5\nen,0.5\nhin,0.5\n", "eng\n"])
+def test_a_mixture_of_no_shares_is_refused(given, tmp_path):
+    (tmp_path / "mine.csv").write_text("lang,share\n" + given, "utf-8")
+    with pytest.raises(DataError):
+        files.read_mixture(tmp_path / "mine.csv")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--tokens", 0), ("--tokens", "nan"), ("--tokens", "inf"), ("--temperature", 0), ("--target", -1),
+        ("--parameters", -3), ("--parameters", "nan"), ("--max-epochs", "nan"), ("--seed", -1), ("--seeds", 3),
+        ("--repeated", 3),
+    ],
+)  # fmt: skip
+def test_a_design_of_no_numbers_is_refused_and_nothing_asked_for_is_left_out(words, made, tmp_path):
+    said = call("mix", "design", made / "stock.csv", "--tokens", 1e6, *words, "-o", tmp_path / "d", code=2)
+    assert words[0].removeprefix("--").replace("-", "_") in said and not (tmp_path / "d").exists()
+
+
 def test_regmix_runs_come_in_as_they_are(tmp_path):
     from pathlib import Path
 

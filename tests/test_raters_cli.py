@@ -153,6 +153,10 @@ def test_what_is_missing_is_said(made, tmp_path):
         run("join", recipe, "-o", tmp_path / "o", "raters.features=[structure, flow]")
     with pytest.raises(DataError, match="0 documents of deu_Latn"):
         run("next", recipe, "-o", tmp_path / "t", "--only", "deu")
+    (tmp_path / "file").write_text("no folder", "utf-8")
+    with pytest.raises(NotADirectoryError):
+        # Before anything is read, let alone trained.
+        run("train", recipe, "-o", tmp_path / "file" / "below", "raters.documents=nowhere.parquet")
     table = pq.read_table(folder / "parallel.parquet")
     pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), tmp_path / "twice.parquet")
     with pytest.raises(DataError, match="ids are not unique"):
@@ -182,6 +186,25 @@ def test_word_order_is_learned_from_unlabelled_texts(made, tmp_path):
     (folder / "bare.jsonl").write_text('{"text": "no language"}\n', "utf-8")
     with pytest.raises(DataError, match="has no column lang"):
         run("train", recipe, "-o", tmp_path / "b", *features, "raters.unlabelled=[bare.jsonl]")
+    (folder / "bare.jsonl").write_text('{"text": "a", "lang": "eng"}\n{"text": null, "lang": "eng"}\n', "utf-8")
+    with pytest.raises(DataError, match="1 values of text and lang are missing"):
+        run("train", recipe, "-o", tmp_path / "b", *features, "raters.unlabelled=[bare.jsonl]")
+
+
+def test_a_rater_that_says_nothing_and_languages_that_nothing_ties_are_warned_of(made, tmp_path):
+    folder, _, recipe = made
+    table = pq.read_table(folder / "parallel.parquet")
+    pq.write_table(pa.table({"id": table["id"], "same": [0.5] * len(table)}), folder / "same.parquet")
+    pq.write_table(table.drop_columns(["group"]), folder / "alone.parquet")
+    same = "raters.columns=[{name: same, path: same.parquet, column: same}]"
+    told = json.loads(
+        run("train", recipe, "-o", tmp_path / "o", same, "raters.documents=alone.parquet", "raters.carry.epochs=1",
+            "raters.carry.pairs=50", "--json")
+    )  # fmt: skip
+    assert any("same calls every pair a tie" in sentence for sentence in told["warnings"])
+    assert any("nothing was learned across languages" in sentence for sentence in told["warnings"])
+    told = json.loads(run("train", recipe, "-o", tmp_path / "p", "raters.carry.epochs=1", "--json"))
+    assert not any("every pair a tie" in w or "across languages" in w for w in told["warnings"])
 
 
 def test_what_a_feature_needs_is_said():

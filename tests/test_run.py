@@ -255,6 +255,29 @@ def test_the_command_line_reuses_prints_json_and_explains(done):
     assert "mix.tokns: no such key (did you mean 'tokens'?)" in err
     code, out, err = command("explain", "fra_Latn", "--json")
     assert {"key", "value", "origin"} <= json.loads(out)[0].keys()
+    keep = "settings.languages.fra_Latn.quality.keep=0.25"
+    code, out, err = command("explain", "fra_Latn", keep, "--recipe", str(path), "--json")
+    assert {row["key"]: row["value"] for row in json.loads(out)}["quality.keep"] == 0.25, err
+    assert command("explain", "fra_Latn", keep)[0] == 2
+
+
+def test_what_the_system_refuses_is_one_message(done, tmp_path):
+    made, _ = done
+    path, _ = run.demo_recipe(made.folder, small=True)
+    (tmp_path / "file").write_text("no folder", "utf-8")
+    code, out, err = command("run", str(path), f"output={tmp_path / 'file' / 'below'}", "-q")
+    assert (code, out) == (3, "") and "Not a directory" in err and "Traceback" not in err
+
+
+def test_what_ctrl_c_stopped_says_that_it_can_be_taken_up(monkeypatch, capsys):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glotmix.recipe.schema", stop)
+    monkeypatch.setattr(sys, "argv", ["glotmix", "schema"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 130 and "the same command takes it up again" in capsys.readouterr().err
 
 
 def test_why_takes_a_folder_or_a_recipe_with_the_overrides_of_its_run(done):

@@ -46,6 +46,8 @@ def make(
     embedders = dict(embedders or {})
     if missing := [name for name in section.embedders if name not in embedders]:
         raise RequestError(f"raters.features: there is no embedder '{missing[0]}'", "raters.features=[structure]")
+    # Before the work, not after it: where nothing can be written, nothing need be trained.
+    output.mkdir(parents=True, exist_ok=True)
     together = joined.join(section, base, seed)
     texts, langs = (together.documents[name].combine_chunks() for name in ("text", "lang"))
     wording = None
@@ -62,7 +64,6 @@ def make(
         {name: model for name, model in (models or {}).items() if name in embedders},
         wording,
     )
-    output.mkdir(parents=True, exist_ok=True)
     joined.write(together, output)
     found.write(output)
     return found.audit
@@ -76,9 +77,9 @@ def _wording(section: RatersConfig, base: Path, texts: pa.Array, langs: pa.Array
     found: list[str] = []
     codes: list[str] = []
     for name in section.unlabelled:
-        given = judgements.read(base / name)
-        if missing := [column for column in ("text", "lang") if column not in given.column_names]:
-            raise DataError(f"{base / name} has no column {missing[0]}: it has {', '.join(given.column_names)}")
+        given = judgements.read(base / name, ("text", "lang"))
+        if empty := given["text"].null_count + given["lang"].null_count:
+            raise DataError(f"{base / name}: {empty} values of text and lang are missing")
         known = {code: language.parse(code).code for code in pc.unique(given["lang"]).to_pylist()}
         found += given["text"].to_pylist()
         codes += [known[code] for code in given["lang"].to_pylist()]

@@ -14,10 +14,13 @@ from glotmix.cli import duplicates, embed, instruct, quality, raters
 from glotmix.cli import eval as evaluation
 from glotmix.cli import mix as mixing
 from glotmix.cli import train as training
-from glotmix.errors import GlotmixError, RequestError
+from glotmix.errors import DataError, GlotmixError, RequestError
 
 if TYPE_CHECKING:
     from glotmix.run import Job
+
+STOPPED = 130
+"""The exit code where Ctrl-C stopped it, as a shell has it."""
 
 app = typer.Typer(
     name="glotmix",
@@ -169,6 +172,7 @@ def why(
 @app.command()
 def explain(
     language: Annotated[str, typer.Argument(help="a language code, such as fra_Latn", show_default=False)],
+    overrides: Overrides = None,
     recipe: Annotated[Path | None, typer.Option(help="a recipe whose settings apply")] = None,
     source: Annotated[str | None, typer.Option(help="a source of the recipe")] = None,
     as_json: AsJson = False,
@@ -179,7 +183,9 @@ def explain(
     from glotmix.language import parse
     from glotmix.settings import explain as resolve
 
-    own = recipes.load(recipe).settings if recipe else {}
+    if overrides and recipe is None:
+        raise RequestError("overrides are of a recipe, and none is given", f"--recipe recipe.yaml {overrides[0]}")
+    own = recipes.load(recipe, overrides or ()).settings if recipe else {}
     rows = resolve(own, parse(language), source)
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -202,6 +208,13 @@ def main() -> None:
     except GlotmixError as error:
         typer.echo(f"glotmix: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as left:
+        # Ctrl-C within a command: typer makes an exit of it, without a word.
+        if isinstance(left, SystemExit) and left.code != STOPPED:
+            raise
         typer.echo("glotmix: stopped; the same command takes it up again where it was", err=True)
-        sys.exit(130)
+        sys.exit(STOPPED)
+    except OSError as error:
+        # A folder that cannot be written, a disk that is full: what the system says is all there is to say.
+        typer.echo(f"glotmix: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        sys.exit(DataError.exit_code)

@@ -13,6 +13,7 @@ from glotmix.errors import DataError, RequestError
 
 if TYPE_CHECKING:
     from glotmix.quality.raters_config import RatersConfig
+    from glotmix.recipe import Recipe
 
 app = typer.Typer(
     name="raters",
@@ -170,8 +171,8 @@ def join(
     from glotmix.quality import joined
 
     section, base, seed = _section(recipe, overrides)
-    made = joined.join(section, base, seed)
     output.mkdir(parents=True, exist_ok=True)
+    made = joined.join(section, base, seed)
     joined.write(made, output)
     if as_json:
         typer.echo(json.dumps(made.as_dict() | {"folder": str(output)}, ensure_ascii=False, indent=1))
@@ -192,8 +193,9 @@ def train(
     from glotmix import carrying
     from glotmix.embed.choose import load
 
-    section, base, seed = _section(recipe, overrides)
-    models = _models(recipe, overrides)
+    found, section = _raters(recipe, overrides)
+    base, seed = recipe.parent, found.seed
+    models = {one.called: one.model for one in found.signals.embed}
     embedders = {name: load(models.get(name, name), base) for name in section.embedders}
     made = carrying.make(section, base, seed, output, embedders, models)
     if as_json:
@@ -226,19 +228,17 @@ def audit(
 
 
 def _section(recipe: Path, overrides: list[str] | None) -> tuple["RatersConfig", Path, int]:
+    found, section = _raters(recipe, overrides)
+    return section, recipe.parent, found.seed
+
+
+def _raters(recipe: Path, overrides: list[str] | None) -> tuple["Recipe", "RatersConfig"]:
     from glotmix import recipe as recipes
 
     found = recipes.load(recipe, overrides or ())
     if found.raters is None:
         raise RequestError(f"{recipe} has no section raters", "docs/raters.md shows one")
-    return found.raters, recipe.parent, found.seed
-
-
-def _models(recipe: Path, overrides: list[str] | None) -> dict[str, str]:
-    """Return what the recipe calls its embedders, and what they are loaded by."""
-    from glotmix import recipe as recipes
-
-    return {one.called: one.model for one in recipes.load(recipe, overrides or ()).signals.embed}
+    return found, found.raters
 
 
 def _tell(result: dict[str, Any], as_json: bool, text: str) -> None:

@@ -76,6 +76,9 @@ class Design:
             repeats it as often as the target would. None lets proxies draw from all there is.
         max_epochs: no mixture repeats a language more often at the target; None for no cap.
         seed: of the draws.
+
+    Raises:
+        RequestError: for a number that is not above zero, or not finite.
     """
 
     tokens: float
@@ -89,6 +92,15 @@ class Design:
     max_epochs: float | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        given = {"tokens": self.tokens, "temperature": self.temperature, "target": self.target}
+        given |= {"parameters": min(self.parameters, default=None), "max_epochs": self.max_epochs}
+        for name, value in given.items():
+            if value is not None and not 0 < value < np.inf:
+                raise RequestError(f"the design's {name} is {value:g}; it must be a number above 0")
+        if self.seed < 0:
+            raise RequestError(f"the design's seed is {self.seed}; it must be 0 or more")
+
 
 def design(available: Available, asked: Design) -> Runs:
     """Design runs over the languages that have text, without losses yet.
@@ -98,7 +110,8 @@ def design(available: Available, asked: Design) -> Runs:
     as many epochs in both.
 
     Raises:
-        RequestError: if a cap leaves too few tokens for the target, or fewer than two languages have text.
+        RequestError: if a cap leaves too few tokens for the target, fewer than two languages have text, or there are
+            seeds and no mixture to repeat with them, or mixtures to repeat and one seed.
 
     >>> there = Available.of({"fra_Latn": (10, 9_000, 3_000), "amh_Ethi": (2, 800, 1_000)})
     >>> planned = design(there, Design(tokens=400, target=4_000, alone=3))
@@ -108,6 +121,11 @@ def design(available: Available, asked: Design) -> Runs:
     have = [i for i, size in enumerate(available.tokens) if size > 0]
     if len(have) < 2:
         raise RequestError(f"{len(have)} language has text: a mixture needs two")
+    if (asked.seeds > 1) != (asked.repeated > 0):
+        raise RequestError(
+            f"{asked.repeated} mixtures are to be trained with each of {asked.seeds} seeds: give both, or neither",
+            "--seeds 3 --repeated 8",
+        )
     languages, sizes = tuple(available.languages[i] for i in have), available.sizes[have]
     m, count = len(have), asked.runs or enough(len(have))
     mixtures = dirichlet((sizes / sizes.max()) ** (1 / asked.temperature), count, asked.seed)
@@ -164,7 +182,8 @@ def further(available: Available, asked: Design, mixtures: Sequence[Mapping[str,
     """Design the runs of given mixtures (`optimum.NextRun`), with the budgets, sizes, seeds and stocks of `design`."""
     if not mixtures:
         raise RequestError("no further runs are proposed there", "glotmix mix solve … next_runs=4 bootstrap=100")
-    few = design(available, replace(asked, runs=len(mixtures), repeated=len(mixtures), alone=0))
+    repeated = len(mixtures) if asked.seeds > 1 else 0
+    few = design(available, replace(asked, runs=len(mixtures), repeated=repeated, alone=0))
     every = [mixture for mixture in mixtures for _ in range(asked.seeds)] * max(len(asked.parameters), 1)
     rows = np.array([[mixture.get(lang, 0.0) for lang in few.domains] for mixture in every])
     names = tuple(f"next-{name.removeprefix('mix-')}" for name in few.names)

@@ -45,16 +45,20 @@ def read_stock(path: Path) -> Available:
         DataError: if it says nothing of languages and tokens.
     """
     rows = _rows(path)
-    counts = {}
+    counts: dict[str, tuple[int, int, int]] = {}
     for number, row in enumerate(rows, start=2):
         try:
             tokens = int(float(row["tokens"]))
             documents = int(float(row.get("documents") or min(tokens, 1)))
-            counts[code(row["lang"])] = (documents, int(float(row.get("bytes") or tokens)), tokens)
-        except (KeyError, ValueError) as error:
+            lang = code(row["lang"])
+            size = (documents, int(float(row.get("bytes") or tokens)), tokens)
+        except (KeyError, ValueError, TypeError, OverflowError, AttributeError) as error:
             raise DataError(
                 f"{path}, row {number}: {error} in {dict(row)}", "a CSV of languages with the columns lang and tokens"
             ) from error
+        if not lang or lang in counts:
+            raise DataError(f"{path}, row {number}: {f'{lang} comes twice' if lang else 'it names no language'}")
+        counts[lang] = size
     return Available.of(counts)
 
 
@@ -65,11 +69,14 @@ def read_mixture(path: Path) -> dict[str, dict[str, float]]:
     """
     if path.suffix == ".csv":
         try:
-            shares = {code(row["lang"]): float(row["share"]) for row in _rows(path)}
-        except (KeyError, ValueError) as error:
+            given = [(code(row["lang"]), float(row["share"])) for row in _rows(path)]
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: {error}", "a CSV with the columns lang and share") from error
+        shares = dict(given)
+        if len(shares) < len(given):
+            raise DataError(f"{path}: a language comes twice")
         total = sum(shares.values())
-        if min(shares.values()) < 0 or abs(total - 1) > 0.01:
+        if min(shares.values()) < 0 or not abs(total - 1) <= 0.01:
             raise DataError(f"{path}: the shares sum to {total:.4g}, not to one")
         return {path.stem: {lang: share / total for lang, share in shares.items()}}
     told = _json(_file(path, MIXTURE))
@@ -185,8 +192,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         if "languages" not in told:
             raise DataError(f"{found} is no mixture: it has no languages")
         return list(told["languages"])
-    with found.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with found.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{found} is not UTF-8: {error}") from error
     if not rows:
         raise DataError(f"{found} has no row")
     return rows

@@ -212,6 +212,10 @@ def _audit(
     }
     own = carried_audit.told(found, 0, test.held)
     warnings = list(joined.warnings)
+    if len(set(learned.groups.tolist())) == len(learned.groups):
+        warnings.append(
+            "no document has a translation among the others (column group): nothing was learned across languages"
+        )
     for lang, figures in own["languages"].items():
         length = figures.get("length")
         if length is not None and abs(length["value"]) > 0.5 and length["low"] * length["high"] > 0:

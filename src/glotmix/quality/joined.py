@@ -29,10 +29,7 @@ def documents(path: Path) -> pa.Table:
     Raises:
         DataError: for a missing column, an empty text, an id twice, or a language that is none.
     """
-    given = judgements.read(path)
-    for name in ("id", "lang", "text"):
-        if name not in given.column_names:
-            raise DataError(f"{path} has no column {name}: it has {', '.join(given.column_names)}")
+    given = judgements.read(path, ("id", "lang", "text"), optional=("group", "source"))
     columns = {name: given[name].cast(pa.string()) for name in ("id", "lang", "text")}
     columns["group"] = given["group"].cast(pa.string()) if "group" in given.column_names else columns["id"]
     columns["source"] = given["source"].cast(pa.string()) if "source" in given.column_names else columns["group"]
@@ -149,13 +146,16 @@ def join(config: RatersConfig, base: Path, seed: int, draws: int = 1_000) -> Joi
         "verdicts_on_unknown_ids": said.unknown,
         "first_place": dict(said.first),
     }
-    return Joined(texts, names, votes, fit, told, about, tuple(_warnings(names, fit, said)))
+    return Joined(texts, names, votes, fit, told, about, tuple(_warnings(names, votes, fit, said)))
 
 
-def _warnings(names: Sequence[str], fit: Fit, said: Verdicts) -> list[str]:
+def _warnings(names: Sequence[str], votes: Comparisons, fit: Fit, said: Verdicts) -> list[str]:
     found = []
-    for name, rater in zip(names, fit.raters, strict=True):
-        if rater.status == "inverted":
+    for at, (name, rater) in enumerate(zip(names, fit.raters, strict=True)):
+        spoken = votes.preferred[:, at][~np.isnan(votes.preferred[:, at])]
+        if len(spoken) and (spoken == 0.5).all():
+            found.append(f"{name} calls every pair a tie: it says nothing of which document is better")
+        elif rater.status == "inverted":
             found.append(f"{name} ranks in reverse of the others: it counts in reverse. Is its direction right?")
         elif rater.status == "no signal":
             found.append(f"{name} has no relation to the others: it has next to no weight")

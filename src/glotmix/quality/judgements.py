@@ -92,7 +92,7 @@ def rated(documents: pa.Table, raters: Sequence[RaterColumn], base: Path) -> Rat
 
 def _column(rater: RaterColumn, base: Path) -> tuple[pa.Array, NDArray[np.float64]]:
     """Return the ids and numbers of a rater; rows without a number are left out."""
-    table = read(base / rater.path, (rater.id, rater.column))
+    table = read(base / rater.path, (rater.id,), numbers=(rater.column,))
     where = f"{rater.path}, column {rater.column}"
     kind = table[rater.column].type
     if pa.types.is_null(kind):
@@ -117,40 +117,55 @@ def _column(rater: RaterColumn, base: Path) -> tuple[pa.Array, NDArray[np.float6
     return ids, plain[known]
 
 
-def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read(path: Path, texts: Sequence[str], numbers: Sequence[str] = (), optional: Sequence[str] = ()) -> pa.Table:
     """Read a table of Parquet, JSON lines or CSV, or a folder of such files.
 
+    Args:
+        path: the file or folder.
+        texts: columns of text. An id such as 0012 must not lose its zeros, so a CSV's are read as they are written.
+        numbers: columns of values.
+        optional: columns of text that are read where they are there.
+
     Raises:
-        DataError: if there is none, or a column is not in it.
+        DataError: if there is none, it cannot be read, or a column is not in it.
     """
     files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES) if path.is_dir() else [path]
     if not files or not files[0].is_file():
         raise DataError(f"there is no table at {path}", f"a file or a folder of files: {', '.join(SUFFIXES)}")
     tables = []
     for file in files:
-        match file.suffix:
-            case ".parquet":
-                table = pq.read_table(file, partitioning=None)
-            case ".jsonl":
-                table = pa.Table.from_pylist([row for _, row in json_rows(file)])
-            case ".csv":
-                # A folder of ids such as 0012 must not lose its zeros, so ids are read as they are written.
-                options = pcsv.ConvertOptions(strings_can_be_null=True, column_types=_texts(columns))
-                table = pcsv.read_csv(file, convert_options=options)
-            case _:
-                raise RequestError(f"{file}: tables are read from {', '.join(SUFFIXES)}")
-        for name in columns or ():
-            if name not in table.column_names:
-                raise DataError(
-                    f"{file} has no column {name}{did_you_mean(name, table.column_names)}: "
-                    f"it has {', '.join(table.column_names)}"
-                )
-        tables.append(table if columns is None else table.select(list(dict.fromkeys(columns))))
+        try:
+            tables.append(_file(file, texts, numbers, optional))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(f"{file} cannot be read: {error}") from error
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-def _texts(columns: Sequence[str] | None) -> dict[str, pa.DataType]:
-    return {columns[0]: pa.string()} if columns else {}
+def _file(file: Path, texts: Sequence[str], numbers: Sequence[str], optional: Sequence[str]) -> pa.Table:
+    wanted = list(dict.fromkeys((*texts, *numbers)))
+    match file.suffix:
+        case ".parquet":
+            table = pq.read_table(file, partitioning=None)
+        case ".jsonl":
+            rows = [row for _, row in json_rows(file)]
+            # A row need not have what another has: the columns are those of all rows.
+            known = list(dict.fromkeys(name for row in rows for name in row))
+            kept = [name for name in known if name in (*wanted, *optional)] or known
+            table = pa.table({name: [row.get(name) for row in rows] for name in kept})
+        case ".csv":
+            kinds = dict.fromkeys((*texts, *optional), pa.string())
+            convert = pcsv.ConvertOptions(strings_can_be_null=True, column_types=kinds)
+            lines = pcsv.ParseOptions(newlines_in_values=True)
+            table = pcsv.read_csv(file, convert_options=convert, parse_options=lines)
+        case _:
+            raise RequestError(f"{file}: tables are read from {', '.join(SUFFIXES)}")
+    for name in wanted:
+        if name not in table.column_names:
+            raise DataError(
+                f"{file} has no column {name}{did_you_mean(name, table.column_names)}: "
+                f"it has {', '.join(table.column_names) or 'none'}"
+            )
+    return table.select([*wanted, *(name for name in optional if name in table.column_names)])
 
 
 def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -252,6 +267,8 @@ def verdicts(files: Sequence[Path], ids: Sequence[str]) -> Verdicts:
         for where, row in json_rows(file):
             if missing := [n for n in ("a", "b", "answer", "judge") if n not in row]:
                 raise DataError(f"{where}: a verdict has a, b, answer and judge; {', '.join(missing)} is missing")
+            if odd := [n for n in ("a", "b", "answer", "judge") if not isinstance(row[n], str)]:
+                raise DataError(f"{where}: {odd[0]} is {row[odd[0]]!r}, which is no text")
             share = {"a": 1.0, "b": 0.0, "tie": 0.5}.get(row["answer"])
             if share is None or row["a"] == row["b"]:
                 raise DataError(f"{where}: the answer {row['answer']!r} on {row['a']} and {row['b']} is no verdict")

@@ -9,7 +9,6 @@ each language; an uncalibrated rule would delete the small ones.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -23,16 +22,10 @@ from glotmix.signals.aligned import aligned
 from glotmix.signals.annotate import parts
 from glotmix.signals.candidates import node_of
 
-if TYPE_CHECKING:
-    import daft
-
-VERSION = 1
+VERSION = 2
 
 WIDE = 3
 """Languages from which on a row is multi-way."""
-
-BUCKETS = ((1, 1), (2, 2), (3, 4), (5, 7), (8, None))
-"""The paper's ranges of width, and 1 for sentences that stand in one language alone."""
 
 SCHEMA = pa.schema(
     [
@@ -82,7 +75,7 @@ def rows_of_pairs(pairs: Iterable[tuple[str, str, str, str]]) -> list[dict[str, 
 
 
 def make(output: Output, corpus: Path, groups: list[Path]) -> Counts:
-    """Write the signal, in the order of the corpus, and ``widths.parquet``: sentences per language and width.
+    """Write the signal, in the order of the corpus.
 
     Args:
         output: the signal under construction.
@@ -101,7 +94,6 @@ def make(output: Output, corpus: Path, groups: list[Path]) -> Counts:
             raise DataError(f"{groups[0]} has no column '{name}'", "group, lang, id")
     widths = sentences.groupby("group").agg(col("lang").count_distinct().cast("int64").alias("width"))
     placed = sentences.where(col("id").not_null()).join(widths, on="group").collect()
-    _write_widths(placed, output)
     documents = table.scan(table.shards(corpus), ["id", "lang"])
     measured = placed.groupby("id").agg(
         col("width").count().alias("sentences"),
@@ -135,17 +127,6 @@ def make(output: Output, corpus: Path, groups: list[Path]) -> Counts:
     return output.each(parts(corpus), part)
 
 
-def _write_widths(placed: "daft.DataFrame", output: Output) -> None:
-    from daft import col
-
-    counted = placed.groupby("lang", "width").agg(col("group").count().alias("sentences"))
-    rows = table.collect(counted).sort_by([("lang", "ascending"), ("width", "ascending")])
-    table.write(
-        rows.cast(pa.schema([("lang", pa.string()), ("width", pa.int64()), ("sentences", pa.int64())])),
-        output.path / "widths.parquet",
-    )
-
-
 def _quantiles(langs: pa.ChunkedArray, values: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the rank of each value within its language, (n,) in 0 to 1: (below + half of the equal) / n."""
     codes = langs.combine_chunks().dictionary_encode().indices.to_numpy()
@@ -156,13 +137,3 @@ def _quantiles(langs: pa.ChunkedArray, values: NDArray[np.float64]) -> NDArray[n
         below, upto = (np.searchsorted(ranked, values[mine], side) for side in ("left", "right"))
         out[mine] = (below + upto) / (2 * len(mine))
     return out
-
-
-def bucket(width: int) -> str:
-    """Return the name of the paper's range that a width falls into.
-
-    >>> bucket(4), bucket(9)
-    ('3-4', '8+')
-    """
-    low, high = next((low, high) for low, high in BUCKETS if high is None or width <= high)
-    return f"{low}+" if high is None else f"{low}" if low == high else f"{low}-{high}"
