@@ -1,6 +1,7 @@
 """A finished rater named in a recipe: applied, never trained; what it reads of texts is a signal."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from glotmix import rating, recipe, run
+from glotmix import looking, rating, recipe, run
 from glotmix.cli import app
+from glotmix.embed import choose
 from glotmix.errors import DataError, RequestError
 from glotmix.quality.scorer import Scorer
 from test_raters_cli import LANGS, world
@@ -101,6 +103,21 @@ def test_a_plan_reads_the_rater_once(made, monkeypatch):
     monkeypatch.setattr(Scorer, "read", lambda given: seen.append(given) or read(given))
     assert run.Job(recipe.load(folder / "adopted.yaml"), folder).plan()
     assert seen == [folder / "rater"]
+
+
+def test_vectors_are_of_as_much_of_a_text_as_the_rater_learned_from(made, tmp_path):
+    folder, _ = made
+    whole = Scorer.read(folder / "rater")
+    (tmp_path / "cut").mkdir()
+    replace(whole, max_chars={"static": 12}).write(tmp_path / "cut")
+    with pytest.raises(RequestError, match="vectors of static of the first 12 characters"):
+        command("run", folder / "adopted.yaml", f"quality.rater={tmp_path / 'cut'}", "--dry-run")
+    texts = pq.read_table(folder / "parallel.parquet")["text"].to_pylist()[:20]
+    one, other = (rating.load(at)(texts, "eng_Latn") for at in (folder / "rater", tmp_path / "cut"))
+    assert np.abs(one - other).max() > 1e-6
+    columns, embedders = pa.array(["eng_Latn"] * 20), {"static": choose.load("static")}
+    cut = looking.see(pa.array(texts), columns, ["static"], embedders, max_chars={"static": 12})
+    assert cut.equals(looking.see(pa.array([text[:12] for text in texts]), columns, ["static"], embedders))
 
 
 def test_what_is_missing_is_said(made, tmp_path):

@@ -252,16 +252,22 @@ def test_side_by_side_is_one_embedder(job: run.Job) -> None:
         Concatenated([one, one])
 
     class Short:
-        fingerprint, width = "short", 1
+        width = 1
+
+        def __init__(self, most: int = 3) -> None:
+            self.most, self.fingerprint = most, f"short-{most}"
 
         def embed(self, texts: list[str]) -> np.ndarray:
-            return np.ones((len(texts), 1), np.float32)
+            return np.full((len(texts), 1), self.most, np.float32)
 
         def truncated(self, texts: list[str]) -> list[bool]:
-            return [len(t) > 3 for t in texts]
+            return [len(t) > self.most for t in texts]
 
     assert Concatenated([one, Short()]).truncated(["ab", "abcd"]) == [False, True]
     assert both.truncated(["ab"]) == [False]
+    # One that sees less, and one whose vectors are longer: neither outweighs the other.
+    assert Concatenated([Short(), Short(9)]).truncated(["ab", "abcd"]) == [False, True]
+    assert Concatenated([Short(), Short(9)]).embed(["ab"])[0] == pytest.approx([0.5**0.5] * 2)
     assert embed.embed(pa.array(["ab", "abcd"]), Concatenated([one, Short()])).field("truncated").to_pylist() == [
         False,
         True,

@@ -177,6 +177,7 @@ def test_columns_vote_on_judged_pairs_too(tmp_path):
         ('{"a": "b", "b": "c", "answer": "a"}', "judge is missing"),
         ('{"a": "b", "b": "c", "answer": "left", "judge": "m"}', "is no verdict"),
         ('{"a": "b", "b": "b", "answer": "a", "judge": "m"}', "is no verdict"),
+        ('{"a": "b", "b": "c", "answer": ["a"], "judge": "m"}', "line 1: answer is"),
     ],
 )
 def test_verdicts_that_cannot_be_read_are_blamed(tmp_path, line, blame):

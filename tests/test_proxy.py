@@ -467,6 +467,11 @@ def test_a_language_without_text_is_named(tmp_path):
         run(tmp_path / "runs", asked)
 
 
+def test_long_windows_are_left_to_torch():
+    fits = size.shape(1e5, context=128)
+    assert program.suits(fits, CPU) and not program.suits(replace(fits, context=129), CPU)
+
+
 def test_merged_experts_are_the_experts_at_the_corners_and_linear_between(corpus):
     found, _ = corpus
     begun = model.begin(SHAPE, [5])
@@ -483,6 +488,8 @@ def test_merged_experts_are_the_experts_at_the_corners_and_linear_between(corpus
     np.testing.assert_allclose(guessed[:4], bits.per_byte(start.weights, SHAPE, found), rtol=1e-5)
     with pytest.raises(RequestError, match="4 experts"):
         experts.merge(begun, start.weights, np.eye(3))
+    with pytest.raises(RequestError, match="4 starts were given"):
+        experts.merge(start.weights, start.weights, mixtures)
 
 
 def test_one_dial_gives_sizes_from_small_to_large():

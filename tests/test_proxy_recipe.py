@@ -1,6 +1,7 @@
 """`glotmix mix train`, and a recipe that trains its proxies."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -117,6 +118,14 @@ def test_the_command_trains_a_design(folder, capsys, monkeypatch):
         main()
     assert ended.value.code == 0 and json.loads(capsys.readouterr().out)["runs"] == 2
     assert (folder / "runs" / "metrics.csv").read_text() != losses, "trained again: another precision is another run"
+    # What the page goes on to do with these files.
+    page = (Path(__file__).parent.parent / "docs" / "proxies.md").read_text("utf-8").split("## From Python")[1]
+    shown = page.split("```python")[1].split("```")[0]
+    monkeypatch.chdir(folder)
+    made: dict[str, object] = {}
+    exec(shown.replace("steps=1000", "steps=2").replace("len(pieces))", "len(pieces), 16)"), made)
+    assert made["losses"].shape == (2, 2) and made["guessed"].shape == (1, 2)
+    assert (folder / "llama" / "config.json").is_file()
     monkeypatch.setattr("sys.argv", [*call[:4], str(folder / "nothing"), *call[5:]])
     with pytest.raises(SystemExit) as ended:
         main()

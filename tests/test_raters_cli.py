@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from glotmix import looking, rating
 from glotmix.cli import app
 from glotmix.errors import DataError, RequestError
+from glotmix.quality import joined, pairs
 from glotmix.quality.scorer import Scorer
+from glotmix.quality.wording import Wording
 from test_ask import longer, serve  # noqa: F401
 
 LANGS = ["eng_Latn", "fra_Latn", "tha_Thai", "zho_Hans", "amh_Ethi"]
@@ -151,6 +153,8 @@ def test_what_is_missing_is_said(made, tmp_path):
         run("audit", tmp_path)
     with pytest.raises(RequestError, match="flow needs an embedder"):
         run("join", recipe, "-o", tmp_path / "o", "raters.features=[structure, flow]")
+    with pytest.raises(RequestError, match="structure, structure: each only once"):
+        run("join", recipe, "-o", tmp_path / "o", "raters.features=[structure, structure]")
     with pytest.raises(DataError, match="0 documents of deu_Latn"):
         run("next", recipe, "-o", tmp_path / "t", "--only", "deu")
     (tmp_path / "file").write_text("no folder", "utf-8")
@@ -182,7 +186,14 @@ def test_word_order_is_learned_from_unlabelled_texts(made, tmp_path):
     assert rated([text], "eng_Latn") == pytest.approx(rated([text] * 3, "eng_Latn")[2], abs=1e-6)
     # Without a file, from the documents of the training half.
     run("train", recipe, "-o", tmp_path / "o", *features, "--json")
-    assert set(Scorer.read(tmp_path / "o").wording.orders) <= set(LANGS)
+    learned = Scorer.read(tmp_path / "o").wording
+    given = joined.documents(folder / "parallel.parquet")
+    kept = pa.array(~pairs.hold_out(np.array(given["source"].to_pylist(), object), 0.25, 0))
+    half = given.filter(kept)
+    alone = Wording.fit(half["text"].to_pylist(), half["lang"].to_pylist())
+    assert set(learned.orders) == set(alone.orders) != set()
+    for lang, one in alone.orders.items():
+        np.testing.assert_array_equal(learned.orders[lang].counts, one.counts)
     (folder / "bare.jsonl").write_text('{"text": "no language"}\n', "utf-8")
     with pytest.raises(DataError, match="has no column lang"):
         run("train", recipe, "-o", tmp_path / "b", *features, "raters.unlabelled=[bare.jsonl]")

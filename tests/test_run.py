@@ -255,7 +255,7 @@ def test_the_command_line_reuses_prints_json_and_explains(done):
     assert "mix.tokns: no such key (did you mean 'tokens'?)" in err
     code, out, err = command("explain", "fra_Latn", "--json")
     assert {"key", "value", "origin"} <= json.loads(out)[0].keys()
-    keep = "settings.languages.fra_Latn.quality.keep=0.25"
+    keep = "settings.language.fra_Latn.quality.keep=0.25"
     code, out, err = command("explain", "fra_Latn", keep, "--recipe", str(path), "--json")
     assert {row["key"]: row["value"] for row in json.loads(out)}["quality.keep"] == 0.25, err
     assert command("explain", "fra_Latn", keep)[0] == 2

@@ -2,6 +2,7 @@
 
 import doctest
 from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -100,6 +101,12 @@ def test_the_probabilities_are_those_of_the_formula():
         for a, b in pairwise(sequence)
     ]
     assert found[0] == pytest.approx(np.mean(each))
+
+
+def test_the_most_frequent_words_are_classes_of_their_own(monkeypatch):
+    monkeypatch.setattr(wording, "FREQUENT", 2)
+    made = wording.learn(["often here " * 600 + "seldom often " * 500 + "once"], "eng_Latn")
+    assert sorted(made.frequent.tolist()) == sorted(crc32(word) for word in (b"often", b"here"))
 
 
 def test_rare_words_are_classes_by_their_endings_and_their_case():

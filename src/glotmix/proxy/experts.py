@@ -30,9 +30,11 @@ def merge(start: Mapping[str, Tensor], experts: Mapping[str, Tensor], shares: ND
         (n, …) each.
 
     Raises:
-        RequestError: if there is not one expert per language.
+        RequestError: if there is not one expert per language, or not one start.
     """
     count = len(experts["embed"])
+    if len(start["embed"]) != 1:
+        raise RequestError(f"{len(start['embed'])} starts were given: experts have one in common")
     if shares.ndim != 2 or shares.shape[1] != count:
         raise RequestError(f"mixtures over {shares.shape[-1]} languages, and {count} experts")
     merged = {}

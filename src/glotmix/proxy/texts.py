@@ -109,7 +109,7 @@ def divide(
                 raise DataError(
                     f"{lang} has no document to {side}: {len(train.get(lang, held.get(lang, {})))} documents, of which "
                     f"{share:.0%} are held out by their hash",
-                    "give it more documents, or leave the language out",
+                    "give it more documents, hold out more of them (mix.proxies.held_out), or leave the language out",
                 )
     used: dict[str, list[str]] = {}
     for lang in sorted(held):
