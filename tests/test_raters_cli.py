@@ -151,6 +151,9 @@ def test_what_is_missing_is_said(made, tmp_path):
         run("join", recipe, "-o", tmp_path / "o", "raters.columns=[]")
     with pytest.raises(DataError, match="there is no audit in"):
         run("audit", tmp_path)
+    (tmp_path / "carried.json").write_text('{"methods": {', "utf-8")
+    with pytest.raises(DataError, match=r"carried\.json is damaged"):
+        run("audit", tmp_path)
     with pytest.raises(RequestError, match="flow needs an embedder"):
         run("join", recipe, "-o", tmp_path / "o", "raters.features=[structure, flow]")
     with pytest.raises(RequestError, match="structure, structure: each only once"):

@@ -92,6 +92,10 @@ def test_what_was_translated_is_remembered(tmp_path):
     assert again(["a"], "fra_Latn", "deu_Latn") == ["deu_Latn:a"]
     with pytest.raises(DataError, match="made 0 texts of 1"):
         translators.remembered(lambda texts, a, b: [], tmp_path / "other.jsonl")(["a"], "fra_Latn", "eng_Latn")
+    with memory.open("a", encoding="utf-8") as file:
+        file.write('{"text": "a", "source": "fra_Latn", "target": null, "translation": "b"}\n')
+    with pytest.raises(DataError, match=r"made\.jsonl, line 5: text, source, target and translation are needed"):
+        translators.remembered(translator, memory)
 
 
 def test_the_command_carries_labels_back(program, tmp_path):

@@ -218,7 +218,10 @@ def audit(
     path = folder / AUDIT
     if not path.is_file():
         raise DataError(f"there is no audit in {folder}", "glotmix raters train RECIPE -o FOLDER writes one")
-    found = json.loads(path.read_text("utf-8"))
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: {error}", f"glotmix raters train RECIPE -o {folder} writes it") from None
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
     else:

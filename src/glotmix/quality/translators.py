@@ -124,6 +124,9 @@ def remembered(
         memory: the file; appended to after each batch.
         advance: told how many texts were translated.
         batch: see `BATCH`.
+
+    Raises:
+        DataError: if the memory is no such file.
     """
     known: dict[tuple[str, str, str], str] = {}
     if memory.is_file():
@@ -132,8 +135,14 @@ def remembered(
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             memory.write_bytes(data[:whole])
-        for _, row in json_rows(memory):
-            known[row["text"], row["source"], row["target"]] = row["translation"]
+        for where, row in json_rows(memory):
+            text, *rest = (row.get(name) for name in ("text", "source", "target", "translation"))
+            if not isinstance(text, str) or not all(isinstance(value, str) for value in rest):
+                raise DataError(
+                    f"{where}: text, source, target and translation are needed",
+                    "delete the line: what it held is translated again",
+                )
+            known[text, row["source"], row["target"]] = row["translation"]
 
     def translate(texts: Sequence[str], source: str, target: str) -> list[str]:
         missing = list(dict.fromkeys(text for text in texts if (text, source, target) not in known))
