@@ -6,8 +6,9 @@ of models of the second size whose mixtures were not among those fitted. `merged
 interpolated between one run a language, nothing fitted. `seeds` is what two seeds of one mixture say of each other: no
 law can be better. Then the test that matters: mixtures trained at the larger size with three seeds each,
 `final.{mixture}.mean_bpb` and `final.{mixture}.worst_bpb` on held-out text. The chosen mixture, MSL's and RegMix's are
-from the small runs alone. A full run trains what is missing, and goes on where it was killed: the text is made by
-`benchmarks._swarm_text`, the runs by `benchmarks._swarm_runs`.
+from the small runs alone, but from their losses on the same held-out text, which no model is trained on. A full run
+trains what is missing, and goes on where it was killed: the text is made by `benchmarks._swarm_text`, the runs by
+`benchmarks._swarm_runs`.
 """
 
 from collections.abc import Iterable, Mapping
