@@ -9,6 +9,7 @@ from rich.text import Text
 
 from glotmix.cli import terminal
 from glotmix.mix.compare import Compared
+from glotmix.mix.doubts import doubts
 from glotmix.mix.fit import Choice
 from glotmix.mix.plan import Plan
 from glotmix.mix.runs import Runs
@@ -51,9 +52,8 @@ def show_fit(runs: Runs, choices: Sequence[Choice], lacking: Mapping[str, str], 
         )
     for name, why in lacking.items():
         console.print(Text(f"{name} takes no part: {why}"))
-    for c in choices:
-        if c.warning is not None:
-            console.print(Text(f"warning: {c.warning}"))
+    for doubt in doubts(runs, choices):
+        console.print(Text(f"warning: {doubt.said}"))
     _where(console, output, "fit.json")
 
 
@@ -129,6 +129,8 @@ def show_comparison(made: Compared, output: Path | None) -> None:
             gain.over, f"{gain.gain:+.4f}", f"{gain.low:+.4f} to {gain.high:+.4f}", "yes" if gain.told_apart else "no"
         )
     console.print(gains)
+    for said in made.doubts:
+        console.print(Text(f"warning: {said}"))
     if output is not None:
         console.print(f"comparison: {output}", soft_wrap=True)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glotmix.mix.accounting import Array
+from glotmix.mix.doubts import doubts
 from glotmix.mix.fit import Choice
 from glotmix.mix.limits import Box
 from glotmix.mix.optimum import context_of
@@ -13,7 +14,7 @@ from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, Optimum
 from glotmix.mix.transfer import Figure
-from glotmix.mix.uncertainty import LEVEL, Gain, at, distinct, ensemble, interval
+from glotmix.mix.uncertainty import LEVEL, Gain, at, distinct, ensemble, interval, not_told
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Compared:
         losses: each target's loss, by mixture.
         gains: how much less loss the first has than each other one.
         draws: bootstrap samples.
+        doubts: what the runs cannot speak for, in sentences: if any, no gain counts as told apart.
     """
 
     first: str
@@ -35,6 +37,7 @@ class Compared:
     losses: Mapping[str, tuple[Figure, ...]]
     gains: tuple[Gain, ...]
     draws: int
+    doubts: tuple[str, ...] = ()
 
 
 def compare(
@@ -77,6 +80,7 @@ def compare(
     samples = np.array([again.losses(all_) for again in drawn.goals])
     others = {name: shares for name, shares in mixtures.items() if name != first}
     sure = interval(goal, here, drawn, others, distinct(runs)) if others else None
+    doubted = doubts(runs, choices, weights)
     names = list(mixtures)
     return Compared(
         first=first,
@@ -86,7 +90,8 @@ def compare(
             name: tuple(_figure(point[i, t], samples[:, i, t]) for t in range(len(runs.targets)))
             for i, name in enumerate(names)
         },
-        gains=() if sure is None else sure.gains,
+        gains=() if sure is None else tuple(not_told(g) if doubted else g for g in sure.gains),
+        doubts=tuple(doubt.said for doubt in doubted),
         draws=draws,
     )
 

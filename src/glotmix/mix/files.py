@@ -13,6 +13,7 @@ import numpy as np
 
 from glotmix.errors import DataError, RequestError
 from glotmix.mix.accounting import Array, Available
+from glotmix.mix.doubts import doubts
 from glotmix.mix.fit import Choice, Score, choice, isolated, of_main_size
 from glotmix.mix.runs import Runs, code, olmix, write
 
@@ -119,6 +120,7 @@ def write_fit(folder: Path, runs: Runs, choices: Sequence[Choice], told: Mapping
         **told,
         "runs": len(runs),
         "languages": list(runs.domains),
+        "doubts": [asdict(doubt) for doubt in doubts(runs, choices)],
         "alone": {target: asdict(found) for target, (found, _) in laws.items()},
         "targets": [
             {

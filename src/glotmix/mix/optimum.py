@@ -8,7 +8,8 @@ import numpy as np
 from glotmix.errors import RequestError, did_you_mean
 from glotmix.mix import evidence
 from glotmix.mix.accounting import Array, Available
-from glotmix.mix.baselines import natural, temperature
+from glotmix.mix.baselines import natural, temperature, unimax
+from glotmix.mix.doubts import Doubt, doubts, unmeasured
 from glotmix.mix.fit import Choice, Score, choose, fit
 from glotmix.mix.groups import Group
 from glotmix.mix.laws import Context, law
@@ -17,7 +18,7 @@ from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, Optimum, solve
 from glotmix.mix.transfer import Transfer
-from glotmix.mix.uncertainty import Gain, Interval, Width, at, distinct, ensemble, gains, interval, shrinkage
+from glotmix.mix.uncertainty import Gain, Width, at, distinct, ensemble, gains, interval, not_told, shrinkage
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Measured:
         transfer: between the languages that were measured; None for fewer than two.
         widths: how the intervals shrink with more runs; empty without a bootstrap.
         next_runs: empty without a bootstrap.
+        doubts: what the runs cannot speak for: if anything, no gain counts as told apart.
     """
 
     shares: Array
@@ -67,6 +69,7 @@ class Measured:
     transfer: Transfer | None
     widths: tuple[Width, ...]
     next_runs: tuple[evidence.NextRun, ...]
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,12 +132,15 @@ def find(
     """
     place = _places(available, runs, within)
     choices = choices or judge(runs, ask)
+    weights = weights_of(runs, ask.weights)
+    doubted = doubts(runs, choices, weights)
     unique = _spread(available.sizes / tokens, place, runs)
     context = context_of(runs, unique, ask.scale)
+    prior = _mixture(unimax(available, within), place, runs)
     goal = Goal(
         laws=[at(choice.fitted, context) for choice in choices],
-        weights=weights_of(runs, ask.weights),
-        within=_box(within, place, runs),
+        weights=weights,
+        within=_hold(_box(within, place, runs), prior, unmeasured(runs, weights), runs),
         repeats=Repeats(unique),
         natural=_mixture(natural(available), place, runs),
         anchor=ask.anchor,
@@ -147,9 +153,11 @@ def find(
     drawn = ensemble(goal, optimum, runs, choices, ask.draws, ask.seed, context=context) if ask.draws else None
     sure = None if drawn is None else interval(goal, optimum, drawn, others, distinct(runs))
     won = sure.gains if sure else _point_gains(goal, optimum, others)
+    if doubted:
+        won = tuple(not_told(gain) for gain in won)
     losses = {name: goal.losses(shares[None])[0] for name, shares in others.items()} | {"chosen": optimum.losses}
     speaking = [evidence.dosed(at(choice.spoken, context)) for choice in choices]
-    prior = _mixture(temperature(available, 2.0), place, runs)
+    spread = _mixture(temperature(available, 2.0), place, runs)
     return Measured(
         shares=_gather(optimum.shares, place),
         interval=(_gather(sure.low, place), _gather(sure.high, place)) if sure else None,
@@ -159,14 +167,15 @@ def find(
             for i, c in enumerate(choices)
         ),
         gains=won,
-        warnings=tuple(_warnings(runs, choices, optimum, sure, bound)),
+        warnings=tuple(_warnings(runs, doubted, optimum, won, bound)),
         two_step=evidence.steps(goal, speaking, runs, optimum) if ask.quantile is None else None,
         bound=bound,
         transfer=evidence.between(goal, runs, choices, speaking, optimum, drawn),
         widths=() if drawn is None else shrinkage(goal, optimum, runs, choices, drawn, 20, ask.seed, context),
         next_runs=()
         if drawn is None
-        else evidence.next_runs(goal, runs, choices, optimum, drawn, others, prior, ask.next_runs, ask.seed),
+        else evidence.next_runs(goal, runs, choices, optimum, drawn, others, spread, ask.next_runs, ask.seed),
+        doubts=doubted,
     )
 
 
@@ -196,7 +205,7 @@ def _places(available: Available, runs: Runs, within: Box) -> list[int | None]:
     """Say where each language of the account stands among the domains of the runs."""
     places: list[int | None] = []
     for i, lang in enumerate(available.languages):
-        known = lang in runs.domains
+        known = lang in runs.domains and runs.shares[:, runs.domains.index(lang)].max() > 0
         if not known and within.high[i] > 0:
             raise RequestError(
                 f"the runs say nothing of {lang}, of which there are {available.tokens[i]:,} tokens"
@@ -213,6 +222,16 @@ def _box(within: Box, place: Sequence[int | None], runs: Runs) -> Box:
         members = [p for i in group.members if (p := place[int(i)]) is not None]
         groups.append(Group(group.name, np.array(members, dtype=np.intp), group.low, group.high))
     return Box(_spread(within.low, place, runs), _spread(within.high, place, runs), tuple(groups))
+
+
+def _hold(within: Box, prior: Array, names: Sequence[str], runs: Runs) -> Box:
+    """Hold languages that nothing speaks for at their share of the prior, unless a floor was given for them."""
+    low, high = within.low.copy(), within.high.copy()
+    for name in names:
+        i = runs.domains.index(name)
+        if low[i] == 0:
+            low[i] = high[i] = prior[i]
+    return Box(low, high, within.groups)
 
 
 def _spread(values: Array, place: Sequence[int | None], runs: Runs) -> Array:
@@ -273,9 +292,9 @@ def _point_gains(goal: Goal, optimum: Optimum, others: Mapping[str, Array]) -> t
 
 
 def _warnings(
-    runs: Runs, choices: Sequence[Choice], optimum: Optimum, interval: Interval | None, bound: evidence.Bound | None
+    runs: Runs, doubted: Sequence[Doubt], optimum: Optimum, won: Sequence[Gain], bound: evidence.Bound | None
 ) -> list[str]:
-    said = [choice.warning for choice in choices if choice.warning is not None]
+    said = [doubt.said for doubt in doubted]
     wanted = 3 * (len(runs.domains) + 1)
     if len(runs) < wanted:
         said.append(f"{len(runs)} runs over {len(runs.domains)} languages are few: {wanted} are a good number (Olmix)")
@@ -294,11 +313,9 @@ def _warnings(
             said.append(
                 f"{domain} is given {share:.1%}, and no run had more than {most:.1%}: the law is beyond its runs"
             )
-    if interval is not None:
-        same = [gain for gain in interval.gains if not gain.told_apart]
-        if same:
-            text = f"these runs cannot tell the chosen mixture from {', '.join(gain.over for gain in same)}"
-            if needed := [f"{gain.over} {gain.runs_needed}" for gain in same if gain.runs_needed]:
-                text += f"; mixtures in all that might (95 % intervals): {', '.join(needed)}"
-            said.append(text)
+    if same := [gain for gain in won if gain.told_apart is False]:
+        text = f"these runs cannot tell the chosen mixture from {', '.join(gain.over for gain in same)}"
+        if needed := [f"{gain.over} {gain.runs_needed}" for gain in same if gain.runs_needed]:
+            text += f"; mixtures in all that might (95 % intervals): {', '.join(needed)}"
+        said.append(text)
     return said

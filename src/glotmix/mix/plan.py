@@ -169,6 +169,7 @@ def _from_runs(
         warnings=(*found.warnings, *_repeats(mixture)),
         evidence={
             "runs": len(runs),
+            "doubts": [asdict(doubt) for doubt in found.doubts],
             "two_step": None if found.two_step is None else asdict(found.two_step),
             "bound": None if found.bound is None else asdict(found.bound),
             "transfer": None if found.transfer is None else asdict(found.transfer),

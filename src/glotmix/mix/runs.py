@@ -33,6 +33,12 @@ from glotmix.mix.repeats import Repeats
 _UNIQUE = "unique."
 _PLAIN = {"parameters": "parameters", "tokens": "tokens", "seed": "seeds"}
 """Columns that are no domains, and the field of `Runs` that each is."""
+UNIGRAM = "unigram.csv"
+_MAXIMISED = re.compile(
+    r"(?:^|[^a-z0-9])(?:acc(?:uracy)?(?:_norm)?|exact_match|f1|bleu|chrf|rouge\w*|pass@\d+|mcc|win_?rate)(?=$|[^a-z0-9])",
+    re.IGNORECASE,
+)
+"""Names of figures of which more is better. (``mcc_Latn``, Bitur, is a language.)"""
 _OFF = 0.01  # published tables round to three digits: RegMix's rows sum to 0.996–1.003
 
 
@@ -51,6 +57,8 @@ class Runs:
         unique: unique tokens of each domain that each run drew from, shape (n, m), infinite where nothing repeats.
         seeds: shape (n,), where they are known.
         scale: the N and D of the larger table that these runs were taken from: see `main`.
+        unigram: entropy of single bytes of each target's held-out text, in its loss's unit, shape (t,), NaN where it is
+            not known: a model that does no better has learned nothing.
     """
 
     names: tuple[str, ...]
@@ -63,6 +71,7 @@ class Runs:
     unique: Array | None = None
     seeds: Array | None = None
     scale: tuple[float, float] | None = None
+    unigram: Array | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -88,7 +97,10 @@ class Runs:
         )
         names, scale = tuple(self.names[i] for i in at), self._main_scale()
         shares, losses = self.shares[at], self.losses[at]
-        return Runs(names, self.domains, self.targets, shares, losses, parameters, tokens, unique, seeds, scale)
+        return replace(
+            self, names=names, shares=shares, losses=losses, parameters=parameters, tokens=tokens, unique=unique,
+            seeds=seeds, scale=scale,
+        )  # fmt: skip
 
     def canonical(self) -> "Runs":
         """Return the same runs with languages spelled canonically (``fr`` → ``fra_Latn``) where all domains are such.
@@ -167,6 +179,15 @@ def code(name: str) -> str:
     return _code(name) or name
 
 
+def is_language(name: str) -> bool:
+    """Whether a domain is a language.
+
+    >>> is_language("fr"), is_language("pile_cc")
+    (True, False)
+    """
+    return _code(name) is not None
+
+
 @cache
 def _code(name: str) -> str | None:
     try:
@@ -199,15 +220,21 @@ def read(shape: str, mixtures: Path, losses: Path) -> Runs:
 def regmix(mixtures: Path, losses: Path) -> Runs:
     """Read RegMix's pair of files: see `read`."""
     shares = _table(mixtures, ("index",), lambda c: re.sub(r"^train_(the_pile_)?", "", c))
-    measured = _table(losses, ("index",), lambda c: re.sub(r"^metric/(the_pile_)?|_val_loss$", "", c))
+    measured = _table(losses, ("index",), lambda c: re.sub(r"^metric/(the_pile_)?|_val_loss$", "", c), losses=True)
     return _join(shares, measured)
 
 
 def olmix(ratios: Path, metrics: Path) -> Runs:
-    """Read Olmix's pair of files: see `read`. A metric ``fra_Latn_bpb`` (or ``/bpb``) is the target ``fra_Latn``."""
+    """Read Olmix's pair of files: see `read`. A metric ``fra_Latn_bpb`` (or ``/bpb``) is the target ``fra_Latn``.
+
+    Where a file ``unigram.csv`` (``target``, ``bits_per_byte``) stands beside the losses, as `glotmix mix train` leaves
+    it, it says what a model reaches that has learned nothing.
+    """
     shares = _table(ratios, ("run_id", "run"), lambda c: c)
-    measured = _table(metrics, ("run_id", "run"), lambda c: re.sub(r"(?<=.)[_/ ](bpb|loss|val_loss)$", "", c))
-    return _join(shares, measured)
+    measured = _table(
+        metrics, ("run_id", "run"), lambda c: re.sub(r"(?<=.)[_/ ](bpb|loss|val_loss)$", "", c), losses=True
+    )
+    return replace(_join(shares, measured), unigram=_unigram(metrics.with_name(UNIGRAM), measured.columns))
 
 
 @dataclass(frozen=True)
@@ -218,8 +245,11 @@ class _Table:
     rows: dict[str, list[float]]
 
 
-def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str]) -> _Table:
-    """Read a CSV of finite numbers with a key column; `name` and `index` beside the key are labels, not numbers."""
+def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str], losses: bool = False) -> _Table:
+    """Read a CSV of finite numbers with a key column; `name` and `index` beside the key are labels, not numbers.
+
+    Of losses, a column whose name says that more of it is better is refused.
+    """
     if not path.is_file():
         raise DataError(f"{path} is not there", "mix.runs.mixtures=FILE mix.runs.losses=FILE")
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -237,6 +267,12 @@ def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str]) -> _T
         raise DataError(f"{path} has two columns for {twice[0]}")
     if not columns:
         raise DataError(f"{path} has no column beside {key}")
+    if losses and (best := [c for c in columns if _MAXIMISED.search(c) and not is_language(c)]):
+        raise DataError(
+            f"{path}: {', '.join(best[:5])} by name {'is' if len(best) == 1 else 'are'} to be maximised; a target is a "
+            "loss, and the mixture with least of it is sought",
+            "leave the column out, or give bits per byte of the right answers",
+        )
     rows: dict[str, list[float]] = {}
     for number, line in enumerate(lines[1:], start=2):
         if not line:
@@ -339,6 +375,23 @@ def write(runs: Runs, folder: Path) -> None:
     """Write Olmix's two files, ``ratios.csv`` and ``metrics.csv``, with what is known beside the shares."""
     write_mixtures(folder / "ratios.csv", runs)
     _write(folder / "metrics.csv", runs.targets, dict(zip(runs.names, runs.losses.tolist(), strict=True)))
+    (folder / UNIGRAM).unlink(missing_ok=True)
+    if runs.unigram is not None:
+        known = [(t, f"{bits:.6f}") for t, bits in zip(runs.targets, runs.unigram, strict=True) if math.isfinite(bits)]
+        with (folder / UNIGRAM).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("target", "bits_per_byte"), *known])
+
+
+def _unigram(path: Path, targets: Sequence[str]) -> Array | None:
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        known = {row["target"]: float(row["bits_per_byte"]) for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: {error}", "the columns target and bits_per_byte, or no such file") from error
+    return np.array([known.get(target, math.nan) for target in targets])
 
 
 def write_mixtures(path: Path, runs: Runs) -> None:

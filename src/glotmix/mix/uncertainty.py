@@ -68,6 +68,11 @@ class Ensemble:
     dosed: tuple[tuple[Dosed, ...], ...]
 
 
+def not_told(gain: Gain) -> Gain:
+    """Return a gain that was asked about as one that tells nothing apart."""
+    return gain if gain.told_apart is None else replace(gain, told_apart=False, runs_needed=None)
+
+
 def gains(goal: Goal, chosen: Array, others: Mapping[str, Array]) -> Array:
     """Predicted gain of a mixture over each other one, shape (len(others),)."""
     scores = goal.score(goal.losses(np.array([chosen, *others.values()])))

@@ -4,5 +4,5 @@ Only `model`, `program`, `cores`, `ensemble`, `bits`, `experts`, `export` and `t
 they are imported where something is trained: what a recipe says of proxies can be checked without it.
 """
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a change in this room changes a loss."""

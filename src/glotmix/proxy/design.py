@@ -149,6 +149,11 @@ def write(
     _save(folder / "metrics.csv", ["run_id", *design.languages], metrics)
 
 
+def write_unigram(folder: Path, bits: Mapping[str, float]) -> None:
+    """Write ``unigram.csv``: by language, what a model reaches that knows how often each byte comes and no more."""
+    _save(folder / "unigram.csv", ["target", "bits_per_byte"], [[lang, f"{value:.6f}"] for lang, value in bits.items()])
+
+
 def _save(path: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")

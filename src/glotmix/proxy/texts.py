@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ class Texts:
         train: per language, all its training documents as one row of pieces, each followed by `end`, shape (n,).
         held: per language, its held-out documents, each as a row of pieces without `end`.
         held_bytes: per language, UTF-8 bytes of its held-out documents.
+        unigram: per language, the entropy of single bytes of its held-out documents, in bits per byte.
     """
 
     languages: tuple[str, ...]
@@ -42,6 +43,7 @@ class Texts:
     train: Mapping[str, Ids]
     held: Mapping[str, Sequence[Ids]]
     held_bytes: Mapping[str, int]
+    unigram: Mapping[str, float] = field(default_factory=dict)
 
     def weights(self, unit: str) -> NDArray[np.float64]:
         """Return pieces per unit of each language, shape (m,): what turns shares of bytes into shares of pieces."""
@@ -61,7 +63,7 @@ class Texts:
                     f"there is no text of {lang}{did_you_mean(lang, self.languages)}",
                     f"languages with text: {', '.join(self.languages)}",
                 )
-        return Texts(tuple(languages), self.pieces, self.end, self.train, self.held, self.held_bytes)
+        return replace(self, languages=tuple(languages))
 
 
 def passage(text: str, most: int) -> str:
@@ -136,7 +138,21 @@ def encode(train: Mapping[str, Sequence[str]], held: Mapping[str, Sequence[str]]
             held=np.concatenate(documents),
             lengths=np.array([len(d) for d in documents], np.int64),
             bytes=np.array(sum(len(text.encode()) for text in held[lang])),
+            unigram=np.array(entropy(held[lang])),
         )
+
+
+def entropy(texts: Iterable[str]) -> float:
+    """Return the entropy of single UTF-8 bytes of texts, in bits per byte.
+
+    No model that knows only how often each byte comes does better, so a proxy that does not has learned nothing.
+
+    >>> entropy(["abab"]), round(entropy(["ወፍጮ ዳቦ"]), 2)
+    (1.0, 3.22)
+    """
+    counts = np.bincount(np.frombuffer("".join(texts).encode(), np.uint8), minlength=256)
+    part = counts[counts > 0] / counts.sum()
+    return float(-(part * np.log2(part)).sum())
 
 
 def load(folder: Path, pieces: Pieces) -> Texts:
@@ -144,14 +160,16 @@ def load(folder: Path, pieces: Pieces) -> Texts:
     train: dict[str, Ids] = {}
     held: dict[str, list[Ids]] = {}
     sizes: dict[str, int] = {}
+    unigram: dict[str, float] = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as found:
             train[path.stem] = found["train"]
             held[path.stem] = np.split(found["held"], np.cumsum(found["lengths"])[:-1])
             sizes[path.stem] = int(found["bytes"])
+            unigram[path.stem] = float(found["unigram"])
     if not train:
         raise DataError(f"{folder} holds no tokenized text")
-    return Texts(tuple(train), len(pieces), pieces.end, train, held, sizes)
+    return Texts(tuple(train), len(pieces), pieces.end, train, held, sizes, unigram)
 
 
 def starts(

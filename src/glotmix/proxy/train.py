@@ -1,8 +1,8 @@
 """From a design and documents to the losses of its runs: tokenizer, text, ensembles, tables.
 
 What is left in the output's folder: ``tokenizer.json``, ``text/`` (the pieces of every language), ``losses/`` (a file
-an ensemble), ``text.csv``, and the two tables ``ratios.csv`` and ``metrics.csv``. Killed at any moment, the same call
-goes on from the last checkpoint and ends with the same losses.
+an ensemble), ``text.csv``, and the tables ``ratios.csv``, ``metrics.csv`` and ``unigram.csv``. Killed at any moment, the
+same call goes on from the last checkpoint and ends with the same losses.
 """
 
 import csv
@@ -126,6 +126,7 @@ def make(
         trained_as |= {run.name: (unit.shape.parameters, unit.tokens(config)) for run in unit.runs}
     designs.write(output.path, design, trained_as, losses)
     _describe(output.path / "text.csv", corpus)
+    designs.write_unigram(output.path, {lang: corpus.unigram[lang] for lang in design.languages})
     output.notes["vocabulary"] = len(pieces)
     return counts | {"languages": len(design.languages)}
 

@@ -1,0 +1,120 @@
+"""What a table of runs cannot speak for is named, and then no gain counts as told apart."""
+
+import numpy as np
+import pytest
+
+from glotmix.errors import DataError, RequestError
+from glotmix.mix import files
+from glotmix.mix.accounting import Available
+from glotmix.mix.compare import compare
+from glotmix.mix.doubts import doubts, unlearned
+from glotmix.mix.fit import choose
+from glotmix.mix.plan import MixConfig, plan
+from glotmix.mix.runs import Runs, olmix, write
+
+LANGUAGES = ("eng_Latn", "hin_Deva", "amh_Ethi", "khm_Khmr")
+STOCK = Available.of(dict.fromkeys(LANGUAGES, (10, 4000000, 1000000)))
+ASKED = {"runs": {"mixtures": "ratios.csv", "losses": "metrics.csv"}, "laws": ("effective_data",), "tokens": 1_000_000}
+
+
+def table(n=24, noise=0.002, seed=0, **more):
+    """Runs of a world in which a language's own share lowers its loss."""
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.ones(4), n)
+    losses = (1.0 + 0.4 * (shares + 0.02) ** -0.3) * np.exp(noise * rng.standard_normal((n, 4)))
+    return Runs(tuple(f"r{i}" for i in range(n)), LANGUAGES, LANGUAGES, shares, losses, **more)
+
+
+def written(folder, runs):
+    folder.mkdir(exist_ok=True)
+    write(runs, folder)
+    return folder
+
+
+def test_good_runs_leave_no_doubt_and_tell_mixtures_apart(tmp_path):
+    runs = table(unigram=np.full(4, 5.0))
+    assert doubts(runs, [choose(runs, t, ("effective_data",)) for t in LANGUAGES]) == ()
+    made = plan(STOCK, MixConfig(**ASKED, bootstrap=12, floors={"eng_Latn": 0.1}), written(tmp_path, runs))
+    assert all(gain["over"] for gain in made.gains) and not made.evidence["doubts"]
+
+
+def test_proxies_no_better_than_single_bytes_are_named_and_nothing_is_told_apart(tmp_path):
+    # Amharic's loss in the runs that saw most of it is about 1.55.
+    runs = table(unigram=np.array([5.0, np.nan, 1.5, 5.0]))
+    assert [t for t in LANGUAGES if unlearned(runs, t)] == ["amh_Ethi"]
+    folder = written(tmp_path / "runs", runs)
+    again = olmix(folder / "ratios.csv", folder / "metrics.csv")
+    np.testing.assert_array_equal(again.unigram, runs.unigram)
+    made = plan(STOCK, MixConfig(**ASKED, bootstrap=12), folder)
+    assert any("learned nothing of amh_Ethi" in said and "mix.weights.amh_Ethi=0" in said for said in made.warnings)
+    assert made.gains and not any(gain["told_apart"] for gain in made.gains)
+    # What the sentence says to type takes the doubt away.
+    left_out = plan(STOCK, MixConfig(**ASKED, bootstrap=0, weights={"amh_Ethi": 0}), folder)
+    assert not any("learned nothing" in said for said in left_out.warnings)
+    # A fit keeps what it knows of them, and says so.
+    choices = [choose(again, t, ("effective_data",)) for t in LANGUAGES]
+    told = files.write_fit(tmp_path / "fit", again, choices, {"seed": 0})
+    assert [doubt["kind"] for doubt in told["doubts"]] == ["unlearned"]
+    np.testing.assert_array_equal(files.read_fit(tmp_path / "fit")[0].unigram, runs.unigram)
+    two = {"even": np.full(4, 0.25), "corner": np.array([0.97, 0.01, 0.01, 0.01])}
+    compared = compare(again, choices, two, np.full(4, 0.25), draws=20)
+    assert compared.gains[0].low > 0 and not compared.gains[0].told_apart and compared.doubts
+    # Without what single bytes give nothing is said of it.
+    assert doubts(table()) == ()
+
+
+def test_a_target_that_no_law_ranks_is_named():
+    runs = table()
+    losses = runs.losses.copy()
+    losses[:, 3] = np.random.default_rng(1).uniform(2.0, 2.1, len(runs))
+    noise = Runs(runs.names, LANGUAGES, LANGUAGES, runs.shares, losses)
+    found = doubts(noise, [choose(noise, t, ("effective_data", "own_share")) for t in LANGUAGES])
+    assert [(d.kind, d.names) for d in found] == [("unpredicted", ("khm_Khmr",))]
+
+
+def test_languages_that_nobody_measured_keep_unimaxs_share_and_are_named(tmp_path):
+    runs = table()
+    some = Runs(runs.names, LANGUAGES, LANGUAGES[:2], runs.shares, runs.losses[:, :2])
+    folder = written(tmp_path, some)
+    made = plan(STOCK, MixConfig(**ASKED, bootstrap=12), folder)
+    said = next(said for said in made.warnings if "amh_Ethi, khm_Khmr" in said)
+    assert "mix.floors.amh_Ethi" in said and not any(gain["told_apart"] for gain in made.gains)
+    np.testing.assert_allclose(made.mixture.shares[2:], 0.25)
+    floored = plan(STOCK, MixConfig(**ASKED, bootstrap=0, floors={"amh_Ethi": 0.01}), folder)
+    assert floored.mixture.shares[2] == pytest.approx(0.01, abs=1e-4)
+    # Tasks that speak for no language in particular leave none of them out.
+    tasks = Runs(runs.names, LANGUAGES, ("mmlu", "belebele"), runs.shares, runs.losses[:, :2])
+    assert doubts(tasks) == ()
+
+
+def test_a_language_in_no_run_is_refused(tmp_path):
+    runs = table()
+    shares = runs.shares * [1, 1, 1, 0]
+    none = Runs(runs.names, LANGUAGES, LANGUAGES, shares / shares.sum(axis=1, keepdims=True), runs.losses)
+    folder = written(tmp_path, none)
+    with pytest.raises(RequestError, match=r"say nothing of khm_Khmr(.|\n)*mix.ceilings.khm_Khmr=0"):
+        plan(STOCK, MixConfig(**ASKED, bootstrap=0), folder)
+
+
+@pytest.mark.parametrize("name", ["mmlu_acc", "hin_Deva/acc_norm", "accuracy", "xnli acc,none", "flores_chrf", "F1"])
+def test_a_figure_to_be_maximised_among_losses_is_refused_by_name(tmp_path, name):
+    folder = written(tmp_path, table())
+    text = (folder / "metrics.csv").read_text("utf-8").replace("hin_Deva", f'"{name}"', 1)
+    (folder / "metrics.csv").write_text(text, "utf-8")
+    with pytest.raises(DataError, match="to be maximised"):
+        olmix(folder / "ratios.csv", folder / "metrics.csv")
+
+
+def test_bitur_is_a_language_and_no_score(tmp_path):
+    folder = written(tmp_path, table())
+    for name in ("ratios.csv", "metrics.csv"):
+        (folder / name).write_text((folder / name).read_text("utf-8").replace("hin_Deva", "mcc_Latn"), "utf-8")
+    assert "mcc_Latn" in olmix(folder / "ratios.csv", folder / "metrics.csv").targets
+
+
+def test_an_accuracy_under_a_languages_name_is_known_by_its_direction():
+    runs = table()
+    losses = runs.losses.copy()
+    losses[:, 1] = 0.25 + 0.5 * runs.shares[:, 1] ** 0.3
+    found = doubts(Runs(runs.names, LANGUAGES, LANGUAGES, runs.shares, losses))
+    assert [(d.kind, d.names) for d in found] == [("rising", ("hin_Deva",))]
