@@ -1,8 +1,8 @@
 """From a design and documents to the losses of its runs: tokenizer, text, ensembles, tables.
 
 What is left in the output's folder: ``tokenizer.json``, ``text/`` (the pieces of every language), ``losses/`` (a file
-an ensemble), ``text.csv``, and the tables ``ratios.csv``, ``metrics.csv`` and ``unigram.csv``. Killed at any moment, the
-same call goes on from the last checkpoint and ends with the same losses.
+an ensemble), ``text.csv``, and the tables ``ratios.csv``, ``metrics.csv`` and ``unigram.csv``. Killed at any moment,
+the same call goes on from the last checkpoint and ends with the same losses.
 """
 
 import csv
