@@ -27,7 +27,7 @@ def trained(units: "Sequence[Unit]", corpus: Texts, config: ProxiesConfig) -> Ca
     from glotmix.proxy.train import train_unit
 
     ray.init(ignore_reinit_error=True)
-    gpus = 1 if ray.cluster_resources().get("GPU") else 0
+    gpus = 1 if ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call,unused-ignore]
     task = ray.remote(num_gpus=gpus, num_cpus=1)(train_unit)
     there = ray.put(corpus)
     answers = {unit.name: task.remote(unit, there, config) for unit in units}
