@@ -5,6 +5,7 @@ writes with `write`, the one place that fixes how Parquet is written (so that eq
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -72,11 +73,17 @@ def start(runner: Literal["local", "ray"] = "local", workers: int | None = None,
     _STARTED.append(wanted)
 
 
+def _literal(path: Path) -> str:
+    """Return a path as Daft reads it: absolute, for it takes a relative one with an odd name for an address; and
+    escaped, for it takes every path for a pattern."""
+    return re.sub(r"([][*?{}\\])", r"\\\1", str(path.absolute()))
+
+
 def scan(files: Sequence[Path], columns: Sequence[str] | None = None) -> "daft.DataFrame":
     """Return the lazy table of the given Parquet files, in the order of the files and of their rows."""
     import daft
 
-    frame = daft.read_parquet([str(f) for f in files])
+    frame = daft.read_parquet([_literal(f) for f in files])
     return frame if columns is None else frame.select(*columns)
 
 
@@ -128,7 +135,7 @@ def write(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(
         table.replace_schema_metadata(None),
-        path,
+        path.absolute(),  # a relative one with a colon in it would be taken for an address
         compression="zstd",
         compression_level=3,
         row_group_size=16_384,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from glotmix.corpus import columns, huggingface, instructions, jsonl, tabular
 from glotmix.corpus.rows import Label
-from glotmix.corpus.sources import IDENTIFY, Source, check, files, require
+from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, look, require
 from glotmix.corpus.stage import STAGED, Input, Unit, stage, units
 from glotmix.corpus.staged import Shard, Staged, quarantine
 from glotmix.errors import DataError, RequestError
@@ -74,7 +74,8 @@ def make(
                 f"source '{source.name}': its language is to be identified, and no identifier was given",
                 "pass label, or name the language: fra_Latn, or {column: NAME}",
             )
-    inputs = [_input(source, base) for source in sources]
+    looked = {source.name: look(source, base) for source in sources if not source.hub}
+    inputs = [_input(source, looked[source.name].files if source.name in looked else ()) for source in sources]
     parts: dict[str, Unit] = {}
     for given in inputs:
         parts |= units(given)
@@ -105,9 +106,11 @@ def make(
             "documents": documents[given.source.name],
             "repeated_texts": repeated[given.source.name],
             "quarantined": dict(staged.reasons[given.source.name]),
+            "passed_over": dict(looked[given.source.name].passed) if given.source.name in looked else {},
         }
         for given in inputs
     }
+    output.notes["warnings"] = [sentence for found in looked.values() for sentence in found.said]
     languages: dict[str, Counter[str]] = {}
     for shard in shards.values():
         for batch in shard.batches:
@@ -119,10 +122,9 @@ def make(
     return counts | {"languages": len(languages)}
 
 
-def _input(source: Source, base: Path) -> Input:
+def _input(source: Source, found: Sequence[InputFile]) -> Input:
     if source.hub:
         return Input(instructions.resolved(source, ()), (), huggingface.pinned(source))
-    found = files(source, base)
     if source.shape is not None:
         return Input(instructions.resolved(source, found), tuple(found))
     for file in found:

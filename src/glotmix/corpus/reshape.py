@@ -174,7 +174,7 @@ def original(source: Source, file: InputFile, kept: set[int], path: Path) -> Cou
         rows = sorted(kept)
         if rows and rows[-1] >= held.num_rows:
             raise DataError(f"source '{source.name}': {file.shown} is shorter than it was", "glotmix read")
-        pq.write_table(held.take(pa.array(rows, pa.int64())), path, compression="zstd")
+        pq.write_table(held.take(pa.array(rows, pa.int64())), path.absolute(), compression="zstd")
         return {"rows": len(rows), "removed": held.num_rows - len(rows)}
     with _sink(path, file.codec) as sink:
         if file.kind == "json":

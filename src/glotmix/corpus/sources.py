@@ -5,19 +5,22 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from glob import has_magic, iglob
+from glob import has_magic
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from glotmix import language
+from glotmix.corpus.folders import Look, hidden, instead, once
 from glotmix.errors import DataError, RequestError, did_you_mean
 
 IDENTIFY = "identify"
 HUB = "hf://"
 _ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
+_PACKED = {*_CODECS, ".bz2", ".xz", ".lz4", ".br", ".zip", ".tar", ".tgz", ".7z", ".rar"}
+_TABLES = {".csv", ".tsv", ".tab", ".xls", ".xlsx", ".ods", ".arrow", ".feather", ".orc", ".avro", ".sqlite", ".db"}
 
 
 class _Part(BaseModel):
@@ -188,31 +191,75 @@ def require(source: Source, found: Sequence[str], where: str) -> None:
             )
 
 
+@dataclass(frozen=True)
+class Found:
+    """The files of a source, and what lay beside them.
+
+    Args:
+        files: each once, sorted by path.
+        passed: how many files of its folders are not read, by ending; those that begin with a dot or underscore as
+            ``hidden``, where they could be read.
+        said: sentences on what was passed over, and on links that lead to what is read already.
+    """
+
+    files: list[InputFile]
+    passed: dict[str, int]
+    said: list[str]
+
+
 def files(source: Source, base: Path) -> list[InputFile]:
-    """Return the files of a source, each once, sorted by path.
+    """Return the files of a source, each once, sorted by path; see `look`."""
+    return look(source, base).files
+
+
+def look(source: Source, base: Path) -> Found:
+    """Return the files of a source, and what was met beside them.
 
     Args:
         source: a source of files.
         base: the folder that relative paths start from.
 
     Raises:
-        DataError: if a path names nothing, or nothing that can be read; says what was found instead.
+        DataError: if a path names nothing, or nothing that can be read, or a link leads nowhere; says what was found
+            instead.
     """
-    found: dict[Path, None] = {}
+    who = f"source '{source.name}'"
+    way = Look(who)
+    found: set[Path] = set()
+    passed: set[Path] = set()
     for given in source.path:
-        found.update(dict.fromkeys(_expand(source, base, given)))
+        taken, left = _expand(source, base, given, way)
+        found |= set(taken)
+        passed |= set(left)
     if not found:
-        raise DataError(f"source '{source.name}': no file at {', '.join(source.path)}")
-    paths = sorted(found, key=Path.as_posix)
+        raise DataError(f"{who}: no file at {', '.join(source.path)}")
+    paths, again = once(found)
     top = Path(os.path.commonpath([p.parent for p in paths]))
-    here = base.absolute()
-    return [
-        _input(source, p, p.relative_to(top).as_posix(), str(p.relative_to(here) if p.is_relative_to(here) else p))
-        for p in paths
+
+    def shown(path: Path) -> str:
+        here = base.absolute()
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+    endings = Counter("hidden" if _kind(p, source.shape is not None)[0] else ending(p) for p in passed - found)
+    said = [
+        f"{who}: {shown(link)} leads back to a folder that it lies in, and is not followed" for link in sorted(way.cut)
     ]
+    if endings:
+        told = ", ".join(f"{n:,} × {e}" for e, n in sorted(endings.items(), key=lambda item: (-item[1], item[0])))
+        first = shown(min(passed - found))
+        said.append(f"{who}: {endings.total():,} files of its folders were passed over: {told}, such as {first}")
+    if again:
+        link, file = min(again.items())
+        said.append(
+            f"{who}: {len(again):,} of its paths lead to a file that is read already, and once is enough: "
+            f"{shown(link)} is {shown(file)}"
+        )
+    read = [_input(source, p, p.relative_to(top).as_posix(), shown(p)) for p in paths]
+    return Found(read, dict(sorted(endings.items())), said)
 
 
-def _expand(source: Source, base: Path, given: str) -> Iterable[Path]:
+def _expand(source: Source, base: Path, given: str, way: Look) -> tuple[Iterable[Path], Iterable[Path]]:
+    """Return the files that one path means, and those that lie in its folders and are not read."""
     if "://" in given:
         raise DataError(
             f"source '{source.name}': {given} is neither a path nor a data set of the Hub",
@@ -220,43 +267,66 @@ def _expand(source: Source, base: Path, given: str) -> Iterable[Path]:
         )
     path = (base / Path(given).expanduser()).absolute()
     if path.is_file():
-        return [path]
+        return [path], []
     if path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
-        readable = inside if source.format != "auto" else [p for p in inside if _kind(p, source.shape is not None)[0]]
+        readable, left = _folder(source, path, way)
         if not readable:
-            endings = Counter("".join(p.suffixes[-2:]) or p.name for p in inside).most_common(5)
-            held = ", ".join(f"{n} × {ending}" for ending, n in endings) or "nothing"
+            held = ", ".join(f"{n} × {e}" for e, n in Counter(map(ending, left)).most_common(5)) or "nothing"
             raise DataError(
                 f"source '{source.name}': the folder {given} holds no .jsonl, .ndjson or .parquet file, but {held}",
-                "name the files themselves, or set format: jsonl",
+                _advice(left),
             )
-        return readable
+        return readable, left
     if has_magic(given):
-        matches = [Path(p) for p in iglob(str(path), recursive=True)]  # noqa: PTH207 (absolute patterns)
-        if not any(p.is_file() for p in matches):
-            raise DataError(f"source '{source.name}': nothing matches {given}{_instead(path)}")
-        return [p for p in matches if p.is_file()]
-    raise DataError(f"source '{source.name}': there is no {given}{_instead(path)}")
+        matches = way.matches(base, given)
+        found = {p for p in matches if p.is_file()}
+        passed: list[Path] = []
+        for folder in matches - found:
+            readable, left = _folder(source, folder, way)
+            found |= set(readable)
+            passed += left
+        if not found:
+            raise DataError(f"source '{source.name}': nothing matches {given}{instead(base, given)}")
+        return found, passed
+    if path.is_symlink():
+        way.check(path)
+    raise DataError(f"source '{source.name}': there is no {given}{instead(base, given)}")
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.parts)
+def _folder(source: Source, folder: Path, way: Look) -> tuple[list[Path], list[Path]]:
+    """Return the files of a folder that are read, and the others; of hidden ones those that could be."""
+    readable, left = [], []
+    for path in way.inside(folder):
+        known = source.format != "auto" or _kind(path, source.shape is not None)[0] is not None
+        if hidden(path.relative_to(folder)):
+            if known and source.format == "auto":
+                left.append(path)
+        elif known:
+            readable.append(path)
+        else:
+            left.append(path)
+    return readable, left
 
 
-def _instead(path: Path) -> str:
-    """Say what stands where `path` should be: near names, or the folder that is missing."""
-    folder = path.parent
-    while has_magic(str(folder)):
-        folder = folder.parent
-    if not folder.is_dir():
-        while not folder.parent.is_dir():
-            folder = folder.parent
-        return f": there is no folder {folder}"
-    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
-    hint = did_you_mean(path.name, names)
-    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-    return hint or f"; {folder} holds {shown or 'nothing'}"
+def ending(path: Path) -> str:
+    """Return what a file's name says of its kind: the last ending, with the one before it where that is compressed.
+
+    >>> [ending(Path(p)) for p in ("a.v1.csv", "a.jsonl.bz2", "README")]
+    ['.csv', '.jsonl.bz2', 'README']
+    """
+    packed = path.suffix.lower() in _PACKED
+    return "".join(path.suffixes[-2:] if packed else path.suffixes[-1:]).lower() or path.name
+
+
+def _advice(left: Sequence[Path]) -> str:
+    """Say what makes files readable, by what most of them are."""
+    kinds = Counter(Path(ending(p)).suffix or ending(p) for p in left)
+    match kinds.most_common(1):
+        case [(kind, _)] if kind in _PACKED:
+            return "unpack them, or pack them again with gzip or zstd (.jsonl.gz, .jsonl.zst)"
+        case [(kind, _)] if kind in _TABLES:
+            return "write the tables as .parquet, or as one JSON object a line (.jsonl)"
+    return "name the files themselves, and set format: jsonl if each of their lines is a JSON object"
 
 
 def _kind(path: Path, arrays: bool = False) -> tuple[Literal["jsonl", "parquet", "json"] | None, str | None]:

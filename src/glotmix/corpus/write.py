@@ -241,7 +241,7 @@ class _Parquet:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self._path = path.absolute()
         self._writer: pq.ParquetWriter | None = None
         self._held: list[pa.Table] = []
         self._rows = self._bytes = 0

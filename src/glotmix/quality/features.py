@@ -158,7 +158,7 @@ class Statistics:
                 ),
             }
         )
-        pq.write_table(rows, path, compression="zstd")
+        pq.write_table(rows, path.absolute(), compression="zstd")
 
     @classmethod
     def read(cls, path: Path) -> "Statistics":

@@ -126,7 +126,9 @@ def _repeated(corpus: Path, config: BoilerplateConfig, scratch: Path) -> pa.Tabl
         groups = [flat]
     else:
         numbered = flat.with_column("partition", col("hash").abs() % lit(many))
-        numbered.write_parquet(str(scratch / "lines"), partition_cols=["partition"], write_mode="overwrite")
+        numbered.write_parquet(
+            str((scratch / "lines").absolute()), partition_cols=["partition"], write_mode="overwrite"
+        )
         groups = [table.scan(sorted(f.glob("*.parquet"))) for f in sorted((scratch / "lines").iterdir()) if f.is_dir()]
     of = {r["source"]: r["n"] for r in table.collect(_sizes(found)).to_pylist()}
     least = {source: max(config.documents, config.share * n) for source, n in of.items()}

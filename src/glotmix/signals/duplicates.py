@@ -136,7 +136,7 @@ def _lookup(facts: "daft.DataFrame", files: list[Path], engine: Engine, scratch:
         parts = part if parts is None else parts.concat(part)
     assert parts is not None
     folder = scratch / "facts"
-    facts.join(parts, on="node").write_parquet(str(folder), partition_cols=["part"], write_mode="overwrite")
+    facts.join(parts, on="node").write_parquet(str(folder.absolute()), partition_cols=["part"], write_mode="overwrite")
     empty = table.collect(facts.where(col("node").is_null()))
 
     def read(number: int) -> pa.Table:

@@ -110,7 +110,7 @@ def check(
     dealt = members.select(col("node"), (col("label").abs() % lit(parts)).alias("partition"))
     evidence = evidence.with_column("node", node_of("id")).exclude("id")
     evidence.join(dealt, on="node").write_parquet(
-        str(folder), partition_cols=["partition"], write_mode="overwrite", compression="zstd"
+        str(folder.absolute()), partition_cols=["partition"], write_mode="overwrite", compression="zstd"
     )
 
     def partitions(numbers: pa.Array) -> pa.StructArray:
