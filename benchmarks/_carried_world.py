@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from benchmarks import _english_raters as english
 from benchmarks import harness
 from benchmarks._damaged import GRADES, KINDS, Document, documents, sentences
-from glotmix.language import parse
-from glotmix.looking import see
-from glotmix.quality import pairs, usual
-from glotmix.quality.carried import Material
+from glotmix.core.language import parse
+from glotmix.quality import normalizer, pairs
+from glotmix.quality.cross_lingual import Material
 from glotmix.quality.names import Normalise
 from glotmix.quality.pairs import Labels, Pairs
+from glotmix.quality.rater_features import see
 from glotmix.quality.raters_config import CarryConfig
-from glotmix.quality.wording import Wording
+from glotmix.quality.word_order import Wording
 
 REFERENCE = "eng_Latn"
 TRAINED = [
@@ -132,7 +132,7 @@ def world(fold: int, small: bool, development: bool = False, seed: int = 0) -> W
     ours = {lang: own for lang, own in texts.items() if lang in (*codes, REFERENCE)}
     tested = documents(ours, held, len(KINDS) * len(GRADES), seed + 1)
     seen, seen_held = (features(part, wording) for part in ([*given, *unrated], tested))
-    known = usual.fit(seen, usual.names(seen))
+    known = normalizer.fit(seen, normalizer.names(seen))
     learned = {how: material([*given, *unrated], known.apply(seen, how)) for how in WAYS}
     measured = {how: material(tested, known.apply(seen_held, how)) for how in WAYS}
     ours_english = [d for d in given if d.lang == REFERENCE]

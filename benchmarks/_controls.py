@@ -13,11 +13,11 @@ from benchmarks import harness
 from benchmarks._labelled import LINE, NAME, STATIC, Bench, seeds, world
 from benchmarks._lolo import seen as looked_at
 from benchmarks.harness import Row
+from glotmix.core.errors import RequestError
+from glotmix.core.language import parse
 from glotmix.embed import choose
-from glotmix.errors import RequestError
-from glotmix.language import parse
-from glotmix.quality import checks, controls, usual
-from glotmix.quality.rater import Eyes
+from glotmix.quality import checks, controls, normalizer
+from glotmix.quality.train_rater import FeatureExtractor
 from glotmix.quality.transfer import Labelled
 from glotmix.signals import heuristics
 
@@ -77,7 +77,7 @@ def outside(small: bool) -> Iterator[Row]:
     """Yield Q3 against random negatives as published: good documents from outside, bad ones from the crawl."""
     seen, own_seeds = world(), seeds(small)
     good = news({parse(code).code for code in set(seen.judged["lang"].to_pylist())})
-    eyes = Eyes(heuristics.measure, {STATIC: choose.load(STATIC)})
+    eyes = FeatureExtractor(heuristics.measure, {STATIC: choose.load(STATIC)})
     looked = eyes.see(good["text"].combine_chunks(), good["lang"].combine_chunks())
     columns = (*seen.structure, STATIC)
     both = [_canonical(t).select(["lang", *columns]) for t in (looked, seen.crawl)]
@@ -86,7 +86,7 @@ def outside(small: bool) -> Iterator[Row]:
     labels = np.arange(features.num_rows) < looked.num_rows
     marks = np.concatenate([good["group"].to_numpy(), looked.num_rows + np.arange(both[1].num_rows)])
     # Held against the crawl alone: news is to stand out, not to be what is usual.
-    data = Labelled(features, labels, marks, columns, usual.fit(both[1], columns))
+    data = Labelled(features, labels, marks, columns, normalizer.fit(both[1], columns))
     test = data.usual.apply(judged, LINE.normalise)
     langs = np.asarray(judged["lang"].to_pylist(), object)
     scores: dict[str, list[NDArray[np.float64]]] = {"q3": [], "random": []}

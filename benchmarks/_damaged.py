@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks import harness
-from glotmix.language import Language, parse
+from glotmix.core.language import Language, parse
 
 KINDS = ("salad", "truncated", "boilerplate", "repeated", "encoding", "shuffled")
 GRADES = (1 / 3, 2 / 3, 1.0)

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glotmix import record, table
-from glotmix.record import Counts, Identity
+from glotmix.core import record, table
+from glotmix.core.record import Counts, Identity
 from glotmix.select.representatives import representatives
 from glotmix.signals import duplicates, signatures
 from glotmix.signals.duplicates import DuplicatesConfig

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from benchmarks import harness
 from benchmarks._damaged import Document, documents
-from glotmix.looking import see
-from glotmix.quality.wording import COLUMNS as WORDING
-from glotmix.quality.wording import Wording
-from glotmix.sentences import cut
-from glotmix.signals.form import COLUMNS as FORM
+from glotmix.core.sentences import cut
+from glotmix.quality.rater_features import see
+from glotmix.quality.word_order import COLUMNS as WORDING
+from glotmix.quality.word_order import Wording
+from glotmix.signals.layout import COLUMNS as FORM
 
 NAMES = ("structure", "form", "letters", "wording", "ridge", "net-1", "net-2", "trees")
 FEATURES = ("structure", "form", "wording")
@@ -32,7 +32,7 @@ HARM = 0.8
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSpec:
     """Texts with their features.
 
     Args:
@@ -60,13 +60,13 @@ class Lesson:
         return np.where(grades > 0, -HARM - (1 - HARM) * grades, 0.0)
 
 
-def lesson(given: Sequence[Document], wording: Wording) -> Lesson:
+def lesson(given: Sequence[Document], wording: Wording) -> TrainingSpec:
     """Look at texts."""
     texts, langs = pa.array([d.text for d in given]), pa.array([d.lang for d in given])
     table = see(texts, langs, FEATURES, {}, wording).drop_columns(["lang"])
     values = np.column_stack([np.asarray(c.to_numpy(), float) for c in table.columns])
     spread = np.nanstd(values, axis=0)
-    return Lesson(
+    return TrainingSpec(
         given, tuple(table.column_names), (values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1)
     )
 
@@ -134,11 +134,13 @@ def _passage(text: str) -> list[str]:
     return [*lines[:1], *(sentence for line in lines[1:] for sentence in cut(line, "eng_Latn"))][:BLOCK]
 
 
-def _joined(lessons: Sequence[Lesson], kinds: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _joined(lessons: Sequence[TrainingSpec], kinds: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.concatenate([one.of(*kinds) for one in lessons]), np.concatenate([one.worth for one in lessons])
 
 
-def _trees(lessons: Sequence[Lesson], rated: Lesson, kinds: Sequence[str], seed: int) -> NDArray[np.float64]:
+def _trees(
+    lessons: Sequence[TrainingSpec], rated: TrainingSpec, kinds: Sequence[str], seed: int
+) -> NDArray[np.float64]:
     """Boosted trees on some features."""
     import lightgbm
 
@@ -151,7 +153,7 @@ def _trees(lessons: Sequence[Lesson], rated: Lesson, kinds: Sequence[str], seed:
     return np.asarray(model.predict(rated.of(*kinds)), float)
 
 
-def _letters(lessons: Sequence[Lesson], rated: Lesson) -> NDArray[np.float64]:
+def _letters(lessons: Sequence[TrainingSpec], rated: TrainingSpec) -> NDArray[np.float64]:
     """Logistic regression on hashed letters, whole or damaged: what a fastText rater looks at."""
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -163,7 +165,7 @@ def _letters(lessons: Sequence[Lesson], rated: Lesson) -> NDArray[np.float64]:
     return np.asarray(model.decision_function(hashed.transform([d.text for d in rated.documents])), float)
 
 
-def _ridge(lessons: Sequence[Lesson], rated: Lesson, kinds: Sequence[str]) -> NDArray[np.float64]:
+def _ridge(lessons: Sequence[TrainingSpec], rated: TrainingSpec, kinds: Sequence[str]) -> NDArray[np.float64]:
     """Ridge regression on some features and their squares."""
     from sklearn.linear_model import Ridge
 
@@ -173,7 +175,7 @@ def _ridge(lessons: Sequence[Lesson], rated: Lesson, kinds: Sequence[str]) -> ND
     return np.asarray(model.predict(np.hstack([z, z**2])), float)
 
 
-def _net(lessons: Sequence[Lesson], rated: Lesson, kinds: Sequence[str], seed: int) -> NDArray[np.float64]:
+def _net(lessons: Sequence[TrainingSpec], rated: TrainingSpec, kinds: Sequence[str], seed: int) -> NDArray[np.float64]:
     """A layer of 64 units on some features."""
     from sklearn.neural_network import MLPRegressor
 

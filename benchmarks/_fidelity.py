@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from benchmarks import harness
 from benchmarks._answered import NAME, SETS, mt_bench
 from benchmarks.harness import Row
-from glotmix import conversation
-from glotmix.conversation import MESSAGES, Turn
-from glotmix.language import parse
+from glotmix.core import conversation
+from glotmix.core.conversation import MESSAGES, Turn
+from glotmix.core.language import parse
 from glotmix.signals import answers
 from glotmix.signals.identifiers import Identifier, load
 

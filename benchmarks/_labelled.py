@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from benchmarks import harness
 from benchmarks.harness import Row
 from glotmix.embed import choose
-from glotmix.quality import anchors, usual
+from glotmix.quality import anchors, normalizer
 from glotmix.quality.auc import auc, percentiles, resampled
 from glotmix.quality.heads import Head
-from glotmix.quality.rater import Eyes
+from glotmix.quality.train_rater import FeatureExtractor
 from glotmix.quality.transfer import Labelled
 from glotmix.signals import heuristics
 
@@ -51,18 +51,18 @@ class World:
 
     @property
     def structure(self) -> tuple[str, ...]:
-        return tuple(name for name in usual.names(self.judged) if name != STATIC)
+        return tuple(name for name in normalizer.names(self.judged) if name != STATIC)
 
     def seen(self, columns: Sequence[str]) -> Labelled:
         """Return the judged documents as a rater of these features sees them, against the crawl."""
-        return Labelled(self.judged, self.labels, self.group, tuple(columns), usual.fit(self.crawl, columns))
+        return Labelled(self.judged, self.labels, self.group, tuple(columns), normalizer.fit(self.crawl, columns))
 
 
 @cache
 def world() -> World:
     """Look at all documents; once."""
     judged, crawl = documents()
-    eyes = Eyes(heuristics.measure, {STATIC: choose.load(STATIC)})
+    eyes = FeatureExtractor(heuristics.measure, {STATIC: choose.load(STATIC)})
     looked = [eyes.see(t["text"].combine_chunks(), t["lang"].combine_chunks()) for t in (judged, crawl)]
     labels = np.asarray(judged["label"].to_numpy(zero_copy_only=False), bool)
     return World(looked[0], looked[1], labels, anchors.groups(judged))

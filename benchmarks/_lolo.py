@@ -15,7 +15,7 @@ from benchmarks._labelled import LINE, NAME, STATIC, Bench, World, documents, se
 from benchmarks.harness import Row
 from glotmix.quality.heads import Head
 from glotmix.quality.names import Kind, Normalise
-from glotmix.quality.rater import Eyes
+from glotmix.quality.train_rater import FeatureExtractor
 from glotmix.quality.transfer import Labelled, leave_one_out, nested
 from glotmix.signals import heuristics
 
@@ -91,7 +91,7 @@ def shifted(small: bool) -> Iterator[Row]:
     A rater meets documents that are not like its anchors. Normalised ones are held against the cut crawl.
     """
     whole, data, head = world(), seen("structure"), LINE if small else Head()
-    eyes = Eyes(heuristics.measure)
+    eyes = FeatureExtractor(heuristics.measure)
     short = [eyes.see(t["text"].combine_chunks(), t["lang"].combine_chunks()) for t in map(shortened, documents())]
     cut = World(short[0], short[1], whole.labels, whole.group).seen(whole.structure)
     scores, moved = {}, {}

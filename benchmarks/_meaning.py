@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks import harness
-from glotmix.language import parse
+from glotmix.core.language import parse
 from glotmix.native import folding, link, overlap, shingles
 from glotmix.native.arrays import buffers
 

@@ -19,15 +19,16 @@ import pyarrow.parquet as pq
 from benchmarks import harness
 from benchmarks._labelled import NAME, STATIC
 from benchmarks.harness import Row
-from glotmix import rating, record, table
+from glotmix.core import record, table
+from glotmix.core.language import parse
+from glotmix.core.record import Silent
 from glotmix.embed import choose
-from glotmix.language import parse
-from glotmix.quality import anchors, rater
+from glotmix.pipeline import quality_steps
+from glotmix.quality import anchors, train_rater
 from glotmix.quality.heads import Head
-from glotmix.quality.rater import Lesson
-from glotmix.quality.scorer import Scorer
-from glotmix.record import Silent
-from glotmix.signals import embed, heuristics, identify, rate
+from glotmix.quality.rater import Rater
+from glotmix.quality.train_rater import TrainingSpec
+from glotmix.signals import embed, heuristics, language_id, quality_scores
 
 BYTES = 1_000
 SIZES = (100_000, 1_000_000)
@@ -67,12 +68,12 @@ def rated(folder: Path, features: str) -> Mapping[str, float]:
     embedder = choose.load(STATIC)
     section = FEATURES[features]
     made = folder / f"rater-{features}"
-    eyes = rating.eyes(section, {STATIC: embedder})
-    lesson = Lesson(files=[anchors.shipped()])
+    eyes = quality_steps.eyes(section, {STATIC: embedder})
+    lesson = TrainingSpec(files=[anchors.shipped()])
     shutil.rmtree(folder / "out", ignore_errors=True)
     shutil.rmtree(made, ignore_errors=True)
     head = Head(kind="logistic" if features == "static" else "both")
-    record.build(made, record.Identity("rater", 1), lambda out: rater.make(out, lesson, eyes, head, 0), Silent())
+    record.build(made, record.Identity("rater", 1), lambda out: train_rater.make(out, lesson, eyes, head, 0), Silent())
     where, out = folder / "corpus", folder / "out"
     spent: dict[str, float] = {}
 
@@ -81,14 +82,14 @@ def rated(folder: Path, features: str) -> Mapping[str, float]:
         record.build(out / name, record.Identity(name, 1), make, Silent())
         spent[name] = _cpu() - before
 
-    step("identify", lambda o: identify.make(o, where))
+    step("identify", lambda o: language_id.make(o, where))
     step("embed", lambda o: embed.make(o, where, embedder))
     if "structure" in section:
         step("heuristics", lambda o: heuristics.make(o, where))
-    read = rate.Signals(out / "heuristics" if "structure" in section else None, {STATIC: out / "embed"})
+    read = quality_scores.Signals(out / "heuristics" if "structure" in section else None, {STATIC: out / "embed"})
 
     def rated_(o: record.Output) -> record.Counts:
-        return rate.make(o, read, where, rating.over(Scorer.read(made), read, where).score)
+        return quality_scores.make(o, read, where, quality_steps.over(Rater.read(made), read, where).score)
 
     step("rate", rated_)
     return spent

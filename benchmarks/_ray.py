@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from benchmarks import _runs, harness
-from glotmix import language
+from glotmix.core import language
 
 RAY = "ray==2.60.0"
 

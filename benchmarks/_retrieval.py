@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from benchmarks import harness
 from benchmarks.harness import Row
+from glotmix.core.errors import GlotmixError
+from glotmix.core.language import Language, parse
 from glotmix.embed.contrast import hits
 from glotmix.embed.protocol import Embedder
 from glotmix.embed.static import shipped
 from glotmix.embed.use import LANGUAGES
-from glotmix.errors import GlotmixError
 from glotmix.evaluate.intervals import wilson
-from glotmix.language import Language, parse
 
 NAME = "embedding"
 POOL = 500

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from benchmarks import harness
 from benchmarks._swarm_text import FOLDER
 from benchmarks._swarm_text import make as make_text
-from glotmix import record
+from glotmix.core import record
 from glotmix.mix.accounting import Available
 from glotmix.mix.design import Design, design
 from glotmix.mix.runs import read, write_mixtures

@@ -26,7 +26,7 @@ row = partial(Row, "corpus")
 READ = """
 import sys
 from pathlib import Path
-from glotmix import record
+from glotmix.core import record
 from glotmix.corpus import read
 from glotmix.corpus.sources import Source
 path, out, ids = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] or None
@@ -39,7 +39,7 @@ record.build(out, record.Identity("corpus", read.VERSION, source.identity, input
 WRITE = """
 import sys
 from pathlib import Path
-from glotmix import record
+from glotmix.core import record
 from glotmix.corpus import write
 corpus, ledger, out, formats = *map(Path, sys.argv[1:4]), sys.argv[4].split(",")
 record.build(out, record.Identity("dataset", 1), lambda output: write.make(output, corpus, ledger, formats))

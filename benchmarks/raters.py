@@ -30,9 +30,9 @@ from benchmarks._carried_world import FOLDS, REFERENCE, World, config, known_ord
 from benchmarks._damaged import KINDS
 from benchmarks._joining import aggregation, learning
 from benchmarks.harness import Row
-from glotmix.quality import bradley_terry, carried, carried_audit, judgements, pairs
+from glotmix.quality import bradley_terry, cross_lingual, cross_lingual_audit, judgements, pairs
 from glotmix.quality.bradley_terry import Comparisons
-from glotmix.quality.carried_audit import MEAN, Measured
+from glotmix.quality.cross_lingual_audit import MEAN, Measured
 from glotmix.quality.names import Normalise
 from glotmix.quality.pairs import Labels
 
@@ -125,7 +125,7 @@ def score(task: Task, method: Method, seed: int) -> NDArray[np.float64]:
     learned = made.learned[method.how]
     if not method.linked:
         learned = learned.rows(~np.isin(learned.langs, made.unseen))
-    ranker = carried.train(method.train, learned, task.labels, task.targets, REFERENCE, settings)
+    ranker = cross_lingual.train(method.train, learned, task.labels, task.targets, REFERENCE, settings)
     return ranker.score(made.held[method.how].features)
 
 
@@ -170,7 +170,7 @@ def measured(tasks: Sequence[Task], methods: Mapping[str, Method], seeds: Sequen
     for number, task in enumerate(tasks):
         scores = np.stack([score(task, method, seed) for method in methods.values() for seed in seeds])
         held = task.world.held["none"].held
-        folds.append(carried_audit.measure(scores, held, task.world.examined, REFERENCE, DRAWS, seed=number))
+        folds.append(cross_lingual_audit.measure(scores, held, task.world.examined, REFERENCE, DRAWS, seed=number))
     pooled = {
         key: Measured(
             np.mean([fold[key].values for fold in folds], axis=0),

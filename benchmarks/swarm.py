@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks import harness
 from benchmarks._swarm_runs import FOLDER, PRESETS, PUBLISHED, documents, make, sizes
 from benchmarks.harness import Row
-from glotmix import record
+from glotmix.core import record
 from glotmix.mix.config import MixConfig, RunsConfig
 from glotmix.mix.fit import DEFAULT_LAWS, fit, held_out, judged_on, missing, predict
 from glotmix.mix.laws import law

@@ -27,8 +27,8 @@ from urllib.request import urlopen
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from glotmix import language
-from glotmix.errors import GlotmixError
+from glotmix.core import language
+from glotmix.core.errors import GlotmixError
 
 SOURCES = {
     "ntrex": "CC-BY-SA-4.0",

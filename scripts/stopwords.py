@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from glotmix.language import Language, parse
+from glotmix.core.language import Language, parse
 from glotmix.native.codepoints import codepoints
 
 TABLE = Path(__file__).parents[1] / "src/glotmix/data/stopwords.tsv"

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from glotmix import table
+from glotmix.core import table
+from glotmix.core.record import Identity, Output, Record, Silent
 from glotmix.corpus.rows import as_line
 from glotmix.mix import plan
 from glotmix.mix.accounting import Available
@@ -21,9 +22,8 @@ from glotmix.mix.config import MixConfig
 from glotmix.quality import audit as auditing
 from glotmix.quality.heads import Head
 from glotmix.quality.transfer import Labelled
-from glotmix.record import Identity, Output, Record, Silent
 from glotmix.report.page import ReportInputs
-from glotmix.signals import agreement
+from glotmix.signals import source_overlap
 from glotmix.signals.clusters import DuplicatesConfig
 from glotmix.signals.selftest import Finding
 from glotmix.signals.signatures import curve
@@ -202,7 +202,7 @@ def write(folder: Path, made: list[dict], parts: int = 1, seed: int | None = Non
     plan.write(plan.plan(there, MixConfig()), folder)
     (folder / "audit.json").write_text(json.dumps(audit()), "utf-8")
     (folder / "agreement").mkdir()
-    agreement.make(
+    source_overlap.make(
         Output(folder / "agreement", "agreement", Silent()), folder / "corpus", folder / "signals" / "duplicates"
     )
     return World(folder, made, inputs(folder))

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import spearmanr
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.quality import active
 from glotmix.quality.active import learning_curve, next_pairs, random_pairs, saved
 

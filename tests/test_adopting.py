@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from glotmix import looking, rating, recipe, run
 from glotmix.cli import app
+from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import choose
-from glotmix.errors import DataError, RequestError
-from glotmix.quality.scorer import Scorer
+from glotmix.pipeline import quality_steps, recipe, run
+from glotmix.quality import rater_features
+from glotmix.quality.rater import Rater
 from test_raters_cli import LANGS, world
 
 
@@ -72,7 +73,7 @@ def test_its_score_is_a_column_that_selection_goes_by(made):
 
 def test_the_signal_and_the_function_see_the_same(made):
     folder, _ = made
-    rated = rating.load(folder / "out" / "signals" / "quality" / "rater")
+    rated = quality_steps.load(folder / "out" / "signals" / "quality" / "rater")
     table = pq.read_table(folder / "parallel.parquet").to_pylist()
     held = {r["id"].rpartition(":")[2]: r["score"] for r in rows_of(folder, "signals/quality").to_pylist()}
     own = [r for r in table if r["lang"] == "tha_Thai"]
@@ -99,25 +100,25 @@ def test_nothing_is_made_twice_and_another_rater_is_noticed(made):
 
 def test_a_plan_reads_the_rater_once(made, monkeypatch):
     folder, _ = made
-    read, seen = Scorer.read, []
-    monkeypatch.setattr(Scorer, "read", lambda given: seen.append(given) or read(given))
+    read, seen = Rater.read, []
+    monkeypatch.setattr(Rater, "read", lambda given: seen.append(given) or read(given))
     assert run.Job(recipe.load(folder / "adopted.yaml"), folder).plan()
     assert seen == [folder / "rater"]
 
 
 def test_vectors_are_of_as_much_of_a_text_as_the_rater_learned_from(made, tmp_path):
     folder, _ = made
-    whole = Scorer.read(folder / "rater")
+    whole = Rater.read(folder / "rater")
     (tmp_path / "cut").mkdir()
     replace(whole, max_chars={"static": 12}).write(tmp_path / "cut")
     with pytest.raises(RequestError, match="vectors of static of the first 12 characters"):
         command("run", folder / "adopted.yaml", f"quality.rater={tmp_path / 'cut'}", "--dry-run")
     texts = pq.read_table(folder / "parallel.parquet")["text"].to_pylist()[:20]
-    one, other = (rating.load(at)(texts, "eng_Latn") for at in (folder / "rater", tmp_path / "cut"))
+    one, other = (quality_steps.load(at)(texts, "eng_Latn") for at in (folder / "rater", tmp_path / "cut"))
     assert np.abs(one - other).max() > 1e-6
     columns, embedders = pa.array(["eng_Latn"] * 20), {"static": choose.load("static")}
-    cut = looking.see(pa.array(texts), columns, ["static"], embedders, max_chars={"static": 12})
-    assert cut.equals(looking.see(pa.array([text[:12] for text in texts]), columns, ["static"], embedders))
+    cut = rater_features.see(pa.array(texts), columns, ["static"], embedders, max_chars={"static": 12})
+    assert cut.equals(rater_features.see(pa.array([text[:12] for text in texts]), columns, ["static"], embedders))
 
 
 def test_what_is_missing_is_said(made, tmp_path):

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glotmix import recipe, record, table
-from glotmix.record import Identity
-from glotmix.select.agreement import disagreement
+from glotmix.core import record, table
+from glotmix.core.record import Identity
+from glotmix.pipeline import recipe
+from glotmix.select.min_sources import disagreement
 from glotmix.select.rehydrate import weights
-from glotmix.signals import agreement
+from glotmix.signals import source_overlap
 from glotmix.signals.origins import Independence
 
 SOURCES = ["web", "news", "clean", "books"]
@@ -47,7 +48,7 @@ def world(tmp_path: Path) -> tuple[Path, list[dict]]:
     record.build(
         tmp_path / "agreement",
         Identity("agreement", 1),
-        lambda out: agreement.make(out, tmp_path / "corpus", tmp_path / "duplicates", DERIVED),
+        lambda out: source_overlap.make(out, tmp_path / "corpus", tmp_path / "duplicates", DERIVED),
     )
     return tmp_path, rows
 
@@ -55,7 +56,7 @@ def world(tmp_path: Path) -> tuple[Path, list[dict]]:
 def test_overlap_is_what_counting_gives(world: tuple[Path, list[dict]]):
     folder, rows = world
     found = table.read([folder / "agreement" / "overlap.parquet"])
-    assert found.schema == agreement.OVERLAP
+    assert found.schema == source_overlap.OVERLAP
     grid = {(r["lang"], r["source"], r["other"]): r for r in found.to_pylist()}
     for lang in ("fra_Latn", "tha_Thai", "eng_Latn"):
         own = {r["source"] for r in rows if r["lang"] == lang}
@@ -78,7 +79,7 @@ def test_overlap_is_what_counting_gives(world: tuple[Path, list[dict]]):
 def test_levels_are_what_counting_gives(world: tuple[Path, list[dict]]):
     folder, rows = world
     found = table.read([folder / "agreement" / "levels.parquet"])
-    assert found.schema == agreement.LEVELS
+    assert found.schema == source_overlap.LEVELS
     assert sum(found["documents"].to_pylist()) == len(rows)
     for level in found.to_pylist():
         mine = [r for r in rows if r["lang"] == level["lang"] and r["sources"] == level["sources"]]

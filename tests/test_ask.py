@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.quality import ask, judgements
 from glotmix.quality.raters_config import AskConfig
 

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from glotmix import record, table
+from glotmix.core import record, table
+from glotmix.core.record import Identity
 from glotmix.corpus import strip
-from glotmix.record import Identity
 from glotmix.signals import boilerplate
 from glotmix.signals.boilerplate import BoilerplateConfig
 from slow_shingles import slow_fold

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import kendalltau, spearmanr
 
-from glotmix.errors import RequestError
-from glotmix.quality import agreement
+from glotmix.core.errors import RequestError
+from glotmix.quality import inter_rater
 from glotmix.quality.bradley_terry import Comparisons, fit, scores, soft_labels
 
 HONEST, SHARP, RANDOM, COIN, INVERTED = "honest", "sharp", "random", "coin", "inverted"
@@ -213,26 +213,26 @@ PUBLISHED = np.array(
 
 @pytest.mark.parametrize(("level", "value"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_is_the_published_one(level, value):
-    found = agreement.krippendorff(PUBLISHED, level)
+    found = inter_rater.krippendorff(PUBLISHED, level)
     assert found.value == pytest.approx(value, abs=0.0006)
     assert found.low < found.value < found.high <= 1
     assert found.n == 11
 
 
 def test_alpha_of_interval_data_does_not_depend_on_its_place_and_needs_variation():
-    far = agreement.krippendorff(PUBLISHED * 3 + 1e6, "interval")
-    assert far.value == pytest.approx(agreement.krippendorff(PUBLISHED, "interval").value)
-    assert agreement.krippendorff(np.ones((5, 2)), "interval").value is None
-    assert agreement.krippendorff(np.full((5, 2), np.nan), "nominal").value is None
+    far = inter_rater.krippendorff(PUBLISHED * 3 + 1e6, "interval")
+    assert far.value == pytest.approx(inter_rater.krippendorff(PUBLISHED, "interval").value)
+    assert inter_rater.krippendorff(np.ones((5, 2)), "interval").value is None
+    assert inter_rater.krippendorff(np.full((5, 2), np.nan), "nominal").value is None
     with pytest.raises(RequestError, match="no categories"):
-        agreement.krippendorff(np.random.default_rng(0).random((80, 2)), "nominal")
+        inter_rater.krippendorff(np.random.default_rng(0).random((80, 2)), "nominal")
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=5, max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_tau_is_scipys(rows):
     x, y = np.array(rows, float).T
-    found = agreement.kendall(x, y)
+    found = inter_rater.kendall(x, y)
     expected = kendalltau(x, y).statistic
     if np.isnan(expected):
         assert found.value is None
@@ -247,10 +247,10 @@ def test_intervals_of_agreement_cover_the_truth():
         rng = np.random.default_rng(seed)
         x = rng.normal(size=80)
         y = rho * x + np.sqrt(1 - rho**2) * rng.normal(size=80)
-        found = agreement.kendall(x, y)
+        found = inter_rater.kendall(x, y)
         covered += found.low <= tau <= found.high
         # Two raters of equal mean and variance: α of interval data is their correlation, but for 1/n.
-        alpha = agreement.krippendorff(np.stack([x, y], axis=1), "interval", draws=300, seed=seed)
+        alpha = inter_rater.krippendorff(np.stack([x, y], axis=1), "interval", draws=300, seed=seed)
         alphas += alpha.low <= rho <= alpha.high
     assert covered >= 88
     assert alphas >= 88
@@ -262,7 +262,7 @@ def test_agreement_by_language():
     langs = np.array(["fra_Latn", "tha_Thai"] * 200, object)
     values = np.stack([truth, np.exp(truth), np.where(langs == "tha_Thai", -truth, truth)], axis=1)
     values[::10, 1] = np.nan
-    found = agreement.by_language(values, ("a", "b", "c"), langs, draws=100)
+    found = inter_rater.by_language(values, ("a", "b", "c"), langs, draws=100)
     french, thai = found["fra_Latn"], found["tha_Thai"]
     assert french["tau"]["a × b"]["value"] == french["alpha"]["value"] == 1 or french["alpha"]["value"] > 0.99
     assert thai["tau"]["a × c"]["value"] == -1

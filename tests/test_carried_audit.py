@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from glotmix.errors import DataError
-from glotmix.quality import carried_audit
-from glotmix.quality.carried_audit import Held
+from glotmix.core.errors import DataError
+from glotmix.quality import cross_lingual_audit
+from glotmix.quality.cross_lingual_audit import Held
 from glotmix.quality.pairs import Labels, Pairs, draw
 
 LANGS = ["eng_Latn", "tha_Thai", "amh_Ethi"]
@@ -31,7 +31,7 @@ def world(seed=0, n=40, noise=0.5, offset=1.0):
 
 def test_every_figure_is_that_of_a_plain_loop():
     held, scores, pairs = world()
-    found = carried_audit.measure(scores, held, pairs, "eng_Latn", draws=50)
+    found = cross_lingual_audit.measure(scores, held, pairs, "eng_Latn", draws=50)
     sd = np.sqrt(np.mean([scores[0, held.langs == n].var() for n in LANGS]))
     row = {key: at for at, key in enumerate(zip(held.groups, held.langs, strict=True))}
     for lang in LANGS:
@@ -65,7 +65,7 @@ def test_every_figure_is_that_of_a_plain_loop():
 
 def test_raters_are_compared_on_the_same_samples():
     held, scores, pairs = world()
-    found = carried_audit.measure(np.stack([*scores, scores[0]]), held, pairs, "eng_Latn", draws=300)
+    found = cross_lingual_audit.measure(np.stack([*scores, scores[0]]), held, pairs, "eng_Latn", draws=300)
     better = found["accuracy.monolingual", "mean"].difference(0, 1)
     assert better["low"] > 0.1
     same = found["accuracy.monolingual", "mean"].difference(0, 2)
@@ -78,28 +78,28 @@ def test_raters_are_compared_on_the_same_samples():
 
 def test_a_scale_changes_nothing_and_samples_are_of_sources():
     held, scores, pairs = world()
-    one = carried_audit.measure(scores, held, pairs, "eng_Latn", draws=100)
-    two = carried_audit.measure(scores * 7, held, pairs, "eng_Latn", draws=100)
+    one = cross_lingual_audit.measure(scores, held, pairs, "eng_Latn", draws=100)
+    two = cross_lingual_audit.measure(scores * 7, held, pairs, "eng_Latn", draws=100)
     for key in one:
         np.testing.assert_allclose(one[key].draws, two[key].draws, atol=1e-6)
     # One source alone: every sample is the sample itself.
     alone = Held(held.groups, held.langs, np.array(["s"] * len(held.langs), object), held.chars)
-    for measured in carried_audit.measure(scores, alone, pairs, "eng_Latn", draws=5).values():
+    for measured in cross_lingual_audit.measure(scores, alone, pairs, "eng_Latn", draws=5).values():
         np.testing.assert_allclose(measured.draws, np.repeat(measured.values[:, None], 5, axis=1), atol=1e-6)
 
 
 def test_told_as_plain_data():
     held, scores, pairs = world()
-    found = carried_audit.measure(scores, held, pairs, "eng_Latn", draws=20)
-    plain = carried_audit.told(found, 0, held)
+    found = cross_lingual_audit.measure(scores, held, pairs, "eng_Latn", draws=20)
+    plain = cross_lingual_audit.told(found, 0, held)
     assert plain["sources"] == 20
     assert list(plain["languages"]) == sorted(LANGS)
     assert set(plain["mean"]) >= {"accuracy", "accuracy.monolingual", "accuracy.crosslingual", "gap.sd", "length"}
     assert "gap.sd" not in plain["languages"]["eng_Latn"]
     with pytest.raises(DataError, match="do not fit"):
-        carried_audit.measure(scores[:, :5], held, pairs, "eng_Latn")
+        cross_lingual_audit.measure(scores[:, :5], held, pairs, "eng_Latn")
     twice = Held(*(np.r_[v, v[:1]] for v in (held.groups, held.langs, held.sources, held.chars)))
     with pytest.raises(DataError, match="two documents in one language"):
-        carried_audit.measure(
+        cross_lingual_audit.measure(
             np.c_[scores, scores[:, :1]], twice, Pairs(*(v[:0] for v in vars(pairs).values())), "eng_Latn"
         )

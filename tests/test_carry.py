@@ -6,8 +6,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from glotmix.errors import DataError, RequestError
-from glotmix.quality import carried, pairs
+from glotmix.core.errors import DataError, RequestError
+from glotmix.quality import cross_lingual, pairs
 from glotmix.quality.pairs import CROSSLINGUAL, MONOLINGUAL, PARALLEL, Labels, Pairs
 from glotmix.quality.ranker import Ranker, pairwise, pointwise
 from glotmix.quality.raters_config import CarryConfig
@@ -239,14 +239,14 @@ def test_linked_languages_inherit_no_label():
 
 def test_pointwise_learns_nothing_of_linked_languages():
     quality, groups, codes, features = documents(langs=["eng_Latn", "tha_Thai"])
-    material = carried.Material(features, groups, codes, groups, np.ones(len(groups), np.int64))
+    material = cross_lingual.Material(features, groups, codes, groups, np.ones(len(groups), np.int64))
     targets = dict(zip([f"g{i:03d}" for i in range(len(quality))], quality.tolist(), strict=True))
     config = CarryConfig(pairs=200, epochs=2, hidden=4, linked=("tha",))
-    one = carried.train("pointwise_l1", material, labels(quality), targets, "eng_Latn", config)
-    spoilt = carried.Material(
+    one = cross_lingual.train("pointwise_l1", material, labels(quality), targets, "eng_Latn", config)
+    spoilt = cross_lingual.Material(
         np.where((codes == "tha_Thai")[:, None], 99.0, features), groups, codes, groups, material.chars
     )
-    other = carried.train("pointwise_l1", spoilt, labels(quality), targets, "eng_Latn", config)
+    other = cross_lingual.train("pointwise_l1", spoilt, labels(quality), targets, "eng_Latn", config)
     np.testing.assert_array_equal(one.score(features), other.score(features))
 
 

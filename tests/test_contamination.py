@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from glotmix import record, table
-from glotmix.errors import RequestError
-from glotmix.record import Identity
+from glotmix.core import record, table
+from glotmix.core.errors import RequestError
+from glotmix.core.record import Identity
 from glotmix.signals import contamination
 from glotmix.signals.contamination import ContaminationConfig, read_items
 from slow_shingles import slow_fold, slow_shingles

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from benchmarks import harness
 
-from glotmix import rating
-from glotmix.quality import anchors, rater
+from glotmix.core.record import Output, Silent
+from glotmix.pipeline import quality_steps
+from glotmix.quality import anchors, train_rater
 from glotmix.quality.heads import Head
-from glotmix.record import Output, Silent
 
 pytestmark = pytest.mark.bench
 
@@ -23,7 +23,7 @@ PIPELINE = """
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import JsonlWriter
-from glotmix.filter import rater_filter
+from glotmix.pipeline.datatrove_filter import rater_filter
 
 if __name__ == "__main__":
     writer = JsonlWriter({folder!r} + "/dropped", compression=None)
@@ -37,10 +37,10 @@ if __name__ == "__main__":
 
 
 def test_a_rater_filters_in_datatrove_on_two_workers(tmp_path):
-    eyes = rating.eyes(("structure",), {})
+    eyes = quality_steps.eyes(("structure",), {})
     (tmp_path / "rater").mkdir()
     output = Output(tmp_path / "rater", "rater", Silent())
-    rater.make(output, rater.Lesson(files=[anchors.shipped()]), eyes, Head(kind="logistic"), 0)
+    train_rater.make(output, train_rater.TrainingSpec(files=[anchors.shipped()]), eyes, Head(kind="logistic"), 0)
     rows = [
         {"id": f"d{i}", "text": (PROSE if i % 3 else MENU) + str(i), "metadata": {"language": "eng_Latn"}}
         for i in range(40)
@@ -60,7 +60,7 @@ def test_a_rater_filters_in_datatrove_on_two_workers(tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     kept, dropped = (_read(tmp_path / name) for name in ("kept", "dropped"))
-    scores = rating.load(tmp_path / "rater")([r["text"] for r in rows], "eng_Latn")
+    scores = quality_steps.load(tmp_path / "rater")([r["text"] for r in rows], "eng_Latn")
     wanted = {r["id"] for r, s in zip(rows, scores, strict=True) if s >= 0.5}
     assert kept.keys() == wanted
     assert kept.keys() | dropped.keys() == {r["id"] for r in rows}

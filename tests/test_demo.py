@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from glotmix import recipe, record, table
+from glotmix.core import record, table
 from glotmix.corpus import read
+from glotmix.pipeline import recipe
 
 DEMO = Path(recipe.__file__).parent / "data" / "demo"
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import glotmix
-from glotmix import recipe
+from glotmix.pipeline import recipe
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(m.name for m in pkgutil.walk_packages(glotmix.__path__, "glotmix."))

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from glotmix import cli, record, table
-from glotmix.errors import DataError, RequestError
+from glotmix import cli
+from glotmix.core import record, table
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.record import Identity
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
-from glotmix.record import Identity
 from glotmix.signals import candidates, duplicates, refine, signatures
 from glotmix.signals.components import components
 from glotmix.signals.duplicates import DuplicatesConfig

@@ -5,13 +5,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from glotmix import record, table
-from glotmix.errors import GlotmixError, RequestError
+from glotmix.core import record, table
+from glotmix.core.errors import GlotmixError, RequestError
+from glotmix.core.record import Identity
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
-from glotmix.record import Identity
-from glotmix.signals import earlier, signatures
-from glotmix.signals.earlier import EarlierConfig
+from glotmix.signals import cross_corpus_duplicates, signatures
+from glotmix.signals.cross_corpus_duplicates import EarlierConfig
 from glotmix.signals.signatures import SignatureConfig
 
 SENTENCES = pq.read_table(Path(__file__).parent / "data" / "sentences.parquet").to_pylist()
@@ -37,7 +37,7 @@ def run(folder: Path, new: Path, old: dict[str, Path], config: SignatureConfig =
     record.build(
         folder / "earlier",
         Identity("earlier", 1),
-        lambda out: earlier.make(out, new, old, EarlierConfig(), config),
+        lambda out: cross_corpus_duplicates.make(out, new, old, EarlierConfig(), config),
     )
     return table.read(table.shards(folder / "earlier"))
 
@@ -67,7 +67,7 @@ def test_earlier_documents_are_found_without_their_texts(texts, tmp_path: Path):
         for file in table.shards(tmp_path / name / "corpus"):
             file.unlink()
     found = run(tmp_path, sign(tmp_path / "new", new, shards=3), old)
-    assert found.schema == earlier.SCHEMA and found["id"].to_pylist() == list(new)
+    assert found.schema == cross_corpus_duplicates.SCHEMA and found["id"].to_pylist() == list(new)
     every = first | second
     starts, data = buffers(pa.array([*new.values(), *every.values()]))
     sets = shingles.shingle_sets(starts, data, *folding.table(), CONFIG.shingle)

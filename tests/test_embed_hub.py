@@ -12,9 +12,9 @@ from sentence_transformers.sentence_transformer import modules as parts
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from glotmix.core.errors import DataError, MissingExtraError, RequestError
 from glotmix.embed import hub
 from glotmix.embed.choose import load
-from glotmix.errors import DataError, MissingExtraError, RequestError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "dog", "drinks", "milk", "мышь", "кошка", "猫", "水", "แมว"]
 TEXTS = ["the cat drinks milk", "", "кошка", "猫 水", "dog " * 700, "แมว", "the dog", "unknown things"]

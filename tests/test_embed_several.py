@@ -10,16 +10,17 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from glotmix import rating, record, run, table
-from glotmix import recipe as recipes
 from glotmix.cli import app
+from glotmix.core import record, table
+from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import features
 from glotmix.embed.choose import load
 from glotmix.embed.concatenated import Concatenated, side_by_side
 from glotmix.embed.quantise import Quantised
 from glotmix.embed.static import StaticEmbedder
-from glotmix.errors import DataError, RequestError
-from glotmix.quality.scorer import Scorer
+from glotmix.pipeline import quality_steps, run
+from glotmix.pipeline import recipe as recipes
+from glotmix.quality.rater import Rater
 from glotmix.signals import embed
 
 SENTENCES = {
@@ -113,7 +114,7 @@ def test_vectors_are_read_side_by_side(job: run.Job, tmp_path: Path) -> None:
 
 def test_the_rater_says_what_it_reads_and_scores_the_same_elsewhere(job: run.Job) -> None:
     folder = job.folder / "signals/quality/rater"
-    scorer = Scorer.read(folder)
+    scorer = Rater.read(folder)
     one, two = (load(f"models/{n}", job.work.base) for n in ("one", "two"))
     assert [(p["name"], p["numbers"]) for p in scorer.reads[1:]] == [("one", 16), ("b", 24)]
     assert scorer.reads[1:] == [
@@ -125,7 +126,7 @@ def test_the_rater_says_what_it_reads_and_scores_the_same_elsewhere(job: run.Job
     signal = table.read(sorted((job.folder / "signals/quality").glob("part-*")))["score"].to_numpy()
     # In any order: what stands where is the rater's to say.
     for given in ({"one": one, "b": two}, {"b": two, "one": one}):
-        found = rating.load(folder, given)(documents["text"].to_pylist(), documents["lang"].to_pylist())
+        found = quality_steps.load(folder, given)(documents["text"].to_pylist(), documents["lang"].to_pylist())
         assert np.array_equal(found.astype(np.float32), signal)
 
 
@@ -135,22 +136,22 @@ def test_other_embedders_are_refused(job: run.Job, tmp_path: Path) -> None:
     with pytest.raises(
         RequestError, match=r"reads structure \(\d+\) \+ one \(16\) \+ b \(24\); the embedders given are"
     ):
-        rating.load(folder, {"one": one, "b": two, "static": load("static")})
+        quality_steps.load(folder, {"one": one, "b": two, "static": load("static")})
     with pytest.raises(RequestError, match=r"one is static:[0-9a-f]+; the rater learned from static:"):
-        rating.load(folder, {"one": two, "b": one})
+        quality_steps.load(folder, {"one": two, "b": one})
     with pytest.raises(RequestError, match="reads vectors of one"):
-        rating.load(folder)
+        quality_steps.load(folder)
     shutil.copytree(folder, tmp_path / "rater")
     about = json.loads((tmp_path / "rater/rater.json").read_text("utf-8"))
     for change in ({"numbers": 17}, {"name": "c"}):
         reads = [about["reads"][0], about["reads"][1] | change, about["reads"][2]]
         (tmp_path / "rater/rater.json").write_text(json.dumps(about | {"reads": reads}), "utf-8")
         with pytest.raises(DataError, match="do not belong to what it says it reads"):
-            rating.load(tmp_path / "rater", {"one": one, "b": two})
+            quality_steps.load(tmp_path / "rater", {"one": one, "b": two})
     reads = [about["reads"][0], *about["reads"][:0:-1]]
     (tmp_path / "rater/rater.json").write_text(json.dumps(about | {"reads": reads}), "utf-8")
     with pytest.raises(DataError, match="do not belong to what it says it reads"):
-        rating.load(tmp_path / "rater", {"one": one, "b": two})
+        quality_steps.load(tmp_path / "rater", {"one": one, "b": two})
 
 
 def test_one_more_embedder_makes_no_other_again(job: run.Job) -> None:
@@ -176,8 +177,8 @@ def test_a_finished_rater_asks_for_the_same_vectors(job: run.Job) -> None:
         table.read(sorted((where / "signals/quality").glob("part-*"))) for where in (job.folder, again.folder)
     )
     assert one.equals(other)
-    applied = Scorer.read(again.folder / "signals/quality/rater")
-    assert applied.reads == Scorer.read(job.folder / "signals/quality/rater").reads
+    applied = Rater.read(again.folder / "signals/quality/rater")
+    assert applied.reads == Rater.read(job.folder / "signals/quality/rater").reads
     for listed, said in (
         (
             "[{model: models/one, max_chars: 91}, {model: models/two, name: b}]",

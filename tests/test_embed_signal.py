@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from glotmix import record, table
+from glotmix.core import record, table
+from glotmix.core.errors import DataError
 from glotmix.embed.static import shipped
-from glotmix.errors import DataError
 from glotmix.signals import embed
 
 

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
+from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import features
 from glotmix.embed.choose import load
 from glotmix.embed.contrast import accuracy
 from glotmix.embed.quantise import Quantised, axes, quantise
 from glotmix.embed.static import StaticEmbedder, read, shipped
-from glotmix.errors import DataError, RequestError
 
 SCRIPTS = {
     "Latn": "Children play in the water.",

@@ -11,11 +11,11 @@ import yaml
 from typer.testing import CliRunner
 
 from glotmix.cli import app
+from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import choose, make
 from glotmix.embed import recipe as recipes
 from glotmix.embed.contrast import accuracy, info_nce, project, through_unit, unit
 from glotmix.embed.train import Bags, Settings
-from glotmix.errors import DataError, RequestError
 from glotmix.native import bags
 
 SMALL = {"width": 32, "vocabulary": 4_000, "steps": 60, "batch": 64, "buckets": 2, "rate": 0.05}

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from glotmix.core.errors import RequestError
 from glotmix.embed.choose import load
 from glotmix.embed.contrast import Projection, unit
 from glotmix.embed.static import StaticEmbedder, shipped
 from glotmix.embed.use import WEIGHT, Hybrid, Use
-from glotmix.errors import RequestError
 
 GERMAN = "Die Kinder spielen heute Nachmittag am Fluss, und niemand weiß, wann sie wieder nach Hause kommen."
 TAMIL = "குழந்தைகள் தண்ணீரில் விளையாடுகிறார்கள்."

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from glotmix.errors import DataError, MissingExtraError
+from glotmix.core.errors import DataError, MissingExtraError
 from glotmix.quality import encoder
 from glotmix.quality.encoder import Encoder, EncoderConfig
 from glotmix.quality.pairs import Labels, Pairs, draw

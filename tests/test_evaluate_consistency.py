@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.evaluate import answers, compare, consistency, flips, intervals, published, scores
 from glotmix.evaluate.answers import Answers, align
 

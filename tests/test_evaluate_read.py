@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import lighteval_world
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.evaluate import items, lm_eval, names, options, reading
 from glotmix.evaluate.answers import align
 from glotmix.evaluate.reading import Ask

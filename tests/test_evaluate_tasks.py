@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from glotmix.cli import eval as cli_eval
 from glotmix.cli import show_eval
-from glotmix.errors import DataError, MissingExtraError, RequestError
+from glotmix.core.errors import DataError, MissingExtraError, RequestError
 from glotmix.evaluate import answers, fidelity, items, pieces, tasks, texts, tokenizers
 from glotmix.evaluate.answers import Answers
 from glotmix.report import evaluation
-from glotmix.signals.identify import label
+from glotmix.signals.language_id import label
 
 LOGS = Path(__file__).parent / "data" / "lm_eval"
 SAID = {

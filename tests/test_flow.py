@@ -5,8 +5,8 @@ import doctest
 import numpy as np
 import pytest
 
-from glotmix.quality import flow
-from glotmix.sentences import cut
+from glotmix.core.sentences import cut
+from glotmix.quality import coherence
 
 
 class Marks:
@@ -23,7 +23,7 @@ class Marks:
 
 
 def test_docstrings():
-    assert doctest.testmod(flow).failed == 0
+    assert doctest.testmod(coherence).failed == 0
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,11 @@ def test_columns_see_what_they_are_named_after():
     one, two, three = "the market opens at eight. ", "rain falls on the hills. ", "QXZJ WVYK UPFG BBDD. "
     plain, repeated, foreign = (one + two) * 2 + one + two, one * 6, one + two + one + three + two + one
     table = dict(
-        zip(flow.COLUMNS, flow.measure([plain, repeated, foreign, "short."], ["eng_Latn"] * 4, Marks()).T, strict=True)
+        zip(
+            coherence.COLUMNS,
+            coherence.measure([plain, repeated, foreign, "short."], ["eng_Latn"] * 4, Marks()).T,
+            strict=True,
+        )
     )
     assert table["again"][1] == 1
     assert table["neighbours"][1] == pytest.approx(1)
@@ -66,16 +70,16 @@ def test_columns_see_what_they_are_named_after():
     # In order, neighbours are nearer than others; shuffled, they are not.
     start = [f"{'abcdefghij'[i] * 6}{'abcdefghij'[i + 1] * 6} {'abcdefghij'[i] * 5}." for i in range(9)]
     mixed = [start[i] for i in (4, 0, 7, 2, 8, 5, 1, 6, 3)]
-    ordered, shuffled = flow.measure([" ".join(start), " ".join(mixed)], ["eng_Latn"] * 2, Marks())
-    at = flow.COLUMNS.index("order")
+    ordered, shuffled = coherence.measure([" ".join(start), " ".join(mixed)], ["eng_Latn"] * 2, Marks())
+    at = coherence.COLUMNS.index("order")
     assert ordered[at] > 0.2 > shuffled[at]
-    assert ordered[flow.COLUMNS.index("decay")] < shuffled[flow.COLUMNS.index("decay")]
+    assert ordered[coherence.COLUMNS.index("decay")] < shuffled[coherence.COLUMNS.index("decay")]
 
 
 def test_a_text_is_measured_by_itself():
     texts = ["the market opens. rain falls on us. we go home.", "", "a b c. d e f. g h i. one two three four. five."]
     langs = ["eng_Latn"] * 3
-    both = flow.measure(texts, langs, Marks())
+    both = coherence.measure(texts, langs, Marks())
     for at in range(3):
-        np.testing.assert_array_equal(flow.measure(texts[at : at + 1], langs[:1], Marks())[0], both[at])
-    assert flow.measure([], [], Marks()).shape == (0, len(flow.COLUMNS))
+        np.testing.assert_array_equal(coherence.measure(texts[at : at + 1], langs[:1], Marks())[0], both[at])
+    assert coherence.measure([], [], Marks()).shape == (0, len(coherence.COLUMNS))

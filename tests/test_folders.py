@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from glotmix import record, table
+from glotmix.core import record, table
+from glotmix.core.errors import DataError
 from glotmix.corpus import read
 from glotmix.corpus.sources import Source, look
-from glotmix.errors import DataError
 
 
 def source(path: Any = "raw", **more: Any) -> Source:

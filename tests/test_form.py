@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from glotmix import sentences
-from glotmix.record import Output, Silent
-from glotmix.signals import form
+from glotmix.core import sentences
+from glotmix.core.record import Output, Silent
+from glotmix.signals import layout
 
 STORIES = {
     "eng_Latn": ["Mara finds a dog", "Mara walked to the river at noon.", "A brown dog sat by the river alone.",
@@ -27,8 +27,8 @@ STORIES = {
 
 
 def columns(texts, langs):
-    found = form.measure(pa.array(texts), pa.array(langs))
-    return {name: found.field(at).to_numpy(zero_copy_only=False) for at, name in enumerate(form.COLUMNS)}
+    found = layout.measure(pa.array(texts), pa.array(langs))
+    return {name: found.field(at).to_numpy(zero_copy_only=False) for at, name in enumerate(layout.COLUMNS)}
 
 
 def laid(lines):
@@ -70,7 +70,7 @@ def test_news_falls_where_a_text_goes_on_about_what_it_began_with():
 
 
 def test_what_does_not_apply_is_null():
-    found = form.measure(
+    found = layout.measure(
         pa.array(["ตลาดเปิดแปดโมงเช้า ทุกวัน", "", " \n", "Short."]), pa.array(["tha_Thai"] + ["eng_Latn"] * 3)
     )
     rows = found.to_pylist()
@@ -79,7 +79,7 @@ def test_what_does_not_apply_is_null():
     assert set(rows[1].values()) == set(rows[2].values()) == {None}
     assert rows[3]["form_ends"] == 1
     assert rows[3]["form_near"] is None
-    assert form.measure(pa.array([], pa.string()), pa.array([], pa.string())).to_pylist() == []
+    assert layout.measure(pa.array([], pa.string()), pa.array([], pa.string())).to_pylist() == []
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_the_end_of_a_line(line, lang, ended):
 
 def test_a_text_is_measured_by_itself_and_the_signal_stands_in_order(tmp_path):
     texts, langs = [laid(s) for s in STORIES.values()], list(STORIES)
-    both = form.measure(pa.array(texts), pa.array(langs)).to_pylist()
+    both = layout.measure(pa.array(texts), pa.array(langs)).to_pylist()
     for text, lang, row in zip(texts, langs, both, strict=True):
-        assert form.measure(pa.array([text]), pa.array([lang])).to_pylist() == [row]
+        assert layout.measure(pa.array([text]), pa.array([lang])).to_pylist() == [row]
     import pyarrow.parquet as pq
 
     corpus = tmp_path / "corpus" / "mixed"
@@ -107,7 +107,7 @@ def test_a_text_is_measured_by_itself_and_the_signal_stands_in_order(tmp_path):
     ids = [f"d{n}" for n in range(len(texts))]
     pq.write_table(pa.table({"id": ids, "text": texts, "lang": langs}), corpus / "x-00000.parquet")
     output = Output(tmp_path / "form", "signals/form", Silent())
-    assert form.make(output, tmp_path / "corpus") == {"documents": len(texts)}
+    assert layout.make(output, tmp_path / "corpus") == {"documents": len(texts)}
     rows = pq.read_table(sorted((tmp_path / "form").glob("*.parquet"))[0]).to_pylist()
     assert [r.pop("id") for r in rows] == ids
     assert rows == both

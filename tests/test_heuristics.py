@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glotmix.language import parse
+from glotmix.core.language import parse
+from glotmix.core.record import Identity, build
+from glotmix.core.settings import resolve
 from glotmix.native import codepoints, text
-from glotmix.record import Identity, build
-from glotmix.settings import resolve
 from glotmix.signals import heuristics, pieces
 from heuristics_reference import measure as reference
 

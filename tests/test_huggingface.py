@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from glotmix import record
+from glotmix.core import record
+from glotmix.core.errors import DataError, MissingExtraError, RequestError
 from glotmix.corpus import huggingface, read
 from glotmix.corpus.sources import Source
-from glotmix.errors import DataError, MissingExtraError, RequestError
 
 ROWS = [{"text": f"Dokument {i}", "lang": "de" if i % 2 else "sw", "meta": {"n": i}} for i in range(50)]
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from glotmix import record, table
-from glotmix.errors import MissingExtraError, RequestError
-from glotmix.language import parse
-from glotmix.record import Identity
-from glotmix.signals import identifiers, identify
+from glotmix.core import record, table
+from glotmix.core.errors import MissingExtraError, RequestError
+from glotmix.core.language import parse
+from glotmix.core.record import Identity
+from glotmix.signals import identifiers, language_id
 from glotmix.signals.identifiers import RANKED, load
 
 SENTENCES = pq.read_table(Path(__file__).parent / "data" / "sentences.parquet")
@@ -105,8 +105,8 @@ def test_no_features_no_label():
 
 
 def test_the_columns_are_those_promised():
-    found = identify.identify(pa.array(["Guten Morgen, wie geht es dir?"]), pa.array(["deu_Latn"]), load())
-    assert found.type == identify.RETURNS
+    found = language_id.identify(pa.array(["Guten Morgen, wie geht es dir?"]), pa.array(["deu_Latn"]), load())
+    assert found.type == language_id.RETURNS
     assert [f.name for f in found.type] == ["label", "script", "score", "runner_up", "runner_up_score", "agrees"]
     row = found[0].as_py()
     assert (row["label"], row["script"], row["agrees"]) == ("deu_Latn", "Latn", True)
@@ -119,7 +119,7 @@ def test_the_columns_are_those_promised():
 def test_real_paragraphs_agree_with_what_they_are(lang):
     texts = SENTENCES.filter(pc.equal(SENTENCES["lang"], lang))["text"].to_pylist()
     paragraphs = pa.array([" ".join(texts[i : i + 8]) for i in range(0, len(texts), 8)])
-    found = identify.identify(paragraphs, pa.array([parse(lang).code] * len(paragraphs)), load())
+    found = language_id.identify(paragraphs, pa.array([parse(lang).code] * len(paragraphs)), load())
     if lang == "tir_Ethi":
         # py3langid knows one language in Ethiopic script. It does not know Tigrinya, and says nothing of it.
         assert set(found.field("agrees").to_pylist()) == {None}
@@ -128,7 +128,7 @@ def test_real_paragraphs_agree_with_what_they_are(lang):
 
 
 def test_text_without_letters_has_no_language():
-    rows = identify.identify(pa.array(["", "12 + 30 = 42", "🙂"]), pa.array(["fra_Latn"] * 3), load()).to_pylist()
+    rows = language_id.identify(pa.array(["", "12 + 30 = 42", "🙂"]), pa.array(["fra_Latn"] * 3), load()).to_pylist()
     assert (
         rows
         == [
@@ -189,13 +189,13 @@ class Fixed:
 )
 def test_label_and_agreement(says, letters, declared, label, agrees):
     text = pa.array([f"{says} hr {letters * 9}"])
-    row = identify.identify(text, pa.array([declared]), Fixed())[0].as_py()
+    row = language_id.identify(text, pa.array([declared]), Fixed())[0].as_py()
     assert (row["label"], row["agrees"]) == (label, agrees)
     assert row["score"] == 0.75
 
 
 def test_the_runner_up_is_a_canonical_code_too():
-    row = identify.identify(pa.array(["no sr norsk"]), pa.array(["nob_Latn"]), Fixed())[0].as_py()
+    row = language_id.identify(pa.array(["no sr norsk"]), pa.array(["nob_Latn"]), Fixed())[0].as_py()
     assert (row["runner_up"], row["runner_up_score"]) == ("srp_Latn", 0.25)
 
 
@@ -203,23 +203,23 @@ def test_what_py3langid_knows():
     known = [
         c
         for c in ("fra_Latn", "srp_Latn", "uzn_Cyrl", "zho_Hant", "crh_Latn")
-        if identify.knows(load().labels, parse(c))
+        if language_id.knows(load().labels, parse(c))
     ]
     assert known == ["fra_Latn", "srp_Latn", "uzn_Cyrl", "zho_Hant", "crh_Latn"]
     for unknown in ("bam_Latn", "pan_Arab", "kaz_Latn", "prs_Arab", "tir_Ethi"):
-        assert not identify.knows(load().labels, parse(unknown))
+        assert not language_id.knows(load().labels, parse(unknown))
 
 
 def test_only_the_beginning_is_read():
     text = pa.array(["Das ist ein deutscher Satz über das Wetter. " + "This is English text about the weather. " * 50])
     declared = pa.array(["deu_Latn"])
-    assert identify.identify(text, declared, load(), max_chars=44)[0].as_py()["label"] == "deu_Latn"
-    assert identify.identify(text, declared, load(), max_chars=1_000)[0].as_py()["label"] == "eng_Latn"
+    assert language_id.identify(text, declared, load(), max_chars=44)[0].as_py()["label"] == "deu_Latn"
+    assert language_id.identify(text, declared, load(), max_chars=1_000)[0].as_py()["label"] == "eng_Latn"
 
 
 def test_label_alone():
     texts = pa.chunked_array([["Bonjour tout le monde, comment ça va ?"], ["", "こんにちは、世界"]])
-    assert identify.label(texts).to_pylist() == ["fra_Latn", None, "jpn_Jpan"]
+    assert language_id.label(texts).to_pylist() == ["fra_Latn", None, "jpn_Jpan"]
 
 
 # ------------------------------------------------------------------------------------------------------ fastText
@@ -254,7 +254,7 @@ def fasttext(monkeypatch, tmp_path):
 def test_a_fasttext_model_is_read_from_its_path(fasttext):
     model = load(str(fasttext))
     assert model.labels == ("als", "bh", "de", "en")
-    rows = identify.identify(
+    rows = language_id.identify(
         pa.array(["Grüezi\nmitenand", " \n "]), pa.array(["gsw_Latn", "gsw_Latn"]), model
     ).to_pylist()
     # Wikipedia's als is Alemannic; a probability of fastText may exceed 1.
@@ -307,7 +307,7 @@ def corpus(folder: Path, shards: int) -> Path:
 def signal(folder: Path, shards: int) -> tuple[pa.Table, record.Record]:
     documents = corpus(folder / "corpus", shards)
     made = record.build(
-        folder / "identify", Identity("signals/identify", 1), lambda output: identify.make(output, documents)
+        folder / "identify", Identity("signals/identify", 1), lambda output: language_id.make(output, documents)
     )
     return table.read(table.shards(folder / "identify")), made
 
@@ -315,7 +315,7 @@ def signal(folder: Path, shards: int) -> tuple[pa.Table, record.Record]:
 def test_the_signal_of_a_corpus_and_its_notes(tmp_path):
     rows, made = signal(tmp_path, 1)
     assert made.counts == {"documents": 305}
-    assert rows.column_names == ["id", *(f.name for f in identify.RETURNS)]
+    assert rows.column_names == ["id", *(f.name for f in language_id.RETURNS)]
     assert rows.schema.field("score").type == pa.float32()
     by_id = {row["id"]: row for row in rows.to_pylist()}
     assert [by_id[f"fra-{i}"]["label"] for i in range(5)] == ["fra_Latn", "deu_Latn", "fra_Latn", None, "fra_Latn"]

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 import instruct_world as world
-from glotmix import conversation
-from glotmix.conversation import MESSAGES, Turn
+from glotmix.core import conversation
+from glotmix.core.conversation import MESSAGES, Turn
 from glotmix.signals import answers
 from glotmix.signals.asked import asked
 from glotmix.signals.identifiers import load

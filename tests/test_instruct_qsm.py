@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import instruct_world as world
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.instruct import audit, pairs, qsm, structure
 from glotmix.instruct.pairs import Pairs
 from glotmix.instruct.qsm import QsmConfig, Scorer, Sides

@@ -7,13 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import instruct_world as world
-from glotmix import record, table
-from glotmix.conversation import MESSAGES
+from glotmix.core import record, table
+from glotmix.core.conversation import MESSAGES
+from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import read, reshape
 from glotmix.corpus.shapes import SHAPES, NoConversationError, detect
 from glotmix.corpus.shapes import read as conversations
 from glotmix.corpus.sources import Source, files
-from glotmix.errors import DataError, RequestError
 
 
 def corpus(folder: Path, limit: float = 0.0, **source: Any) -> tuple[pa.Table, Path]:

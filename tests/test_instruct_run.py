@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 import instruct_world as world
-from glotmix import recipe as recipes
-from glotmix import table
 from glotmix.cli import app
+from glotmix.core import table
+from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import choose
-from glotmix.errors import DataError, RequestError
-from glotmix.run import Job
-from glotmix.story import tell
+from glotmix.pipeline import recipe as recipes
+from glotmix.pipeline.run import Job
+from glotmix.pipeline.story import tell
 
 runner = CliRunner()
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glotmix import language
-from glotmix.errors import RequestError
-from glotmix.language import compatible, parse
+from glotmix.core import language
+from glotmix.core.errors import RequestError
+from glotmix.core.language import compatible, parse
 from glotmix.native.codepoints import codepoints
 from glotmix.signals.script import dominant_script
 

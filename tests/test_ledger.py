@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from glotmix.select.ledger import SCHEMA, Decisions, Failures, assemble, duplicates, retain, wrong_language
+from glotmix.select.ledger import SCHEMA, Decisions, RuleHits, assemble, duplicates, retain, wrong_language
 
 
 def rows(*positions: int) -> np.ndarray:
@@ -24,8 +24,8 @@ def ranked(langs: list[str], quality: list[float], size: list[int] | None = None
 
 def test_the_first_rule_drops_and_every_rule_is_listed():
     decisions = Decisions(3)
-    decisions.apply(Failures("language", rows(1), ["reads as spa_Latn"]))
-    decisions.apply(Failures("heuristics.chars.low", rows(1, 2), ["12 < 20", "3 < 20"]))
+    decisions.apply(RuleHits("language", rows(1), ["reads as spa_Latn"]))
+    decisions.apply(RuleHits("heuristics.chars.low", rows(1, 2), ["12 < 20", "3 < 20"]))
     assert decisions.failed == [[], ["language", "heuristics.chars.low"], ["heuristics.chars.low"]]
     assert decisions.first == {1: ("language", "reads as spa_Latn"), 2: ("heuristics.chars.low", "3 < 20")}
     assert decisions.alive().tolist() == [True, False, False]
@@ -131,7 +131,7 @@ def test_the_assembled_ledger_explains_every_document():
         }
     )
     decisions = Decisions(3)
-    decisions.apply(Failures("duplicates.near", rows(2), ["nearly b"]))
+    decisions.apply(RuleHits("duplicates.near", rows(2), ["nearly b"]))
     decisions.duplicate_of[2] = "b"
     found, lines = retain(documents, decisions.alive(), {"fra_Latn": 0.5}, None, {"fra_Latn": "half"}, "quality")
     decisions.apply(found)

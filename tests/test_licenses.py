@@ -9,8 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glotmix import recipe, run, table
-from glotmix.errors import RequestError
+from glotmix.core import table
+from glotmix.core.errors import RequestError
+from glotmix.pipeline import recipe, run
 from glotmix.select.licenses import LicenseConfig, UnknownLicenseError, judge, parse
 
 IDS = ["MIT", "Apache-2.0", "CC-BY-SA-4.0", "GPL-3.0-only"]

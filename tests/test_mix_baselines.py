@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import baselines
 from glotmix.mix.accounting import Available, account, apportion
 from glotmix.mix.limits import Box, Limits, box, broken, nearest, nearest_rows

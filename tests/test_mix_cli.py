@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from glotmix.cli import app
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import files
 from glotmix.mix.accounting import Available
 from glotmix.mix.design import Design, design

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import files
 from glotmix.mix.accounting import Available
 from glotmix.mix.compare import compare

@@ -9,7 +9,7 @@ from scipy.optimize import approx_fprime
 from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import fit
 from glotmix.mix.laws import LAWS, law
 from glotmix.mix.laws.robust import least_squares

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Available
 from glotmix.mix.laws.curve import Curve
 from glotmix.mix.laws.effective_data import Formula

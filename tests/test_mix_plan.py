@@ -6,7 +6,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Available
 from glotmix.mix.plan import MixConfig, plan, read_shares, write
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.runs import olmix, read, regmix
 
 DATA = Path(__file__).parent / "data" / "regmix"

@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import approx_fprime
 from threadpoolctl import threadpool_limits
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import fit
-from glotmix.mix.laws import LAWS, Context, Dosed, Scaled
+from glotmix.mix.laws import LAWS, Context, PowerLaw, Scaled
 from glotmix.mix.laws.climb import Alone, alone
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs, olmix, write
@@ -85,7 +85,7 @@ def test_the_loss_is_a_power_of_the_ratio(name):
     runs, _ = world("decay", 2.0, repeats=True)
     target = Context(np.array([1e6]), np.array([5 * BASE]), np.full((1, 4), 3 * BASE))
     fitted = fit.fit(runs, "deu_Latn", LAWS[name])
-    assert isinstance(fitted, Scaled) and isinstance(fitted, Dosed)
+    assert isinstance(fitted, Scaled) and isinstance(fitted, PowerLaw)
     there, here = fitted.at(target), np.random.default_rng(1).dirichlet(np.ones(4), 6)
     e, b, beta = there.power()
     np.testing.assert_allclose(there.predict(here), e + b * there.ratio(here) ** -beta, rtol=1e-5)

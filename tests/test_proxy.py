@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from glotmix import record
-from glotmix.errors import DataError, RequestError
+from glotmix.core import record
+from glotmix.core.errors import DataError, RequestError
 from glotmix.proxy import bits, cores, design, ensemble, experts, model, program, size, texts, train
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.tokenizer import END, Pieces, learn

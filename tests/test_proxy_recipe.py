@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from glotmix import recipe, run
 from glotmix.cli import main, show
-from glotmix.errors import MissingExtraError, RequestError
+from glotmix.core.errors import MissingExtraError, RequestError
+from glotmix.pipeline import recipe, run
 from test_proxy import PHRASES, documents
 
 PROXIES = {
@@ -77,7 +77,7 @@ def test_the_demo_trains_an_ensemble_where_it_can_and_unless_told_otherwise(tmp_
 
     assert trains(False, None) and trains(True, True)
     assert not trains(False, False) and not trains(True, None)
-    monkeypatch.setattr("glotmix.run.installed", lambda: False)
+    monkeypatch.setattr("glotmix.pipeline.run.installed", lambda: False)
     assert not trains(False, None), "the core has no torch, and its demo does not fail"
 
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from glotmix import rating, record
-from glotmix.errors import DataError, RequestError
-from glotmix.quality import anchors, auc, audit, checks, heads, panel, rater, transfer
+from glotmix.core import record
+from glotmix.core.errors import DataError, RequestError
+from glotmix.pipeline import quality_steps
+from glotmix.quality import anchors, auc, audit, checks, classifier_bank, heads, train_rater, transfer
 from glotmix.quality.audit import Figure, Judged
-from glotmix.quality.heads import Head, Rater
-from glotmix.quality.scorer import Scorer
+from glotmix.quality.heads import Classifier, Head
+from glotmix.quality.rater import Rater
 from glotmix.quality.transfer import Labelled
 from quality_world import COLUMNS, FAST, LANGS, everyone, planted, replace_labels
 
@@ -48,7 +49,7 @@ def test_a_rater_scores_as_before_when_it_is_put_together_again(kind):
     matrix = data.normalised("normal")
     made = data.rater(matrix, everyone(data), Head(kind=kind, normalise="normal", trees=15, seeds=2), 5)
     about, arrays = made.tensors()
-    again = Rater.of(json.loads(json.dumps(about)), arrays)
+    again = Classifier.of(json.loads(json.dumps(about)), arrays)
     scores = made.score(matrix)
     np.testing.assert_array_equal(again.score(matrix), scores)
     assert scores.dtype == np.float32
@@ -69,12 +70,12 @@ def test_the_order_of_documents_changes_no_byte_of_a_rater(tmp_path):
     head = Head(normalise="shared", trees=10, seeds=2)
     for name, one in (("a", data), ("b", other)):
         (tmp_path / name).mkdir()
-        Scorer(panel.train(one, head, 1), one.usual).write(tmp_path / name)
+        Rater(classifier_bank.train(one, head, 1), one.usual).write(tmp_path / name)
     files = sorted(p.name for p in (tmp_path / "a").iterdir())
     assert files == ["rater.json", "rater.safetensors"]
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    boosters = Scorer.read(tmp_path / "a").panel.raters["pooled"].boosters
+    boosters = Rater.read(tmp_path / "a").panel.raters["pooled"].boosters
     assert boosters[0].text != boosters[1].text
 
 
@@ -104,10 +105,10 @@ def test_what_cannot_be_trained_or_read_is_refused(tmp_path):
     with pytest.raises(DataError, match="all 120 are good"):
         data.rater(data.normalised("z"), everyone(data), Head(), 0)
     with pytest.raises(DataError, match="there is no rater"):
-        Scorer.read(tmp_path)
+        Rater.read(tmp_path)
     (tmp_path / "rater.json").write_text('{"columns": []}')
     with pytest.raises(DataError, match="damaged"):
-        Scorer.read(tmp_path)
+        Rater.read(tmp_path)
 
 
 # ------------------------------------------------------------------------------------------ AUC and the split
@@ -300,19 +301,19 @@ def test_verdicts(changes, verdict, why):
 
 
 def test_a_rater_from_the_shipped_anchors(tmp_path):
-    eyes = rating.eyes(("structure",), {})
-    lesson = rater.Lesson(files=[anchors.shipped()])
+    eyes = quality_steps.eyes(("structure",), {})
+    lesson = train_rater.TrainingSpec(files=[anchors.shipped()])
 
     def make(folder: Path) -> record.Record:
-        identity = record.Identity("rater", rater.VERSION)
-        return record.build(folder, identity, lambda out: rater.make(out, lesson, eyes, Head(kind="logistic"), 0))
+        identity = record.Identity("rater", train_rater.VERSION)
+        return record.build(folder, identity, lambda out: train_rater.make(out, lesson, eyes, Head(kind="logistic"), 0))
 
     assert make(tmp_path / "a").counts == {"documents": 2513, "good": 2215, "bad": 298, "languages": 11}
     make(tmp_path / "b")
     for name in ("rater.json", "rater.safetensors", "training.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    data, lengths, sources = rater.training(tmp_path / "a", 10_000, 3.0)
-    assert not set(rater.SIZES) & set(data.columns)
+    data, lengths, sources = train_rater.training(tmp_path / "a", 10_000, 3.0)
+    assert not set(train_rater.SIZES) & set(data.columns)
     found = audit.audit(data, lengths, Head(kind="logistic"), [0], sources, draws=100)
     assert found["mean"]["languages"] == 9
     assert found["mean"]["rater"]["low"] > 0.8
@@ -323,16 +324,16 @@ def test_a_rater_from_the_shipped_anchors(tmp_path):
     prose = "Das Wetter war schön, und wir gingen am Nachmittag an den See. Dort trafen wir alte Freunde. "
     spam = "Download kostenlos mp3 | download mp3 kostenlos | mp3 download gratis kostenlos download mp3 » "
     texts = [prose * 5, spam * 5, *anchors.read([anchors.shipped()])["text"].to_pylist()[:100]]
-    rate = rating.load(tmp_path / "a")
+    rate = quality_steps.load(tmp_path / "a")
     scores = rate(texts, "de")
     assert scores[0] > scores[1]
     np.testing.assert_array_equal(rate(texts[:2], ["deu_Latn", "deu_Latn"]), scores[:2])
-    scorer = Scorer.read(tmp_path / "a")
+    scorer = Rater.read(tmp_path / "a")
     table = eyes.see(pa.array(texts), pa.array(["deu_Latn"] * len(texts)))
     np.testing.assert_array_equal(scorer.score(table).astype(float), scores)
     with pytest.raises(DataError, match="trained on link_ratio"):
         scorer.score(table.drop_columns(["link_ratio"]))
     with pytest.raises(DataError, match="never calibrated"):
-        rating.load(tmp_path / "a", as_="calibrated")(texts, "de")
+        quality_steps.load(tmp_path / "a", as_="calibrated")(texts, "de")
     with pytest.raises(RequestError, match="no score"):
-        rating.load(tmp_path / "a", as_="grade")
+        quality_steps.load(tmp_path / "a", as_="grade")

@@ -12,10 +12,11 @@ import yaml
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
-from glotmix import run, table
 from glotmix.cli import app
-from glotmix.errors import MissingExtraError, RequestError
-from glotmix.filter import rater_filter
+from glotmix.core import table
+from glotmix.core.errors import MissingExtraError, RequestError
+from glotmix.pipeline import run
+from glotmix.pipeline.datatrove_filter import rater_filter
 from glotmix.quality import audit, checks, controls, negatives
 from glotmix.quality.heads import Head
 from glotmix.quality.transfer import Labelled
@@ -276,7 +277,7 @@ def job(tmp_path_factory) -> tuple[Path, run.Job]:
         "settings": {"default": {"identify": {"on_mismatch": "keep"}, "quality": {"keep": 0.5}}},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, allow_unicode=True), "utf-8")
-    from glotmix import recipe as recipes
+    from glotmix.pipeline import recipe as recipes
 
     made = run.Job(recipes.load(folder / "recipe.yaml"), folder)
     made.run()
@@ -313,7 +314,7 @@ def test_calibrated_scores_select_across_languages_and_are_reported(job):
 
 
 def test_an_embedder_must_be_a_signal_of_the_recipe():
-    from glotmix import recipe as recipes
+    from glotmix.pipeline import recipe as recipes
 
     data = {"name": "x", "corpus": {"sources": [{"name": "a", "path": "a", "language": "fra_Latn"}]}}
     with pytest.raises(RequestError, match=r"signals.embed=static"):
@@ -325,7 +326,7 @@ def test_an_embedder_must_be_a_signal_of_the_recipe():
 
 
 def test_a_calibrated_line_needs_parallel_documents_and_one_line_for_all():
-    from glotmix import recipe as recipes
+    from glotmix.pipeline import recipe as recipes
 
     data = {"name": "x", "corpus": {"sources": [{"name": "a", "path": "a", "language": "fra_Latn"}]}}
     with pytest.raises(RequestError, match="needs parallel documents"):
@@ -391,7 +392,7 @@ def test_the_controls_are_one_command(job):
 
 
 def test_a_rater_goes_elsewhere(job, tmp_path):
-    from glotmix import rating
+    from glotmix.pipeline import quality_steps
 
     folder, made = job
     found = CliRunner().invoke(app, ["quality", "export", str(folder / "recipe.yaml"), str(tmp_path / "r"), "--json"])
@@ -401,7 +402,7 @@ def test_a_rater_goes_elsewhere(job, tmp_path):
     signal = table.read(sorted((made.folder / "signals/quality").glob("part-*")))
     texts, langs = documents["text"].to_pylist(), documents["lang"].to_pylist()
     for way, tolerance in (("score", 0), ("quantile", 0.02), ("calibrated", 0.02)):
-        rate = rating.load(tmp_path / "r", as_=way)
+        rate = quality_steps.load(tmp_path / "r", as_=way)
         np.testing.assert_allclose(rate(texts, langs), signal[way].to_numpy(), atol=tolerance, rtol=0)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, rankdata, zscore
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
 from glotmix.quality import features
 from quality_world import COLUMNS, LANGS, measured
 

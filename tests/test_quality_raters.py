@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from glotmix import rating, table
-from glotmix.errors import DataError, RequestError
-from glotmix.quality import anchors, negatives, panel, perceptron, rater, usual
+from glotmix.core import table
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.record import Output, Silent
+from glotmix.pipeline import quality_steps
+from glotmix.quality import anchors, classifier_bank, negatives, normalizer, perceptron, train_rater
 from glotmix.quality.calibrate import LEAST, Calibration, fit
 from glotmix.quality.heads import HEADS, Head
-from glotmix.quality.rater import Eyes, Lesson
-from glotmix.quality.scorer import Scorer
+from glotmix.quality.rater import Rater
+from glotmix.quality.train_rater import FeatureExtractor, TrainingSpec
 from glotmix.quality.transfer import Labelled, leave_one_out, mean_auc
-from glotmix.record import Output, Silent
 from quality_world import FAST, LANGS, planted
 
 
@@ -81,7 +82,10 @@ def test_the_order_of_vectors_changes_no_bit_of_their_means():
     found = rng.normal(size=(500, 7)).astype(np.float16).astype(np.float32)
     langs = rng.choice(LANGS, 500).tolist()
     order = rng.permutation(500)
-    one, two = usual.Centres.fit(found, langs), usual.Centres.fit(found[order], [langs[i] for i in order])
+    one, two = (
+        normalizer.LanguageMeans.fit(found, langs),
+        normalizer.LanguageMeans.fit(found[order], [langs[i] for i in order]),
+    )
     np.testing.assert_array_equal(one.mean, two.mean)
     assert one.scale == two.scale
     wanted = found[np.array(langs) == "tha_Thai"].mean(axis=0)
@@ -93,7 +97,7 @@ def test_a_text_without_a_vector_is_nowhere_and_a_small_language_leans_on_its_sc
     found = rng.normal(size=(120, 4)).astype(np.float32) + 5
     langs = ["fra_Latn"] * 100 + ["cos_Latn"] * 20
     found[3] = 0
-    centres = usual.Centres.fit(found, langs)
+    centres = normalizer.LanguageMeans.fit(found, langs)
     assert centres.n[centres.levels.index("fra_Latn")] == 99
     np.testing.assert_array_equal(centres.apply(found[3:4], ["fra_Latn"]), 0)
     script = centres.mean[centres.levels.index("Latn")]
@@ -102,7 +106,7 @@ def test_a_text_without_a_vector_is_nowhere_and_a_small_language_leans_on_its_sc
 
 def test_vectors_that_do_not_fit_are_refused():
     data = with_vectors(planted(20))
-    learned = usual.fit(data.features, ("static",))
+    learned = normalizer.fit(data.features, ("static",))
     with pytest.raises(DataError, match="static are missing"):
         learned.apply(data.features.drop_columns(["static"]), "shared")
     short = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(data.features.num_rows * 3, np.float16)), 3)
@@ -149,7 +153,7 @@ def test_each_strategy_learns_from_whom_it_says():
     langs = ["fra_Latn", "spa_Latn", "rus_Cyrl", "tha_Thai"]
     data = planted(60, langs=langs)
     head = Head(kind="logistic", normalise="z")
-    made = {s: panel.train(data, head, 0, s) for s in panel.STRATEGIES}
+    made = {s: classifier_bank.train(data, head, 0, s) for s in classifier_bank.STRATEGIES}
     learned = {s: {lang: set(p.raters[p.of.get(lang, "pooled")].languages) for lang in langs} for s, p in made.items()}
     assert learned["pooled"] == {lang: set(langs) for lang in langs}
     assert learned["target"] == {lang: {lang} for lang in langs}
@@ -179,7 +183,7 @@ def test_a_translation_of_a_languages_document_is_left_out_with_it():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Labelled, "rater", spy)
-        panel.train(shared, Head(kind="logistic"), 0, "leave-one-out")
+        classifier_bank.train(shared, Head(kind="logistic"), 0, "leave-one-out")
     assert not rows["arb_Arab", "ell_Grek"] & set(range(70)) - set(range(70, 120)) & set(range(60, 70))
     assert rows["arb_Arab", "ell_Grek"] == set(range(70, 180))
 
@@ -252,37 +256,37 @@ def test_a_rater_learns_from_good_files_and_the_corpus_itself(tmp_path, kind, mo
         for i in range(30)
     ] + [{"text": f"ที่นี่มีทะเล {i}", "lang": "th", "source": "books"} for i in range(9)]
     (tmp_path / "good.jsonl").write_text("\n".join(json.dumps(g, ensure_ascii=False) for g in good), "utf-8")
-    lesson = Lesson(positives=[tmp_path / "good.jsonl"], corpus=found, negatives=kind, per_class=30, upsample=1.0)
-    eyes = Eyes(rating.eyes(("structure",), {}).measure, {"grams": Grams()})
+    lesson = TrainingSpec(positives=[tmp_path / "good.jsonl"], corpus=found, negatives=kind, per_class=30, upsample=1.0)
+    eyes = FeatureExtractor(quality_steps.eyes(("structure",), {}).measure, {"grams": Grams()})
     seen = []
     real = negatives.band
     monkeypatch.setattr(negatives, "band", lambda s, lang: seen.append(real(s, lang)) or seen[-1])
     folder = tmp_path / "rater"
     folder.mkdir()
     output = Output(folder, "rater", Silent())
-    counts = rater.make(output, lesson, eyes, Head(kind="logistic"), 0)
+    counts = train_rater.make(output, lesson, eyes, Head(kind="logistic"), 0)
     # Thai is not in the corpus: it could only teach that Thai is good.
     assert counts["languages"] == 1
     assert counts["good"] == 30
     assert counts["bad"] == 30
-    data, _, sources = rater.training(folder, 30, 1.0)
+    data, _, sources = train_rater.training(folder, 30, 1.0)
     assert set(np.array(sources)[~data.labels]) == {"web"}
     assert len(seen) == (kind == "q3")
     if seen:
         # The bad ones come from the band, of documents that the first rater had not learned from.
         assert len(seen[0]) == negatives.POOL * 30
         assert seen[0].sum() == 30
-    scorer = Scorer.read(folder)
+    scorer = Rater.read(folder)
     assert scorer.embedders == {"grams": "grams 1"}
-    rate = rating.load(folder, {"grams": Grams()})
+    rate = quality_steps.load(folder, {"grams": Grams()})
     prose, litter = "le port et la mer au loin " * 7, "le | 12 » la | 12 » au | 12 " * 6
     assert np.diff(rate([litter, prose], "fra_Latn"))[0] > 0
     with pytest.raises(RequestError, match="reads vectors of grams"):
-        rating.load(folder)
+        quality_steps.load(folder)
     other = Grams()
     other.fingerprint = "grams 2"
     with pytest.raises(RequestError, match="grams is grams 2; the rater learned from grams 1"):
-        rating.load(folder, {"grams": other})
+        quality_steps.load(folder, {"grams": other})
 
 
 # ----------------------------------------------------------------------------------------------------- saved
@@ -293,8 +297,8 @@ def test_a_rater_learns_from_good_files_and_the_corpus_itself(tmp_path, kind, mo
 def test_a_saved_rater_gives_equal_bytes_of_scores(tmp_path, kind, strategy):
     data = with_vectors(planted(40, langs=LANGS[:3]))
     head = Head(kind=kind, normalise="shared", trees=8, seeds=2, epochs=1)
-    made = Scorer(
-        panel.train(data, head, 1, strategy),
+    made = Rater(
+        classifier_bank.train(data, head, 1, strategy),
         data.usual,
         {"static": "s1"},
         {"fra_Latn": np.linspace(0.1, 0.9, 9)},
@@ -302,8 +306,8 @@ def test_a_saved_rater_gives_equal_bytes_of_scores(tmp_path, kind, strategy):
     )
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        (made if name == "a" else Scorer.read(tmp_path / "a")).write(tmp_path / name)
-    again = Scorer.read(tmp_path / "b")
+        (made if name == "a" else Rater.read(tmp_path / "a")).write(tmp_path / name)
+    again = Rater.read(tmp_path / "b")
     assert again.score(data.features).tobytes() == made.score(data.features).tobytes()
     assert {p.name for p in (tmp_path / "a").iterdir()} == {"rater.json", "rater.safetensors"}
     for file in (tmp_path / "a").iterdir():
@@ -317,7 +321,12 @@ def test_a_saved_rater_gives_equal_bytes_of_scores(tmp_path, kind, strategy):
 
 def test_quantiles_of_later_documents_are_ranks_in_the_corpus_that_was_rated():
     known = np.array([0.1, 0.2, 0.2, 0.2, 0.9])
-    scorer = Scorer(panel.Panel("pooled", {}, {}), usual.Usual(None, {}), {}, {"fra_Latn": known})
+    scorer = Rater(
+        classifier_bank.ClassifierBank("pooled", {}, {}),
+        normalizer.LanguageNormalizer(None, {}),
+        {},
+        {"fra_Latn": known},
+    )
     found = scorer.quantile(np.array([0.0, 0.1, 0.2, 0.9, 1.0]), "fra_Latn")
     np.testing.assert_allclose(found, [0.1, 0.1, 0.5, 0.9, 0.9])
     with pytest.raises(DataError, match="quality of tha_Thai cannot be ranked"):

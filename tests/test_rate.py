@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from scipy.stats import rankdata
 
-from glotmix import record, table
-from glotmix.errors import DataError
-from glotmix.signals import annotate, rate
-from glotmix.signals.rate import Signals
+from glotmix.core import record, table
+from glotmix.core.errors import DataError
+from glotmix.signals import annotate, quality_scores
+from glotmix.signals.quality_scores import Signals
 
 LANGS = ["fra_Latn", "rus_Cyrl", "tha_Thai"]
 
@@ -47,8 +47,10 @@ def by_x(rows: pa.Table) -> np.ndarray:
 
 
 def build(folder: Path, corpus: Path, signal: Path, function=by_x, scale=None) -> pa.Table:
-    identity = record.Identity("signals/quality", rate.VERSION)
-    found = record.build(folder, identity, lambda out: rate.make(out, Signals(signal), corpus, function, scale))
+    identity = record.Identity("signals/quality", quality_scores.VERSION)
+    found = record.build(
+        folder, identity, lambda out: quality_scores.make(out, Signals(signal), corpus, function, scale)
+    )
     rows = table.read(table.shards(folder))
     assert found.counts == {"documents": rows.num_rows}
     return rows
@@ -90,7 +92,7 @@ def test_shards_and_their_order_change_nothing(tmp_path, monkeypatch):
         rows = build(tmp_path / f"{shards}" / "quality", corpus, signal)
         found.append({r["id"]: r for r in rows.to_pylist()})
         documents = _joined(corpus, signal)
-        samples.append(rate.sample(Signals(signal), corpus, 20).to_pydict())
+        samples.append(quality_scores.sample(Signals(signal), corpus, 20).to_pydict())
     assert found[0] == found[1] == found[2]
     assert samples[0] == samples[1] == samples[2]
     assert [samples[0]["lang"].count(g) for g in LANGS] == [20, 20, 20]
@@ -99,8 +101,8 @@ def test_shards_and_their_order_change_nothing(tmp_path, monkeypatch):
         drawn = sorted(mine, key=lambda d: int.from_bytes(blake2b(d["id"].encode(), digest_size=8).digest(), "little"))
         at = samples[0]["lang"].index(lang)
         assert samples[0]["x"][at : at + 20] == [d["x"] for d in drawn[:20]]
-    assert None in rate.sample(Signals(signal), corpus)["x"].to_pylist()
-    assert rate.sample(Signals(signal), corpus).num_rows == 240
+    assert None in quality_scores.sample(Signals(signal), corpus)["x"].to_pylist()
+    assert quality_scores.sample(Signals(signal), corpus).num_rows == 240
 
 
 @pytest.mark.parametrize("stop", ["score", "rank", "clean"])
@@ -125,7 +127,7 @@ def test_a_killed_run_ends_as_the_same_bytes(tmp_path, monkeypatch, stop):
             raise KeyboardInterrupt
         remove(folder, **options)
 
-    of = rate._Ranks.of
+    of = quality_scores._Ranks.of
 
     def dies_at_the_second(self: object, name: str) -> np.ndarray:
         calls.append(0)
@@ -135,9 +137,9 @@ def test_a_killed_run_ends_as_the_same_bytes(tmp_path, monkeypatch, stop):
 
     with monkeypatch.context() as patched, pytest.raises((KeyboardInterrupt, Exception), match=r"killed|^$"):
         if stop == "clean":
-            patched.setattr(rate.shutil, "rmtree", dies)
+            patched.setattr(quality_scores.shutil, "rmtree", dies)
         if stop == "rank":
-            patched.setattr(rate._Ranks, "of", dies_at_the_second)
+            patched.setattr(quality_scores._Ranks, "of", dies_at_the_second)
         build(tmp_path / "cut", corpus, signal, fails_at_the_fourth if stop == "score" else by_x)
     assert not (tmp_path / "cut").exists()
     scored = len(calls)
@@ -160,7 +162,7 @@ def test_a_signal_of_another_corpus_and_broken_scores_are_refused(tmp_path):
     with pytest.raises(DataError, match="in another order"):
         build(tmp_path / "b", corpus, signal)
     with pytest.raises(DataError, match="in another order"):
-        rate.sample(Signals(signal), corpus)
+        quality_scores.sample(Signals(signal), corpus)
     part.unlink()
     with pytest.raises(DataError, match="has no part-00000"):
-        rate.sample(Signals(signal), corpus)
+        quality_scores.sample(Signals(signal), corpus)

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from glotmix import looking, rating
 from glotmix.cli import app
-from glotmix.errors import DataError, RequestError
-from glotmix.quality import joined, pairs
-from glotmix.quality.scorer import Scorer
-from glotmix.quality.wording import Wording
+from glotmix.core.errors import DataError, RequestError
+from glotmix.pipeline import quality_steps
+from glotmix.quality import joined, pairs, rater_features
+from glotmix.quality.rater import Rater
+from glotmix.quality.word_order import Wording
 from test_ask import longer, serve  # noqa: F401
 
 LANGS = ["eng_Latn", "fra_Latn", "tha_Thai", "zho_Hans", "amh_Ethi"]
@@ -101,7 +101,7 @@ def test_train_carries_the_score_to_languages_that_no_rater_reads(made):
     assert "pointwise_l1" in shown
     assert "gap.sd" in shown
     # The saved rater is a function of texts, as any other rater of glotmix.
-    rated = rating.load(folder / "rater")
+    rated = quality_steps.load(folder / "rater")
     table = pq.read_table(folder / "parallel.parquet").to_pylist()
     for lang in LANGS:
         own = [r["text"] for r in table if r["lang"] == lang]
@@ -181,15 +181,15 @@ def test_word_order_is_learned_from_unlabelled_texts(made, tmp_path):
     (folder / "plain.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     features = ["raters.features=[form, wording]", "raters.carry.epochs=2"]
     run("train", recipe, "-o", tmp_path / "w", *features, "raters.unlabelled=[plain.jsonl]", "--json")
-    held = Scorer.read(tmp_path / "w")
+    held = Rater.read(tmp_path / "w")
     assert sorted(held.wording.orders) == ["eng_Latn", "fra_Latn"]
-    assert looking.features_of(held) == ("form", "wording")
-    rated = rating.load(tmp_path / "w")
+    assert rater_features.features_of(held) == ("form", "wording")
+    rated = quality_steps.load(tmp_path / "w")
     text = "".join(SENTENCES["eng_Latn"].format(n=name) for name in NAMES)
     assert rated([text], "eng_Latn") == pytest.approx(rated([text] * 3, "eng_Latn")[2], abs=1e-6)
     # Without a file, from the documents of the training half.
     run("train", recipe, "-o", tmp_path / "o", *features, "--json")
-    learned = Scorer.read(tmp_path / "o").wording
+    learned = Rater.read(tmp_path / "o").wording
     given = joined.documents(folder / "parallel.parquet")
     kept = pa.array(~pairs.hold_out(np.array(given["source"].to_pylist(), object), 0.25, 0))
     half = given.filter(kept)
@@ -224,6 +224,6 @@ def test_a_rater_that_says_nothing_and_languages_that_nothing_ties_are_warned_of
 def test_what_a_feature_needs_is_said():
     texts = pa.array(["One. Two. Three."]), pa.array(["eng_Latn"])
     with pytest.raises(RequestError, match="needs models of word order"):
-        looking.see(*texts, ("wording",), {})
+        rater_features.see(*texts, ("wording",), {})
     with pytest.raises(RequestError, match="flow needs an embedder"):
-        looking.see(*texts, ("flow",), {})
+        rater_features.see(*texts, ("flow",), {})

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks import _ray
 
-from glotmix import record
+from glotmix.core import record
 
 pytestmark = pytest.mark.ray
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glotmix import record
+from glotmix.core import record
+from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import jsonl, read, stage, tabular
 from glotmix.corpus.rows import screen
 from glotmix.corpus.sources import Source
-from glotmix.errors import DataError, RequestError
 
 SCRIPTS = {
     "eng_Latn": "The sea was calm; naïve façade — “quotes”.",

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from glotmix import record
-from glotmix.errors import DataError, GlotmixError
-from glotmix.record import Counts, Identity, Output, build, canonical, changed_fields, digest, read, state_of
+from glotmix.core import record
+from glotmix.core.errors import DataError, GlotmixError
+from glotmix.core.record import Counts, Identity, Output, build, canonical, changed_fields, digest, read, state_of
 
 UNITS = {f"part-{n}": n for n in range(4)}
 

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import report_world
+from glotmix.core.record import Output, Silent
 from glotmix.mix import plan
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig
-from glotmix.record import Output, Silent
 from glotmix.report import page, shell
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}

@@ -4,7 +4,7 @@ import pytest
 
 import browser
 import report_world
-from glotmix.record import Output, Silent
+from glotmix.core.record import Output, Silent
 from glotmix.report import excerpt, page
 
 pytestmark = pytest.mark.browser

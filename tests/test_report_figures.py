@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import report_world
-from glotmix import table
+from glotmix.core import table
 from glotmix.report import evidence, examples, excerpt, figures, scores
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.select.representatives import representatives
 
 ROW = st.tuples(st.sampled_from("pqr"), st.sampled_from([0.1, 0.5, None]), st.integers(1, 3))

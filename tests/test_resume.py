@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 from benchmarks import _runs
 
-from glotmix import language, recipe
+from glotmix.core import language
+from glotmix.pipeline import recipe
 
 DEMO = Path(recipe.__file__).parent / "data" / "demo"
 # In six scripts; the crawls of the first four hold many near-duplicates.

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from glotmix import recipe, record, run, story, table
 from glotmix.cli import main
-from glotmix.errors import DataError, RequestError
+from glotmix.core import record, table
+from glotmix.core.errors import DataError, RequestError
+from glotmix.pipeline import recipe, run, story
 
 FAST = ["quality.head=logistic", "quality.audits=1", "mix.tokens=2e6"]
 """Overrides that spare the demo's boosters: they are tested with the room that trains them."""
@@ -84,8 +85,8 @@ def test_the_best_share_of_each_language_is_kept(done):
 
 
 def made_share(made: run.Job, lang: str) -> float:
-    from glotmix import settings
-    from glotmix.language import parse
+    from glotmix.core import settings
+    from glotmix.core.language import parse
 
     return float(settings.resolve(made.recipe.settings, parse(lang))["quality.keep"].value)
 
@@ -273,7 +274,7 @@ def test_what_ctrl_c_stopped_says_that_it_can_be_taken_up(monkeypatch, capsys):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("glotmix.recipe.schema", stop)
+    monkeypatch.setattr("glotmix.pipeline.recipe.schema", stop)
     monkeypatch.setattr(sys, "argv", ["glotmix", "schema"])
     with pytest.raises(SystemExit) as left:
         main()

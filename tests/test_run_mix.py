@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from glotmix import recipe, run
+from glotmix.pipeline import recipe, run
 
 LANGUAGES = ("eng_Latn", "hin_Deva", "tha_Thai")
 SENTENCES = Path(__file__).parent / "data" / "sentences.parquet"

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.select.ledger import Decisions, assemble, retain
 from glotmix.select.sample import gumbel_keys
 

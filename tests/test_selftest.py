@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from glotmix import record, table
-from glotmix.record import Identity
+from glotmix.core import record, table
+from glotmix.core.record import Identity
 from glotmix.signals import duplicates, selftest, signatures
 from glotmix.signals.duplicates import DuplicatesConfig
 

@@ -5,10 +5,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glotmix import settings
-from glotmix.errors import RequestError
-from glotmix.language import parse
-from glotmix.settings import LAYERS, Setting, check, explain, known, resolve
+from glotmix.core import settings
+from glotmix.core.errors import RequestError
+from glotmix.core.language import parse
+from glotmix.core.settings import LAYERS, Setting, check, explain, known, resolve
 
 FRENCH = parse("fra_Latn")
 NAMES = {"default": None, "script": "Latn", "family": "Romance", "language": "fra_Latn", "source": "web"}

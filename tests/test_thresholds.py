@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from glotmix.errors import DataError, RequestError
-from glotmix.language import parse
-from glotmix.select.ledger import Failures
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.language import parse
+from glotmix.core.settings import Setting, known, resolve
+from glotmix.select.ledger import RuleHits
 from glotmix.select.thresholds import SCHEMA, derive, failures, quantile_line
-from glotmix.settings import Setting, known, resolve
 from glotmix.signals.heuristics import COLUMNS, measure
 
 SENTENCES = pq.read_table(Path(__file__).parent / "data/sentences.parquet")
@@ -131,7 +131,7 @@ def test_evidence_can_be_read() -> None:
     (found,) = failures(frame, derive(frame, {"fra_Latn": rules}))
     assert found.rule == "heuristics.mean_word_length.high"
     assert found.evidence == ["mean word length 1230 > 98 (quantile 0.99 of 100 documents of fra_Latn)"]
-    assert isinstance(found, Failures)
+    assert isinstance(found, RuleHits)
 
 
 def test_numbers_that_are_close_are_written_apart() -> None:

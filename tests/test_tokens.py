@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.signals.tokens import counter
 
 TEXTS = ["le chat dort", "кот спит", "แมวนอนหลับ", "猫が眠る", "", "القط نائم"]

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from glotmix.cli import app
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.quality import translators
 from glotmix.quality.raters_config import AskConfig
 from test_ask import serve  # noqa: F401

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from glotmix import record, table
-from glotmix.errors import DataError
-from glotmix.record import Identity
-from glotmix.signals import width
-from glotmix.signals.width import rows_of_pairs
+from glotmix.core import record, table
+from glotmix.core.errors import DataError
+from glotmix.core.record import Identity
+from glotmix.signals import multiway_parallel
+from glotmix.signals.multiway_parallel import rows_of_pairs
 
 
 def run(folder: Path, corpus: dict[str, str], groups: list[tuple[str, str, str | None]], shards: int = 2) -> pa.Table:
@@ -26,7 +26,9 @@ def run(folder: Path, corpus: dict[str, str], groups: list[tuple[str, str, str |
         pa.table(dict(zip(("group", "lang", "id"), map(list, columns), strict=True))), folder / "groups.parquet"
     )
     out = folder / "width"
-    record.build(out, Identity("w", 1), lambda o: width.make(o, folder / "corpus", [folder / "groups.parquet"]))
+    record.build(
+        out, Identity("w", 1), lambda o: multiway_parallel.make(o, folder / "corpus", [folder / "groups.parquet"])
+    )
     return table.read(sorted(out.glob("part-*.parquet")))
 
 
@@ -46,7 +48,7 @@ def world() -> tuple[dict[str, str], list[tuple[str, str, str | None]]]:
 def test_widths_are_what_counting_gives(world, tmp_path: Path):
     corpus, groups = world
     found = run(tmp_path, corpus, groups)
-    assert found.schema == width.SCHEMA and found["id"].to_pylist() == list(corpus)
+    assert found.schema == multiway_parallel.SCHEMA and found["id"].to_pylist() == list(corpus)
     wide = {g: len({lang for h, lang, _ in groups if h == g}) for g in {g for g, _, _ in groups}}
     rows = {r["id"]: r for r in found.to_pylist()}
     means: dict[str, list[tuple[str, float]]] = {}

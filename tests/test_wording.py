@@ -7,8 +7,8 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from glotmix.quality import wording
-from glotmix.quality.wording import Wording
+from glotmix.quality import word_order
+from glotmix.quality.word_order import Wording
 
 PARTS = {
     "eng_Latn": (["The farmer", "A teacher", "My sister", "The old man"], ["opens", "watches", "paints", "forgets"],
@@ -32,7 +32,7 @@ def text(lang, rng, lines=12):
 
 
 def salad(text, lang, rng):
-    words = wording.words(text, lang)
+    words = word_order.words(text, lang)
     rng.shuffle(words)
     return ("" if lang == "zho_Hans" else " ").join(words)
 
@@ -45,7 +45,7 @@ def made():
 
 
 def test_docstrings():
-    assert doctest.testmod(wording).failed == 0
+    assert doctest.testmod(word_order).failed == 0
 
 
 @pytest.mark.parametrize("lang", ["eng_Latn", "rus_Cyrl", "ell_Grek"])
@@ -53,7 +53,7 @@ def test_salad_has_no_order(made, lang):
     rng = np.random.default_rng(1)
     good = [text(lang, rng) for _ in range(30)]
     bad = [salad(one, lang, rng) for one in good]
-    links, order = wording.COLUMNS.index("links"), wording.COLUMNS.index("order")
+    links, order = word_order.COLUMNS.index("links"), word_order.COLUMNS.index("order")
     told, spoilt = made.measure(good, [lang] * 30), made.measure(bad, [lang] * 30)
     assert told[:, order].min() > 1
     assert abs(spoilt[:, order].mean()) < 0.2
@@ -70,7 +70,7 @@ def test_where_words_are_not_separated_runs_of_letters_are_words(made):
 def test_the_same_whatever_the_order_and_after_saving(made):
     rng = np.random.default_rng(3)
     texts = [text("eng_Latn", rng) for _ in range(60)]
-    one, other = wording.learn(texts, "eng_Latn"), wording.learn(texts[::-1], "eng_Latn")
+    one, other = word_order.learn(texts, "eng_Latn"), word_order.learn(texts[::-1], "eng_Latn")
     for name, value in vars(one).items():
         np.testing.assert_array_equal(value, getattr(other, name))
     again = Wording.of(made.tensors())
@@ -84,28 +84,30 @@ def test_what_cannot_be_said_is_missing(made):
         ["A short one.", "Die Bäuerin öffnet die blaue Tür und schaut hinaus auf den Hof."], ["eng_Latn", "deu_Latn"]
     )
     assert np.isnan(found).all()
-    assert wording.learn(["too few words"], "eng_Latn") is None
+    assert word_order.learn(["too few words"], "eng_Latn") is None
     assert Wording.fit([], []).orders == {}
 
 
 def test_the_probabilities_are_those_of_the_formula():
     """A bigram model with a Dirichlet prior, by hand on a language of two words."""
     words = ["ab cd " * 1050]
-    made = wording.learn(words, "eng_Latn")
+    made = word_order.learn(words, "eng_Latn")
     found = made.measure(["ab", "cd", "ab", "cd", "ab", "cd", "ab", "cd"])
     total, n_ab, n_cd, pairs = 2100, 1050, 1050, {("ab", "cd"): 1050, ("cd", "ab"): 1049}
     alone = {"ab": (n_ab + 0.5) / (total + 1), "cd": (n_cd + 0.5) / (total + 1)}
     sequence = ["ab", "cd", "ab", "cd", "ab", "cd", "ab", "cd"]
     each = [
-        np.log2((pairs[a, b] + wording.PRIOR * alone[b]) / ((n_ab if a == "ab" else n_cd) + wording.PRIOR) / alone[b])
+        np.log2(
+            (pairs[a, b] + word_order.PRIOR * alone[b]) / ((n_ab if a == "ab" else n_cd) + word_order.PRIOR) / alone[b]
+        )
         for a, b in pairwise(sequence)
     ]
     assert found[0] == pytest.approx(np.mean(each))
 
 
 def test_the_most_frequent_words_are_classes_of_their_own(monkeypatch):
-    monkeypatch.setattr(wording, "FREQUENT", 2)
-    made = wording.learn(["often here " * 600 + "seldom often " * 500 + "once"], "eng_Latn")
+    monkeypatch.setattr(word_order, "FREQUENT", 2)
+    made = word_order.learn(["often here " * 600 + "seldom often " * 500 + "once"], "eng_Latn")
     assert sorted(made.frequent.tolist()) == sorted(crc32(word) for word in (b"often", b"here"))
 
 
@@ -114,10 +116,10 @@ def test_rare_words_are_classes_by_their_endings_and_their_case():
     rng = np.random.default_rng(4)
     stems = ["".join(rng.choice(list("bcdfgklmnprsv"), 5)) for _ in range(4_000)]
     nouns, verbs = [s + "one" for s in stems[:2000]], [s + "tum" for s in stems[2000:]]
-    made = wording.learn(
+    made = word_order.learn(
         [" ".join(x for pair in zip(nouns[:1500], verbs[:1500], strict=True) for x in pair)], "lat_Latn"
     )
     fresh = [x for pair in zip(nouns[1500:1560], verbs[1500:1560], strict=True) for x in pair]
-    order = wording.COLUMNS.index("order")
+    order = word_order.COLUMNS.index("order")
     assert made.measure(fresh)[order] > 0.5
     assert made.measure([x.capitalize() for x in fresh])[0] < made.measure(fresh)[0] / 2

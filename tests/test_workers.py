@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from glotmix import table
+from glotmix.core import table
 from test_duplicates import documents
 
 ROOT = Path(__file__).parent.parent

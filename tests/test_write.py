@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from glotmix import record, table
+from glotmix.core import record, table
+from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import blend, write
-from glotmix.errors import DataError, RequestError
 
 NESTED = {"urls": ["a", "b"], "deep": [{"k": [1, None]}], "empty": []}
 

@@ -1,4 +1,4 @@
-"""The command line: thin commands over `glotmix.run`; nothing heavy is imported before a command needs it."""
+"""The command line: thin commands over `glotmix.pipeline.run`; nothing heavy is imported before a command needs it."""
 
 import json
 import sys
@@ -14,10 +14,10 @@ from glotmix.cli import duplicates, embed, instruct, quality, raters
 from glotmix.cli import eval as evaluation
 from glotmix.cli import mix as mixing
 from glotmix.cli import train as training
-from glotmix.errors import DataError, GlotmixError, RequestError
+from glotmix.core.errors import DataError, GlotmixError, RequestError
 
 if TYPE_CHECKING:
-    from glotmix.run import Job
+    from glotmix.pipeline.run import Job
 
 STOPPED = 130
 """The exit code where Ctrl-C stopped it, as a shell has it."""
@@ -67,10 +67,10 @@ def _main(
 @contextmanager
 def job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Iterator["Job"]:
     """Open a recipe's job with its progress on the terminal."""
-    from glotmix import recipe as recipes
     from glotmix.cli.progress import Bars
-    from glotmix.record import Silent
-    from glotmix.run import Job
+    from glotmix.core.record import Silent
+    from glotmix.pipeline import recipe as recipes
+    from glotmix.pipeline.run import Job
 
     if quiet or not sys.stderr.isatty():
         yield Job(recipes.load(recipe, overrides or ()), recipe.parent, Silent() if quiet else Bars(live=False))
@@ -134,7 +134,7 @@ def demo(
 ) -> None:
     """Run the recipe of the corpus that ships with glotmix."""
     from glotmix.cli.show import show_summary
-    from glotmix.run import demo_recipe
+    from glotmix.pipeline.run import demo_recipe
 
     recipe, overrides = demo_recipe(output.resolve(), small, proxies)
     with job(recipe, overrides, quiet) as work:
@@ -154,10 +154,10 @@ def why(
 ) -> None:
     """Tell the story of one document."""
     from glotmix.cli.show import show_story
-    from glotmix.story import tell
+    from glotmix.pipeline.story import tell
 
     if not where.is_dir():
-        from glotmix import recipe as recipes
+        from glotmix.pipeline import recipe as recipes
 
         where = where.parent / recipes.load(where, overrides or ()).output
     elif overrides:
@@ -178,10 +178,10 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Print a language's settings, each with its origin."""
-    from glotmix import recipe as recipes
     from glotmix.cli.show import show_settings
-    from glotmix.language import parse
-    from glotmix.settings import explain as resolve
+    from glotmix.core.language import parse
+    from glotmix.core.settings import explain as resolve
+    from glotmix.pipeline import recipe as recipes
 
     if overrides and recipe is None:
         raise RequestError("overrides are of a recipe, and none is given", f"--recipe recipe.yaml {overrides[0]}")
@@ -196,7 +196,7 @@ def explain(
 @app.command()
 def schema() -> None:
     """Print the JSON schema of the recipe, for editors."""
-    from glotmix import recipe as recipes
+    from glotmix.pipeline import recipe as recipes
 
     typer.echo(json.dumps(recipes.schema(), ensure_ascii=False, indent=1))
 

@@ -22,8 +22,8 @@ def curve(
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else")] = False,
 ) -> None:
     """Print the chance that two documents are compared, by their similarity, for the chosen bands and rows."""
-    from glotmix import recipe as recipes
     from glotmix.cli.show import show_curve
+    from glotmix.pipeline import recipe as recipes
     from glotmix.signals.clusters import DuplicatesConfig
     from glotmix.signals.refine import standard_error
     from glotmix.signals.signatures import curve as chances

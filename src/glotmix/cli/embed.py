@@ -74,8 +74,8 @@ def texts(
     """Embed the lines of a file: one row of a NumPy array for each, empty ones included."""
     import numpy as np
 
+    from glotmix.core.errors import RequestError
     from glotmix.embed.choose import load
-    from glotmix.errors import RequestError
 
     if not file.is_file():
         raise RequestError(f"there is no file {file}", "glotmix embed texts FILE -o vectors.npy")
@@ -98,9 +98,9 @@ def near(
     """Find the lines of a file that say most nearly what a text says, in whatever languages."""
     import numpy as np
 
+    from glotmix.core.errors import RequestError
     from glotmix.embed.choose import load
     from glotmix.embed.contrast import unit
-    from glotmix.errors import RequestError
 
     if not file.is_file():
         raise RequestError(f"there is no file {file}", "glotmix embed near FILE 'a text'")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 
 if TYPE_CHECKING:
     from glotmix.evaluate.answers import Answers
@@ -164,7 +164,7 @@ def fidelity(
 ) -> None:
     """Say whether answers are in the language of their questions."""
     from glotmix.evaluate.fidelity import fidelity as measured
-    from glotmix.signals.identify import label
+    from glotmix.signals.language_id import label
 
     answers = _read(logs, identity, named, filtered, column)
     found = measured(answers, lambda texts: label(texts, model), _codes(only))
@@ -236,7 +236,7 @@ def _codes(given: list[str] | None) -> list[str] | None:
 
 
 def _code(text: str | None) -> str | None:
-    from glotmix.language import parse
+    from glotmix.core.language import parse
 
     return None if text is None else parse(text).code
 

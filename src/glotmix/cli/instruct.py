@@ -89,7 +89,7 @@ def train(
     from glotmix.embed.concatenated import side_by_side
     from glotmix.instruct import pairs
     from glotmix.instruct.qsm import QsmConfig
-    from glotmix.instructing import trained
+    from glotmix.pipeline.instruction_steps import trained
 
     config = QsmConfig(form=form.value, looks=looks.value, seeds=seeds)
     known = pairs.read(files, language)
@@ -135,7 +135,7 @@ def checks(recipe: RecipePath, overrides: Overrides = None, as_json: AsJson = Fa
     """Check every conversation and print, per language, what fails."""
     with _job(recipe, overrides, quiet) as job:
         job.run("signals/answers")
-        from glotmix.record import require
+        from glotmix.core.record import require
 
         noted: Any = require(job.folder / "signals" / "answers", f"run {recipe}").notes["languages"]
     if as_json:
@@ -158,7 +158,7 @@ def export(
     """Write what the ledger keeps in other shapes, or the sources again with rows removed."""
     with _job(recipe, overrides, quiet) as job:
         job.run("ledger")
-        from glotmix.shaping import make_shapes
+        from glotmix.pipeline.instruction_export import make_shapes
 
         counts = make_shapes(job.work, [s.value for s in shape], output)
     if as_json:
@@ -184,7 +184,7 @@ def sweep(
 
     with _job(recipe, overrides, quiet) as job:
         job.run("ledger")
-        from glotmix.shaping import sweep as written
+        from glotmix.pipeline.instruction_export import sweep as written
 
         wanted = list(CONTROLS) if not method else [m.value for m in method]
         sizes = size or [500 * 2**k for k in range(8)]
@@ -200,8 +200,8 @@ def sweep(
 
 def _job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Any:
     from glotmix.cli import job
-    from glotmix.errors import RequestError
-    from glotmix.recipe import load
+    from glotmix.core.errors import RequestError
+    from glotmix.pipeline.recipe import load
 
     if load(recipe, overrides or ()).kind != "instructions":
         raise RequestError(f"{recipe} is no recipe of conversations", "kind: instructions")

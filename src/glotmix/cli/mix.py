@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 
 if TYPE_CHECKING:
     from glotmix.mix.runs import Runs
@@ -154,9 +154,9 @@ def solve(
     as_json: AsJson = False,
 ) -> None:
     """Solve for the best mixture under the limits, with intervals, beside every baseline."""
-    from glotmix import recipe
     from glotmix.mix import files
     from glotmix.mix.plan import plan, write
+    from glotmix.pipeline import recipe
 
     config = recipe.mix_section(settings or ())
     runs, choices, _ = files.read_fit(fitted)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 
 app = typer.Typer(
     name="quality",
@@ -33,10 +33,10 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Say per language whether the rater is usable, doubtful or unusable, and why."""
-    from glotmix import rating
+    from glotmix.pipeline import quality_steps
 
     if where.is_dir():
-        found = rating.audit_folder(where, seeds, full=not brief)
+        found = quality_steps.audit_folder(where, seeds, full=not brief)
     else:
         own = [f"quality.audit={'brief' if brief else 'full'}", f"quality.audits={seeds}", *(overrides or ())]
         with _job(where, own, quiet) as job:
@@ -76,17 +76,17 @@ def controls(
     as_json: AsJson = False,
 ) -> None:
     """Compare pooled, target and leave-one-out raters, and random, Q3 and labelled negatives, on the same anchors."""
-    from glotmix import rating
     from glotmix.cli.show_quality import show_controls
+    from glotmix.pipeline import quality_steps
 
     with _job(recipe, overrides, quiet) as job:
         section = job.recipe.quality
         if section is None:
             raise RequestError("the recipe has no rater", "quality.anchors=[builtin]")
-        for step in ("rater",) if labelled_only else ("rater", *rating.needs(job.work, section)):
+        for step in ("rater",) if labelled_only else ("rater", *quality_steps.needs(job.work, section)):
             job.run(step)
         own = range(job.recipe.seed, job.recipe.seed + seeds)
-        found = rating.controlled(job.work, section, own, retain, draws, labelled_only, job.watcher)
+        found = quality_steps.controlled(job.work, section, own, retain, draws, labelled_only, job.watcher)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
@@ -103,15 +103,15 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Copy a rater, as it rated its corpus, to where another pipeline reads it: a notebook, or datatrove."""
-    from glotmix import rating
-    from glotmix.quality.scorer import RATER, TENSORS, Scorer
+    from glotmix.pipeline import quality_steps
+    from glotmix.quality.rater import RATER, TENSORS, Rater
 
     folder = where
     if not where.is_dir():
         with _job(where, None, True) as job:
             job.run("signals/quality")
-            folder = job.folder / "signals" / "quality" / rating.APPLIED
-    scorer = Scorer.read(folder)
+            folder = job.folder / "signals" / "quality" / quality_steps.APPLIED
+    scorer = Rater.read(folder)
     output.mkdir(parents=True, exist_ok=True)
     for name in (RATER, TENSORS):
         shutil.copyfile(folder / name, output / name)
@@ -121,8 +121,8 @@ def export(
         "embedders": dict(scorer.embedders),
         "reads": scorer.reads,
         "calibrated": scorer.calibration is not None,
-        "notebook": f"glotmix.rating.load({str(output)!r})(texts, langs)",
-        "datatrove": f"glotmix.filter.rater_filter({str(output)!r}, keep=0.9)",
+        "notebook": f"glotmix.pipeline.quality_steps.load({str(output)!r})(texts, langs)",
+        "datatrove": f"glotmix.pipeline.datatrove_filter.rater_filter({str(output)!r}, keep=0.9)",
     }
     if as_json:
         _print(told)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 
 if TYPE_CHECKING:
+    from glotmix.pipeline.recipe import Recipe
     from glotmix.quality.raters_config import RatersConfig
-    from glotmix.recipe import Recipe
 
 app = typer.Typer(
     name="raters",
@@ -42,7 +42,7 @@ def next_pairs(
     """Choose the pairs whose judgement would tell most, and write them as tasks for a judge."""
     import numpy as np
 
-    from glotmix import language
+    from glotmix.core import language
     from glotmix.quality import active, ask, joined, raters_config
 
     section, base, seed = _section(recipe, overrides)
@@ -124,7 +124,7 @@ def translate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
 ) -> None:
     """Translate the documents, by a program or by the endpoint of raters.ask; goes on where it was stopped."""
-    from glotmix import table
+    from glotmix.core import table
     from glotmix.quality import ask as asking
     from glotmix.quality import joined, pairs, translators
 
@@ -190,14 +190,14 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Join all raters, carry them across languages, compare the ways, audit the result, and save it."""
-    from glotmix import carrying
     from glotmix.embed.choose import load
+    from glotmix.quality import train_cross_lingual
 
     found, section = _raters(recipe, overrides)
     base, seed = recipe.parent, found.seed
     models = {one.called: one.model for one in found.signals.embed}
     embedders = {name: load(models.get(name, name), base) for name in section.embedders}
-    made = carrying.make(section, base, seed, output, embedders, models)
+    made = train_cross_lingual.make(section, base, seed, output, embedders, models)
     if as_json:
         typer.echo(json.dumps(made | {"folder": str(output)}, ensure_ascii=False, indent=1))
     else:
@@ -213,7 +213,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Print the audit of a carried rater: pairwise beside pointwise, language by language, with intervals."""
-    from glotmix.quality.carried import AUDIT
+    from glotmix.quality.cross_lingual import AUDIT
 
     path = folder / AUDIT
     if not path.is_file():
@@ -236,7 +236,7 @@ def _section(recipe: Path, overrides: list[str] | None) -> tuple["RatersConfig",
 
 
 def _raters(recipe: Path, overrides: list[str] | None) -> tuple["Recipe", "RatersConfig"]:
-    from glotmix import recipe as recipes
+    from glotmix.pipeline import recipe as recipes
 
     found = recipes.load(recipe, overrides or ())
     if found.raters is None:

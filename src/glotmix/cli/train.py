@@ -29,15 +29,15 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train the proxies of a design, many as one program; interrupted, the same command goes on."""
-    from glotmix import record, table
     from glotmix.cli.progress import Bars
-    from glotmix.errors import RequestError
+    from glotmix.core import record, table
+    from glotmix.core.errors import RequestError
+    from glotmix.pipeline.recipe import proxies_section
     from glotmix.proxy import VERSION
     from glotmix.proxy import design as designs
     from glotmix.proxy.need import need
     from glotmix.proxy.size import vocabulary
     from glotmix.proxy.train import make, units
-    from glotmix.recipe import proxies_section
 
     config = proxies_section(settings or ())
     path = design / "ratios.csv" if design.is_dir() else design

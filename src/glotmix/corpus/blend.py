@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import yaml
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 
 PREFIX = "tokenized/{lang}_text_document"
 """Where Megatron's ``preprocess_data.py --output-prefix tokenized/fra_Latn`` puts a language."""

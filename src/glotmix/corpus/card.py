@@ -8,7 +8,7 @@ from typing import Any
 import langcodes
 import yaml
 
-from glotmix import language
+from glotmix.core import language
 
 _SIZES = (
     (10**3, "n<1K"),

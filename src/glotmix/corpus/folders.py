@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
 
-from glotmix.errors import DataError, did_you_mean
+from glotmix.core.errors import DataError, did_you_mean
 
 
 class Look:

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 
 import pyarrow as pa
 
+from glotmix.core.errors import DataError, GlotmixError, MissingExtraError, RequestError
 from glotmix.corpus.sources import HUB, Source
-from glotmix.errors import DataError, GlotmixError, MissingExtraError, RequestError
 
 ROWS = 1_000
 """Rows that are fetched at once."""

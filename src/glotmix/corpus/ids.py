@@ -12,8 +12,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix import table  # noqa: F401  (sets the engine up before it is first imported)
-
 
 def of_texts(source: str, texts: pa.Array) -> pa.Array:
     """Return an id for each text: the source's name and 128 bits of the text's BLAKE2b hash.

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from glotmix import conversation
+from glotmix.core import conversation
+from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import columns, jsonl, tabular
 from glotmix.corpus.rows import Reject, Rows, as_id, shown
 from glotmix.corpus.shapes import Conversation, Grove, NoConversationError, Shape, detect, read
 from glotmix.corpus.sources import Column, InputFile, Source
-from glotmix.errors import DataError, RequestError
 
 ORIGIN = pa.struct([pa.field("file", pa.string()), pa.field("rows", pa.list_(pa.int64()))])
 """Where a document came from: a file of its source, and its lines (from 1) or rows (from 0)."""

@@ -9,10 +9,10 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
+from glotmix.core.errors import DataError
 from glotmix.corpus import columns
 from glotmix.corpus.rows import SHOWN, Reject, Rows, as_id, shown
 from glotmix.corpus.sources import Column, InputFile, Source
-from glotmix.errors import DataError
 
 BLOCK_BYTES = 4 * 2**20
 """Bytes that are parsed at once."""

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.record import Counts, Output, digest_file
 from glotmix.corpus import columns, huggingface, instructions, jsonl, tabular
 from glotmix.corpus.rows import Label
 from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, look, require
 from glotmix.corpus.stage import STAGED, Input, Unit, stage, units
 from glotmix.corpus.staged import Shard, Staged, quarantine
-from glotmix.errors import DataError, RequestError
-from glotmix.record import Counts, Output, digest_file
 
 VERSION = 1
 

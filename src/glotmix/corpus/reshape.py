@@ -9,15 +9,15 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from glotmix import language
-from glotmix.conversation import BLANK, Turn, turns
+from glotmix.core import language
+from glotmix.core.conversation import BLANK, Turn, turns
+from glotmix.core.errors import DataError
+from glotmix.core.record import Counts
 from glotmix.corpus import jsonl
 from glotmix.corpus.columns import plain_value
 from glotmix.corpus.instructions import OURS, array_text, elements
 from glotmix.corpus.shapes import NoConversationError, Shape
 from glotmix.corpus.sources import InputFile, Source
-from glotmix.errors import DataError
-from glotmix.record import Counts
 
 _SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
 _BLOCK = 2**20

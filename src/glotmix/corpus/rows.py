@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix import language
+from glotmix.core import language
+from glotmix.core.errors import RequestError
 from glotmix.corpus.sources import IDENTIFY, Source
-from glotmix.errors import RequestError
 
 SHOWN = 200
 """Characters of a quarantined row that are kept for the reader."""

@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from glotmix import language
-from glotmix.conversation import BLANK, Turn
+from glotmix.core import language
+from glotmix.core.conversation import BLANK, Turn
+from glotmix.core.errors import RequestError
 from glotmix.corpus.columns import canonical_text
-from glotmix.errors import RequestError
 
 Shape = Literal["alpaca", "sharegpt", "openai", "aya", "oasst"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from glotmix import language
+from glotmix.core import language
+from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.corpus.folders import Look, hidden, instead, once
-from glotmix.errors import DataError, RequestError, did_you_mean
 
 IDENTIFY = "identify"
 HUB = "hf://"

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from glotmix.core.record import Counts
 from glotmix.corpus import columns, huggingface, ids, instructions, jsonl, tabular
 from glotmix.corpus.huggingface import Dataset
 from glotmix.corpus.rows import Label, Reject, Rows, as_line, screen
 from glotmix.corpus.sources import InputFile, Source
-from glotmix.record import Counts
 
 UNIT_BYTES = 32 * 2**20
 """Bytes of input in one unit: what a killed run loses at most, but for a compressed file, which is one unit."""

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix import table
+from glotmix.core import table
+from glotmix.core.errors import DataError
+from glotmix.core.record import Counts
 from glotmix.corpus import columns, ids, stage
 from glotmix.corpus.rows import as_line
 from glotmix.corpus.stage import FIXED, Input, Unit
-from glotmix.errors import DataError
-from glotmix.record import Counts
 
 OURS = ("id", "text", "lang", "source")
 

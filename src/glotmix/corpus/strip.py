@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from glotmix import table
+from glotmix.core import table
+from glotmix.core.record import Counts, Output
 from glotmix.native import folding
 from glotmix.native.arrays import buffers
 from glotmix.native.lines import lines
-from glotmix.record import Counts, Output
 
 VERSION = 1
 

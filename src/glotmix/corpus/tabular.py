@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from glotmix.core.errors import DataError
 from glotmix.corpus import columns
 from glotmix.corpus.rows import SHOWN, Reject, Rows, as_id, shown
 from glotmix.corpus.sources import Column, InputFile, Source, require
-from glotmix.errors import DataError
 
 BATCH_BYTES = 16 * 2**20
 """Uncompressed bytes that are read at once, by the file's own account."""

@@ -19,10 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix import table
+from glotmix.core import table
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.record import Counts, Output
 from glotmix.corpus.columns import plain_value
-from glotmix.errors import DataError, RequestError
-from glotmix.record import Counts, Output
 
 VERSION = 2
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.embed.protocol import Embedder
 from glotmix.embed.static import read, shipped
-from glotmix.errors import RequestError, did_you_mean
 
 NAMES = ("static", "use", "hybrid")
 

@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core.errors import RequestError
 from glotmix.embed.contrast import unit
 from glotmix.embed.protocol import Embedder
-from glotmix.errors import RequestError
 
 
 class Concatenated:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glotmix.errors import DataError, MissingExtraError, RequestError
+from glotmix.core.errors import DataError, MissingExtraError, RequestError
 
 ROWS, STEP, TOKENS = 16, 64, 512
 PREFIXES = {"multilingual-e5": "query: "}

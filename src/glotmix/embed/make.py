@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from glotmix.core.errors import RequestError
 from glotmix.embed import recipe as recipes
 from glotmix.embed import train
 from glotmix.embed.contrast import Projection, accuracy, project, unit
@@ -18,7 +19,6 @@ from glotmix.embed.protocol import Embedder
 from glotmix.embed.quantise import axes, quantise
 from glotmix.embed.recipe import Training
 from glotmix.embed.static import StaticEmbedder
-from glotmix.errors import RequestError
 
 CHECKPOINT = "checkpoint.safetensors"
 TEACHER = "teacher.f16"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pyarrow import csv
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from glotmix.core.errors import DataError, RequestError
 from glotmix.embed.train import Settings
-from glotmix.errors import DataError, RequestError
 
 Groups = dict[str, tuple[str, ...]]
 

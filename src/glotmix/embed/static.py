@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import features
 from glotmix.embed.contrast import Projection, unit
 from glotmix.embed.quantise import CENTROIDS, Quantised
-from glotmix.errors import DataError, RequestError
 from glotmix.native import arrays, ngrams
 
 FORMAT = 1

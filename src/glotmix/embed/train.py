@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import features, vocabulary
 from glotmix.embed.contrast import info_nce, through_unit, unit
-from glotmix.errors import DataError, RequestError
 from glotmix.native import bags, ngrams
 
 Floats = NDArray[np.float32]

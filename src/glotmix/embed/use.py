@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.embed.contrast import unit
 from glotmix.embed.static import StaticEmbedder
-from glotmix.errors import MissingExtraError, RequestError
 
 LANGUAGES = ("ar", "de", "en", "es", "fr", "id", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh")
 """Those that USE was trained on (Yang et al. 2019, arXiv 1907.04307) and Indonesian, which it was found to know."""

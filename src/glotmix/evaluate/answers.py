@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix.errors import DataError, RequestError, did_you_mean
-from glotmix.language import parse
+from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.language import parse
 
 Score: TypeAlias = Literal["raw", "chars", "bytes"]
 

@@ -2,7 +2,7 @@
 
 The identifier is handed in: it takes texts and returns canonical codes, null where a text has no language (a number, a
 letter). Such answers are counted and stand in no share. A code counts as the question's language where the two are
-compatible (`glotmix.language`): ``hrv_Latn`` is faithful to ``hbs_Latn``.
+compatible (`glotmix.core.language`): ``hrv_Latn`` is faithful to ``hbs_Latn``.
 """
 
 from collections import Counter
@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
+from glotmix.core.language import compatible, parse
 from glotmix.evaluate.answers import Answers
 from glotmix.evaluate.consistency import Figure, shares
-from glotmix.language import compatible, parse
 
 Identifier: TypeAlias = Callable[[pa.Array], pa.Array]
 

@@ -10,8 +10,8 @@ import pyarrow.csv as pcsv
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from glotmix import language
-from glotmix.errors import DataError, RequestError
+from glotmix.core import language
+from glotmix.core.errors import DataError, RequestError
 
 COLUMNS = ("_id", "prompt", "choices", "label")
 """MuBench's own columns: id, text, list of choices, position of the right one."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.evaluate import names, options
 from glotmix.evaluate.answers import Answers, table
 from glotmix.evaluate.lm_eval import IDS, Ask, best, firsts

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from glotmix import language
-from glotmix.errors import RequestError
+from glotmix.core import language
+from glotmix.core.errors import RequestError
 
 _WITH_SCRIPT = re.compile(r"[a-z]{2,3}[_-]([A-Z][a-z]{3}|[A-Z]{2})")
 _ALONE = re.compile(r"[a-z]{2,3}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glotmix.errors import MissingExtraError, RequestError
+from glotmix.core.errors import MissingExtraError, RequestError
 
 _FALLBACK = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix import language
-from glotmix.errors import DataError, RequestError, did_you_mean
+from glotmix.core import language
+from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.evaluate.answers import Answers, table
 from glotmix.evaluate.items import load
 from glotmix.evaluate.lm_eval import best

@@ -6,7 +6,7 @@ as a bound; what needs a supposition names it. The suppositions are ours, not Mu
 
 from dataclasses import dataclass
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 
 TOLERANCE = 0.02
 """How near to 1/options an accuracy is taken as chance (our default: about two standard errors of 2,500 items)."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
 from glotmix.evaluate import consistency
 from glotmix.evaluate.accuracy import OfLanguage, languages
 from glotmix.evaluate.answers import Answers, LeftOut, Score, align, check_languages

@@ -20,8 +20,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import yaml
 
-from glotmix import language
-from glotmix.errors import RequestError
+from glotmix.core import language
+from glotmix.core.errors import RequestError
 from glotmix.evaluate.items import Aligned, Item, write
 
 Mode: TypeAlias = Literal["en_template", "local_template", "cloze", "mixed"]

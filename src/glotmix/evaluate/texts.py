@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from glotmix import language
-from glotmix.errors import DataError, RequestError
+from glotmix.core import language
+from glotmix.core.errors import DataError, RequestError
 from glotmix.evaluate.items import load
 
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.language import parse
 from glotmix.evaluate.consistency import Figure, figures
 from glotmix.evaluate.intervals import DRAWS, weights
 from glotmix.evaluate.pieces import Pieces
-from glotmix.language import parse
 
 Texts = Mapping[str, Mapping[str, str]]
 """By canonical language, texts by the key that parallel texts share."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from glotmix.errors import DataError, MissingExtraError
+from glotmix.core.errors import DataError, MissingExtraError
 from glotmix.instruct.pairs import Pairs
 from glotmix.instruct.qsm import wins
 

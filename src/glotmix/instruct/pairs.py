@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix.conversation import BLANK
-from glotmix.errors import DataError, RequestError
-from glotmix.language import parse
+from glotmix.core.conversation import BLANK
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.language import parse
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "instruction": ("instruction", "raw_instruction", "prompt"),

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load_file, save_file
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
 from glotmix.instruct import structure
 from glotmix.instruct.pairs import Pairs
 from glotmix.instruct.structure import Measure

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 
 Array: TypeAlias = NDArray[np.float64]
 

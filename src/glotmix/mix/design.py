@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.limits import Box, Limits, box, nearest_rows
 from glotmix.mix.runs import Runs

@@ -8,7 +8,7 @@ import numpy as np
 from glotmix.mix.accounting import Array
 from glotmix.mix.convex import certify, convex
 from glotmix.mix.fit import Choice
-from glotmix.mix.laws import Dosed, Law
+from glotmix.mix.laws import Law, PowerLaw
 from glotmix.mix.limits import nearest
 from glotmix.mix.proposals import candidates, propose
 from glotmix.mix.runs import Runs
@@ -56,9 +56,9 @@ class NextRun:
     gain: float
 
 
-def dosed(fitted: object) -> Dosed:
+def dosed(fitted: object) -> PowerLaw:
     """Return a law as one of the form `E + B r̃^−β`, which the caller knows it to be."""
-    assert isinstance(fitted, Dosed)
+    assert isinstance(fitted, PowerLaw)
     return fitted
 
 
@@ -78,7 +78,7 @@ def _part(of: float, goal: Goal, optimum: Optimum) -> float | None:
     return of / gain if gain > 1e-9 else None
 
 
-def steps(goal: Goal, laws: Sequence[Dosed], runs: Runs, optimum: Optimum) -> Steps:
+def steps(goal: Goal, laws: Sequence[PowerLaw], runs: Runs, optimum: Optimum) -> Steps:
     """Solve in Climb's two steps, and say what that loses against the direct solver."""
     found = two_step(goal, laws, [runs.own(target) for target in runs.targets])
     shares = {lang: float(r) for lang, r in zip(runs.domains, found.shares, strict=True)}
@@ -89,7 +89,7 @@ def between(
     goal: Goal,
     runs: Runs,
     choices: Sequence[Choice],
-    laws: Sequence[Dosed],
+    laws: Sequence[PowerLaw],
     optimum: Optimum,
     drawn: Ensemble | None,
 ) -> Transfer | None:

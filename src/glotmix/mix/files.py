@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.doubts import doubts
 from glotmix.mix.fit import Choice, Score, choice, isolated, of_main_size

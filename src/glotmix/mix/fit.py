@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from sklearn.model_selection import GroupKFold
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.config import DEFAULT_LAWS
 from glotmix.mix.laws import DOSED, Fitted, Law, Scaled, law

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glotmix.errors import RequestError, did_you_mean
+from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix.accounting import Array
 from glotmix.mix.config import GroupConfig
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from glotmix.errors import RequestError, did_you_mean
+from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix import groups as grouping
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.config import GroupConfig

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glotmix.errors import RequestError, did_you_mean
+from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix import evidence
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.baselines import natural, temperature, unimax

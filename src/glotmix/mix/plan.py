@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.mix import baselines as plain
 from glotmix.mix.accounting import Array, Available, Mixture, Share, account
 from glotmix.mix.config import MixConfig

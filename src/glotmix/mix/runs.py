@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glotmix.errors import DataError, RequestError, did_you_mean
-from glotmix.language import parse
+from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.language import parse
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context
 from glotmix.mix.repeats import Repeats

@@ -8,7 +8,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws import Dosed, Scaled
+from glotmix.mix.laws import PowerLaw, Scaled
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.uncertainty import LEVEL
 
@@ -55,7 +55,7 @@ class Transfer:
     asymmetric: tuple[Pair, ...]
 
 
-def worths(laws: Sequence[Dosed], positions: Sequence[int], shares: Array, repeats: Repeats) -> Array:
+def worths(laws: Sequence[PowerLaw], positions: Sequence[int], shares: Array, repeats: Repeats) -> Array:
     """∂r̃_i/∂r_j between languages at one mixture, repeats left out, shape (t, t).
 
     Args:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws import Dosed, Scaled
+from glotmix.mix.laws import PowerLaw, Scaled
 from glotmix.mix.limits import nearest
 from glotmix.mix.solve import Goal, linear_limits
 
@@ -32,7 +32,7 @@ class TwoStep:
     value: float
 
 
-def two_step(goal: Goal, laws: Sequence[Dosed], own: Sequence[int | None]) -> TwoStep:
+def two_step(goal: Goal, laws: Sequence[PowerLaw], own: Sequence[int | None]) -> TwoStep:
     """Solve it in Climb's two steps (arXiv 2509.15556, a **reconstruction**), within the goal's bounds.
 
     Direction: the effective ratios of equal marginal benefit, `r̃_i ∝ (w_i β_i B_i / λ)^(1/(1+β_i))`. Magnitude:
@@ -94,7 +94,7 @@ def _direction(weights: Array, scale: Array, beta: Array, total: float) -> Array
 
 
 def _magnitude(
-    goal: Goal, laws: Sequence[Dosed], direction: Array, heard: NDArray[np.bool_], start: Array
+    goal: Goal, laws: Sequence[PowerLaw], direction: Array, heard: NDArray[np.bool_], start: Array
 ) -> tuple[Array, float]:
     """`max s, r̃(r) ≥ s p, Σ r = 1`, within the bounds."""
     on = [i for i in range(len(laws)) if heard[i]]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.fit import Choice, fit
-from glotmix.mix.laws import Context, Dosed, Fitted, Scaled
+from glotmix.mix.laws import Context, Fitted, PowerLaw, Scaled
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, Optimum, solve
 
@@ -65,7 +65,7 @@ class Ensemble:
 
     goals: tuple[Goal, ...]
     shares: Array
-    dosed: tuple[tuple[Dosed, ...], ...]
+    dosed: tuple[tuple[PowerLaw, ...], ...]
 
 
 def not_told(gain: Gain) -> Gain:
@@ -117,7 +117,7 @@ def ensemble(
         goals.append(again)
         shares.append(solve(again, seed, near=optimum.shares).shares)
         dosed.append(tuple(
-            mine if isinstance(mine, Dosed) else _dosed(fit(sample, c.target, c.speaker, seed, c.spoken))
+            mine if isinstance(mine, PowerLaw) else _dosed(fit(sample, c.target, c.speaker, seed, c.spoken))
             for mine, c in zip(found, choices, strict=True)
         ))  # fmt: skip
     return Ensemble(tuple(goals), np.array(shares), tuple(dosed))
@@ -220,8 +220,8 @@ def _drawable(runs: Runs) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
     return members, np.flatnonzero(alone)
 
 
-def _dosed(fitted: Fitted) -> Dosed:
-    assert isinstance(fitted, Dosed)
+def _dosed(fitted: Fitted) -> PowerLaw:
+    assert isinstance(fitted, PowerLaw)
     return fitted
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from glotmix.errors import MissingExtraError
+from glotmix.core.errors import MissingExtraError
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.texts import Texts
 

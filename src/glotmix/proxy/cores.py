@@ -90,7 +90,7 @@ def processes(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
 
 def _answer() -> None:
     """Read arguments, and write what comes of them: the other side of `processes`."""
-    from glotmix.errors import GlotmixError
+    from glotmix.core.errors import GlotmixError
     from glotmix.proxy.train import train_part
 
     arguments = pickle.load(sys.stdin.buffer)

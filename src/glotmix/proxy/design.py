@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glotmix.errors import DataError, RequestError
-from glotmix.language import parse
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.language import parse
 from glotmix.proxy.config import ProxiesConfig
 
 _UNIQUE = "unique."

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
 from glotmix.proxy import cores, model
 from glotmix.proxy.model import Weights
 from glotmix.proxy.program import Program, suits

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.proxy.bits import per_byte
 from glotmix.proxy.model import Weights
 from glotmix.proxy.size import Shape

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from glotmix.errors import MissingExtraError
+from glotmix.core.errors import MissingExtraError
 
 
 def installed() -> bool:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 
 SMALLEST, LARGEST = 100_000, 100_000_000
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glotmix.errors import DataError, RequestError, did_you_mean
+from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.proxy.tokenizer import Pieces
 
 Ids = NDArray[np.int32]

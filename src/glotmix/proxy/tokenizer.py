@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 
 END = "<|end|>"
 """The piece between two documents; its number is 0."""

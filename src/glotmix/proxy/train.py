@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from glotmix.core.record import Counts, Output
 from glotmix.proxy import design as designs
 from glotmix.proxy import texts as text
 from glotmix.proxy.config import ProxiesConfig
@@ -21,7 +22,6 @@ from glotmix.proxy.need import need
 from glotmix.proxy.size import Shape, shape, vocabulary
 from glotmix.proxy.texts import Texts
 from glotmix.proxy.tokenizer import Pieces, learn
-from glotmix.record import Counts, Output
 
 EVERY = 60.0
 """Seconds between two checkpoints of an ensemble."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.quality.bradley_terry import Comparisons, Floats, Ints, scores
 from glotmix.quality.raters_config import RIDGE
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from glotmix import language
-from glotmix.errors import DataError, RequestError, did_you_mean
+from glotmix.core import language
+from glotmix.core.errors import DataError, RequestError, did_you_mean
 
 SCHEMA = pa.schema(
     [
@@ -44,7 +44,7 @@ def read(paths: Sequence[Path], label: bool | None = None) -> pa.Table:
     """Read anchor sets (``.jsonl`` or ``.parquet``, columns `text, lang, label`, maybe `group` and `source`) into one
     table.
 
-    Labels are true/false or 1/0 (1 = good); languages are any code that `glotmix.language` knows.
+    Labels are true/false or 1/0 (1 = good); languages are any code that `glotmix.core.language` knows.
 
     Args:
         paths: the files.

@@ -26,7 +26,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import expit
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.quality.raters_config import RIDGE
 
 Floats: TypeAlias = NDArray[np.float64]

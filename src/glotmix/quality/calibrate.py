@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
 
 KNOTS = 33
 """Quantiles at which a map is held, at most."""

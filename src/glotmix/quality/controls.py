@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.errors import RequestError
-from glotmix.quality import negatives, panel, usual
+from glotmix.core.errors import RequestError
+from glotmix.quality import classifier_bank, negatives, normalizer
 from glotmix.quality.anchors import folds
 from glotmix.quality.auc import auc, percentiles
 from glotmix.quality.checks import Figure
@@ -95,22 +95,22 @@ def _joined(data: Labelled, crawl: pa.Table | None) -> Labelled:
     features = pa.concat_tables([data.features.select(["lang", *data.columns]), crawl.select(["lang", *data.columns])])
     labels = np.concatenate([data.labels, np.zeros(crawl.num_rows, bool)])
     group = np.concatenate([data.group, data.group.max(initial=0) + 1 + np.arange(crawl.num_rows)])
-    learned = usual.fit(features, data.columns)
+    learned = normalizer.fit(features, data.columns)
     return Labelled(features, labels, group, data.columns, learned, data.per_class, data.upsample)
 
 
 def _trained(
     whole: Labelled, n: int, rest: NDArray[np.int64], head: Head, seed: int, strategy: Strategy, with_crawl: bool
-) -> Iterator[tuple[str, panel.Panel]]:
+) -> Iterator[tuple[str, classifier_bank.ClassifierBank]]:
     """Yield raters by their negatives: the labelled ones of `rest`, or as many of the crawl (the rows from `n`)."""
-    yield LABELLED, panel.train(whole, head, seed, strategy, rest)
+    yield LABELLED, classifier_bank.train(whole, head, seed, strategy, rest)
     if with_crawl:
         yield from crawled(whole, n, rest, head, seed, strategy)
 
 
 def crawled(
     whole: Labelled, n: int, rest: NDArray[np.int64], head: Head, seed: int, strategy: Strategy
-) -> Iterator[tuple[str, panel.Panel]]:
+) -> Iterator[tuple[str, classifier_bank.ClassifierBank]]:
     """Yield raters of the good documents of `rest` and as many of the crawl: first ``random``, then ``q3``.
 
     Args:
@@ -126,13 +126,13 @@ def crawled(
     pool = n + np.random.default_rng([seed, 7]).permutation(len(whole.labels) - n)
     pool = pool[np.isin(whole.langs[pool], list(wanted))]
     early = negatives.first(whole.langs[pool], wanted)
-    first = panel.train(whole, head, seed, strategy, np.sort(np.concatenate([good, pool[early]])))
+    first = classifier_bank.train(whole, head, seed, strategy, np.sort(np.concatenate([good, pool[early]])))
     yield "random", first
     late = pool[~early]
     matrix = whole.normalised(head.normalise)[late]
     inside = late[negatives.band(first.log_odds(matrix, whole.langs[late]), whole.langs[late])]
     chosen = inside[negatives.first(whole.langs[inside], wanted)]
-    yield "q3", panel.train(whole, head, seed, strategy, np.sort(np.concatenate([good, chosen])))
+    yield "q3", classifier_bank.train(whole, head, seed, strategy, np.sort(np.concatenate([good, chosen])))
 
 
 def _centred(scores: NDArray[np.float64], langs: NDArray[np.object_]) -> NDArray[np.float64]:

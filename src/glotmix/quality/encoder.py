@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from glotmix.errors import DataError, MissingExtraError
+from glotmix.core.errors import DataError, MissingExtraError
 from glotmix.quality.bradley_terry import Floats
 from glotmix.quality.pairs import PARALLEL, Pairs
 from glotmix.quality.raters_config import PairLoss

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
 from glotmix.quality.names import Normalise
 
 MIN_DOCUMENTS = 50

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
 from glotmix.quality import perceptron
 from glotmix.quality.features import Matrix
 from glotmix.quality.names import Kind, Normalise
@@ -114,7 +114,7 @@ class Boosting:
 
 
 @dataclass(frozen=True)
-class Rater:
+class Classifier:
     """A trained head and everything that is needed to apply it to normalised features.
 
     Args:
@@ -176,7 +176,7 @@ class Rater:
         return about, held
 
     @classmethod
-    def of(cls, about: Mapping[str, Any], held: Mapping[str, NDArray[Any]]) -> "Rater":
+    def of(cls, about: Mapping[str, Any], held: Mapping[str, NDArray[Any]]) -> "Classifier":
         """Return the rater that `tensors` took apart.
 
         Raises:
@@ -213,7 +213,7 @@ def train(
     languages: tuple[str, ...],
     head: Head,
     seed: int,
-) -> Rater:
+) -> Classifier:
     """Train a rater on normalised features.
 
     Args:
@@ -239,7 +239,7 @@ def train(
     trees = features[:, _boosted(columns, head)]
     own = [seed * 1_000 + n for n in range(head.seeds)]
     layer = (head.hidden, head.dropout, head.epochs, head.batch, head.step)
-    return Rater(
+    return Classifier(
         columns,
         head,
         seed,
@@ -273,7 +273,7 @@ def _train_logistic(
     centre = np.where(seen, features, 0.0).sum(axis=0) / number
     spread = np.sqrt(np.where(seen, (features - centre) ** 2, 0.0).sum(axis=0) / number)
     scale = np.where(spread > 0, spread, 1.0)
-    # A feature that is made smaller needs a larger weight, and so pays more. `usual.Usual.names` has dots in vectors.
+    # A feature made smaller needs a larger weight, and so pays more. Names of vectors have dots (`LanguageNormalizer`).
     scale[["." in name for name in columns]] *= np.sqrt(head.vector_penalty)
     missing = np.flatnonzero(~seen.all(axis=0) & seen.any(axis=0))
     model = LogisticRegression(C=head.inverse_penalty, max_iter=2_000)

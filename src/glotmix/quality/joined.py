@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix import language, table
-from glotmix.errors import DataError, RequestError
-from glotmix.quality import agreement, bradley_terry, judgements
+from glotmix.core import language, table
+from glotmix.core.errors import DataError, RequestError
+from glotmix.quality import bradley_terry, inter_rater, judgements
 from glotmix.quality.bradley_terry import Comparisons, Fit
 from glotmix.quality.judgements import Verdicts
 from glotmix.quality.pairs import Labels
@@ -138,7 +138,9 @@ def join(config: RatersConfig, base: Path, seed: int, draws: int = 1_000) -> Joi
     votes, names = judgements.together(found.values, found.names, rows[a], rows[b], said)
     fit = bradley_terry.fit(votes, config.ridge)
     told = (
-        agreement.by_language(found.values[rows], found.names, langs[rows], draws, seed) if len(found.names) > 1 else {}
+        inter_rater.by_language(found.values[rows], found.names, langs[rows], draws, seed)
+        if len(found.names) > 1
+        else {}
     )
     about = {
         "unknown_ids": dict(found.unknown),

@@ -19,8 +19,8 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix import language
-from glotmix.errors import DataError, RequestError, did_you_mean
+from glotmix.core import language
+from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.quality.bradley_terry import Comparisons, Ints
 from glotmix.quality.raters_config import RaterColumn
 

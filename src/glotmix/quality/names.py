@@ -6,7 +6,7 @@ Kind: TypeAlias = Literal["logistic", "boosting", "both", "mlp"]
 """How a head learns: see `glotmix.quality.heads.Head`."""
 
 Strategy: TypeAlias = Literal["pooled", "target", "family", "leave-one-out"]
-"""Whose labels teach the rater of a language: see `glotmix.quality.panel`."""
+"""Whose labels teach the rater of a language: see `glotmix.quality.classifier_bank`."""
 
 Normalise: TypeAlias = Literal["none", "z", "robust", "normal", "shared"]
 """How a value x of a document is seen, against the documents of its language:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from glotmix import table
+from glotmix.core import table
 from glotmix.quality.anchors import SCHEMA, hashes
 
 LOW, HIGH = 0.5, 0.75

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix import language
-from glotmix.errors import DataError, RequestError
+from glotmix.core import language
+from glotmix.core.errors import DataError, RequestError
 from glotmix.quality.bradley_terry import Floats, Ints
 
 MONOLINGUAL, CROSSLINGUAL, PARALLEL = 0, 1, 2

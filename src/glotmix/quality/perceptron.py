@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glotmix.errors import MissingExtraError
+from glotmix.core.errors import MissingExtraError
 from glotmix.quality.features import Matrix
 
 _BLOCK = 256

@@ -15,9 +15,9 @@ from safetensors.numpy import load_file, save_file
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from glotmix.errors import DataError
+from glotmix.core.errors import DataError
 from glotmix.quality.bradley_terry import Floats, Ints
-from glotmix.quality.heads import Head, Rater
+from glotmix.quality.heads import Classifier, Head
 from glotmix.quality.pairs import PARALLEL, Pairs
 from glotmix.quality.perceptron import Perceptron
 from glotmix.quality.raters_config import CarryConfig
@@ -71,7 +71,7 @@ class Ranker:
     def _seen(self, features: Matrix) -> Floats:
         return np.asarray((np.nan_to_num(features) - self.centre) / self.scale, float)
 
-    def rater(self, columns: Sequence[str], config: CarryConfig, languages: Sequence[str]) -> Rater:
+    def rater(self, columns: Sequence[str], config: CarryConfig, languages: Sequence[str]) -> Classifier:
         """Return the same head as a rater of normalised features, whose scores are σ of these.
 
         A linear part is two rectified units, w·x = max(w·x, 0) − max(−w·x, 0), so one layer holds both.
@@ -93,7 +93,7 @@ class Ranker:
             epochs=config.epochs,
             batch=config.batch,
         )
-        return Rater(tuple(columns), head, config.seed, tuple(sorted(languages)), None, (), (layer,))
+        return Classifier(tuple(columns), head, config.seed, tuple(sorted(languages)), None, (), (layer,))
 
     def write(self, path: Path) -> None:
         """Write the weights as safetensors: nothing executable, the same bytes for the same head."""

@@ -1,236 +1,235 @@
-"""The step that makes a rater from labelled documents.
+"""A rater with everything that is needed to apply it, saved as safetensors and JSON.
 
-A rater folder holds ``rater.json`` and ``rater.safetensors`` (see `scorer.Scorer`) and ``training.parquet``: what it
-learned from, as features, so that the audit can train others of its kind.
+`Rater` holds the trained raters, what is usual in each language, and (once it has rated a corpus) the quantiles of its
+scores per language and their calibration. Nothing in its files is executed when they are read, except that LightGBM
+reads its own text format.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix import table
-from glotmix.embed.protocol import Embedder
-from glotmix.errors import DataError
-from glotmix.quality import anchors, negatives, panel, usual
-from glotmix.quality.config import Negatives
-from glotmix.quality.heads import Head
-from glotmix.quality.names import Strategy
+from glotmix.core.errors import DataError, RequestError
+from glotmix.quality.calibrate import Calibration
+from glotmix.quality.classifier_bank import ClassifierBank
+from glotmix.quality.features import Statistics
+from glotmix.quality.heads import Classifier, Head
+from glotmix.quality.normalizer import LanguageMeans, LanguageNormalizer
 from glotmix.quality.raters_config import STRUCTURE
-from glotmix.quality.scorer import Scorer
-from glotmix.quality.transfer import Labelled
-from glotmix.quality.usual import Usual
-from glotmix.record import Counts, Output
+from glotmix.quality.word_order import Wording
 
-VERSION = 3
+FORMAT = 3
+RATER, TENSORS = "rater.json", "rater.safetensors"
 
-Measure: TypeAlias = Callable[[pa.Array, pa.Array], pa.StructArray]
-"""From texts and their languages to one struct of numbers each, such as `glotmix.signals.heuristics.measure`."""
-
-SIZES = ("chars", "bytes", "units", "lines")
-"""Columns that a rater does not see: anchors are excerpts, and how long an excerpt is says nothing of documents."""
-
-TRAINING = "training.parquet"
-_ABOUT = ("label", "group", "source", "length")
-_EMBED_ROWS = 1_024
+_STATISTICS = ("n", "mean", "sd", "quantiles")
 
 
 @dataclass(frozen=True)
-class Eyes:
-    """What a rater sees of a text.
+class Rater:
+    """A rater at work.
 
     Args:
-        measure: makes the structural columns; None where it sees none.
-        embedders: by the names that the recipe calls them; their vectors stand in this order.
-        max_chars: how much of a text each sees, by name; all of it where nothing is said.
-        models: what each is loaded by (`glotmix.embed.choose.load`), where that is not its name.
+        panel: the trained raters.
+        usual: what is usual in each language.
+        embedders: name → fingerprint of the embedders whose vectors it reads, side by side in the order of `usual`.
+        quantiles: language → (k,) scores at equal steps of rank in the corpus that it rated; empty before.
+        calibration: from a language's scores to comparable ones; None before, and where there was no parallel text.
+        max_chars: how much of a text each embedder sees; all of it where nothing is said.
+        models: what each embedder is loaded by, where that is not its name.
+        wording: models of word order, of a rater that looks at it.
     """
 
-    measure: Measure | None
-    embedders: Mapping[str, Embedder] = field(default_factory=dict)
+    panel: ClassifierBank
+    usual: LanguageNormalizer
+    embedders: Mapping[str, str] = field(default_factory=dict)
+    quantiles: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    calibration: Calibration | None = None
     max_chars: Mapping[str, int] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    wording: Wording | None = None
 
-    def see(self, texts: pa.Array, langs: pa.Array) -> pa.Table:
-        """Return the features of texts: ``lang``, the structural columns, and a column of vectors per embedder."""
-        columns: dict[str, pa.Array] = {"lang": langs}
-        if self.measure is not None:
-            found = self.measure(texts, langs)
-            columns |= {f.name: found.field(at) for at, f in enumerate(found.type) if f.name not in SIZES}
-        for name, embedder in self.embedders.items():
-            columns[name] = embedded(texts, embedder, self.max_chars.get(name))
-        return pa.table(columns)
+    @property
+    def reads(self) -> list[dict[str, Any]]:
+        """What stands side by side in a document's features, in that order: each part's name and numbers."""
+        own = self.usual.structure
+        parts: list[dict[str, Any]] = [] if own is None else [{"name": STRUCTURE, "numbers": len(own.columns)}]
+        for name, centre in self.usual.centres.items():
+            about: dict[str, Any] = {"name": name, "numbers": int(centre.mean.shape[1])}
+            about |= {"model": self.models.get(name, name), "fingerprint": self.embedders.get(name)}
+            parts.append(about | {"max_chars": self.max_chars.get(name)})
+        return parts
+
+    def check(self, given: Mapping[str, str], where: Path) -> None:
+        """Refuse other embedders (name → fingerprint) than those whose vectors the rater learned from.
+
+        Raises:
+            RequestError: saying what the rater in `where` reads.
+        """
+        told = " + ".join(f"{part['name']} ({part['numbers']})" for part in self.reads)
+        if set(given) != set(self.embedders):
+            named = ", ".join(given) or "none"
+            fix = f"embedders: {', '.join(self.embedders) or 'none'}"
+            raise RequestError(f"the rater in {where} reads {told}; the embedders given are {named}", fix)
+        for name, mark in self.embedders.items():
+            if given[name] != mark:
+                raise RequestError(
+                    f"{name} is {given[name]}; the rater learned from {mark}. {where} reads {told}",
+                    f"the embedder {self.models.get(name, name)} at that revision, or train the rater again",
+                )
+
+    @property
+    def head(self) -> Head:
+        """How the raters learned."""
+        return next(iter(self.panel.raters.values())).head
+
+    def score(self, table: pa.Table) -> NDArray[np.float32]:
+        """Return (rows,) scores from 0 (bad) to 1 (good) of a table of `lang` and the features.
+
+        A score belongs to its document, whatever else stands in the table.
+
+        Raises:
+            DataError: if a feature is missing.
+        """
+        if missing := [c for c in self.usual.columns if c not in table.column_names]:
+            raise DataError(
+                f"the rater was trained on {', '.join(missing)}, which these documents do not have",
+                "train the rater again with the signals that you have now",
+            )
+        matrix = self.usual.apply(table, self.head.normalise)
+        return self.panel.score(matrix, np.asarray(table["lang"].to_pylist(), object))
+
+    def quantile(self, scores: NDArray[np.floating], lang: str) -> NDArray[np.float64]:
+        """Return the rank (0 to 1) that each score has among the language's documents in the corpus that was rated.
+
+        Raises:
+            DataError: if that corpus had no documents of the language.
+        """
+        if lang not in self.quantiles:
+            held = ", ".join(sorted(self.quantiles)) or "no corpus was rated"
+            raise DataError(f"the quality of {lang} cannot be ranked: the rater has seen {held}")
+        known = self.quantiles[lang]
+        at = (np.arange(len(known)) + 0.5) / len(known)
+        # Middle ranks where many documents share a score.
+        low, high = np.searchsorted(known, scores, "left"), np.searchsorted(known, scores, "right")
+        inside = np.interp(scores, known, at)
+        return np.where(high > low, (low + high) / 2 / len(known), inside)
+
+    def converted(self, scores: NDArray[np.floating], langs: NDArray[np.object_], into: str) -> NDArray[np.float64]:
+        """Return (n,) scores as they are (``score``), as ranks (``quantile``), or ``calibrated``.
+
+        Raises:
+            DataError: if there is no calibration, or a language was not in the corpus that was rated.
+        """
+        found = np.asarray(scores, np.float64).copy()
+        if into == "score":
+            return found
+        for lang in sorted(set(langs)):
+            mine = langs == lang
+            if into == "quantile":
+                found[mine] = self.quantile(scores[mine], lang)
+                continue
+            if self.calibration is None:
+                raise DataError("this rater's scores were never calibrated", "set quality.parallel in the recipe")
+            same = self.calibration.apply(lang, scores[mine])
+            if same is None:
+                same = self.calibration.from_quantile(self.quantile(scores[mine], lang))
+            if same is None:
+                raise DataError(f"nothing is known of how scores of {lang} compare", "rate a corpus that holds it")
+            found[mine] = same
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Write ``rater.json`` and ``rater.safetensors``."""
+        from safetensors.numpy import save_file
+
+        held: dict[str, NDArray[Any]] = {}
+        raters = {}
+        for name, rater in sorted(self.panel.raters.items()):
+            raters[name], arrays = rater.tensors()
+            held |= {f"raters.{name}.{k}": v for k, v in arrays.items()}
+        about: dict[str, Any] = {
+            "format": FORMAT,
+            "strategy": self.panel.strategy,
+            "of": dict(sorted(self.panel.of.items())),
+            "raters": raters,
+            "reads": self.reads,
+            "structure": None,
+            "centres": {},
+            "calibration": None if self.calibration is None else self.calibration.as_json(),
+            "wording": self.wording is not None,
+        }
+        if self.usual.structure is not None:
+            own = self.usual.structure
+            about["structure"] = {"columns": own.columns, "levels": own.levels, "min_documents": own.min_documents}
+            held |= {f"structure.{k}": getattr(own, k) for k in _STATISTICS}
+        for name, centre in self.usual.centres.items():
+            about["centres"][name] = {"levels": centre.levels, "scale": centre.scale}
+            held |= {f"centres.{name}.n": centre.n, f"centres.{name}.mean": centre.mean}
+        if self.wording is not None:
+            held |= {f"wording.{name}": value for name, value in self.wording.tensors().items()}
+        held |= {f"quantiles.{lang}": values for lang, values in self.quantiles.items()}
+        save_file({k: np.array(v, order="C") for k, v in sorted(held.items())}, folder / TENSORS)
+        (folder / RATER).write_text(json.dumps(about, indent=1, allow_nan=False), "utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Rater":
+        """Read what `write` wrote.
+
+        Raises:
+            DataError: if it is not there, or damaged.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = folder / RATER
+        if not path.is_file():
+            raise DataError(f"there is no rater in {folder}", "glotmix signals RECIPE")
+        try:
+            about = json.loads(path.read_text("utf-8"))
+            if about["format"] != FORMAT:
+                raise DataError(f"{path} has format {about['format']}; this glotmix reads {FORMAT}")
+            held = load_file(folder / TENSORS)
+            raters = {
+                name: Classifier.of(one, _below(held, f"raters.{name}.")) for name, one in about["raters"].items()
+            }
+            structure = None
+            if (own := about["structure"]) is not None:
+                n, mean, sd, quantiles = (held[f"structure.{k}"] for k in _STATISTICS)
+                columns, levels = tuple(own["columns"]), tuple(own["levels"])
+                structure = Statistics(columns, levels, n, mean, sd, quantiles, own["min_documents"])
+            centres = {
+                name: LanguageMeans(
+                    tuple(one["levels"]), held[f"centres.{name}.n"], held[f"centres.{name}.mean"], one["scale"]
+                )
+                for name, one in about["centres"].items()
+            }
+            calibration = about["calibration"]
+            vectors = [part for part in about["reads"] if part["name"] in centres]
+            found = cls(
+                ClassifierBank(about["strategy"], raters, about["of"]),
+                LanguageNormalizer(structure, centres),
+                {part["name"]: part["fingerprint"] for part in vectors if part["fingerprint"] is not None},
+                _below(held, "quantiles."),
+                None if calibration is None else Calibration.of(calibration),
+                {part["name"]: part["max_chars"] for part in vectors if part["max_chars"] is not None},
+                {part["name"]: part["model"] for part in vectors if part["model"] != part["name"]},
+                Wording.of(_below(held, "wording.")) if about["wording"] else None,
+            )
+        except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
+            raise DataError(f"{path} is damaged: {error!r}", f"delete {folder} and run again") from error
+        if found.reads != about["reads"] or any(r.columns != found.usual.names for r in raters.values()):
+            told = " + ".join(f"{part['name']} ({part['numbers']})" for part in about["reads"])
+            raise DataError(
+                f"{path}: its numbers do not belong to what it says it reads, {told}", f"delete {folder} and run again"
+            )
+        return found
 
 
-def embedded(texts: pa.Array, embedder: Embedder, max_chars: int | None = None) -> pa.Array:
-    """Return the vectors of texts in half precision, as the signal holds them."""
-    plain = (texts if max_chars is None else pc.utf8_slice_codeunits(texts, 0, max_chars)).to_pylist()
-    parts = [embedder.embed(plain[at : at + _EMBED_ROWS]) for at in range(0, len(plain), _EMBED_ROWS)]
-    found = np.concatenate(parts) if parts else np.zeros((0, embedder.width), np.float32)
-    return pa.FixedSizeListArray.from_arrays(pa.array(found.astype(np.float16).ravel()), embedder.width)
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a rater learns from.
-
-    Args:
-        files: labelled anchors, see `anchors.read`.
-        positives: files of good documents; bad ones are drawn from the corpus, for the languages that both have.
-        corpus: where they are drawn from.
-        negatives: how.
-        per_class: at most so many good and so many bad documents of each language.
-        upsample: see `anchors.weights`.
-        strategy: see `panel`.
-    """
-
-    files: Sequence[Path] = ()
-    positives: Sequence[Path] = ()
-    corpus: Path | None = None
-    negatives: Negatives = "random"
-    per_class: int = 10_000
-    upsample: float = 3.0
-    strategy: Strategy = "pooled"
-
-
-def make(output: Output, lesson: Lesson, eyes: Eyes, head: Head, seed: int) -> Counts:
-    """Train a rater.
-
-    Args:
-        output: the rater's folder.
-        lesson: what it learns from.
-        eyes: what it sees; the same must be applied to the corpus.
-        head: how it learns.
-        seed: of everything that is drawn.
-
-    Returns:
-        ``{"documents", "good", "bad", "languages"}``.
-
-    Raises:
-        DataError: if the anchors cannot be used, see `anchors.read` and `heads.train`.
-    """
-    data, about = gather(lesson, eyes, head, seed)
-    trained = panel.train(data, head, seed, lesson.strategy)
-    marks = {name: one.fingerprint for name, one in eyes.embedders.items()}
-    Scorer(trained, data.usual, marks, max_chars=eyes.max_chars, models=eyes.models).write(output.path)
-    table.write(pa.table({c: data.features[c] for c in data.features.column_names} | about), output.path / TRAINING)
-    good = int(data.labels.sum())
-    output.notes["anchors"] = {lang: list(count) for lang, count in anchors.counts(_counted(data)).items()}
-    return {
-        "documents": len(data.labels),
-        "good": good,
-        "bad": len(data.labels) - good,
-        "languages": len(set(data.langs)),
-    }
-
-
-def _counted(data: Labelled) -> pa.Table:
-    return pa.table({"lang": data.features["lang"], "label": data.labels})
-
-
-def gather(lesson: Lesson, eyes: Eyes, head: Head, seed: int) -> tuple[Labelled, dict[str, pa.Array]]:
-    """Return the documents that a rater learns from, and their labels, groups, sources and lengths as columns.
-
-    With Q3, a first rater of the same making learns from random negatives; it scores others of the corpus, and the
-    negatives are drawn from the third quarter of its scores. No document serves in both rounds.
-
-    Raises:
-        DataError: if there are none, or no language of the positives is in the corpus.
-    """
-    drawn = [anchors.draw(anchors.read(lesson.files), lesson.per_class, seed)] if lesson.files else []
-    if not lesson.positives:
-        return _labelled(pa.concat_tables(drawn), eyes, lesson)
-    good = anchors.draw(anchors.read(lesson.positives, label=True), lesson.per_class, seed)
-    if lesson.corpus is None:
-        raise DataError("negatives are drawn from a corpus, and there is none")
-    have = {lang: count for lang, (count, _) in anchors.counts(good).items()}
-    wanted = {lang: min(lesson.per_class, round(lesson.upsample * count)) for lang, count in have.items()}
-    hard = lesson.negatives == "q3"
-    pool = {lang: count * (1 + negatives.POOL if hard else 1) for lang, count in wanted.items()}
-    others = negatives.draw(lesson.corpus, pool, set(good["text"].to_pylist()), seed)
-    if others.num_rows == 0:
-        raise DataError(
-            f"the corpus has no document in a language of the positives ({', '.join(sorted(have))})",
-            "add positives in the corpus's languages, or leave quality.positives empty",
-        )
-    # A language that the corpus has no documents of would be good throughout: it could only teach what a language is.
-    good = good.filter(pc.is_in(good["lang"], value_set=pc.unique(others["lang"]).cast(pa.string())))
-    langs = np.asarray(others["lang"].to_pylist(), object)
-    early = negatives.first(langs, wanted)
-    data, about = _labelled(pa.concat_tables([*drawn, good, others.filter(pa.array(early))]), eyes, lesson)
-    if not hard:
-        return data, about
-    first = panel.train(data, head, seed, lesson.strategy)
-    late = others.filter(pa.array(~early)).combine_chunks()
-    if late.num_rows == 0:
-        raise DataError(
-            "Q3 has no documents to draw from: the corpus is no larger than its first round", "negatives=random"
-        )
-    seen = eyes.see(late["text"].combine_chunks(), late["lang"].combine_chunks())
-    own = langs[~early]
-    scores = first.log_odds(data.usual.apply(seen, head.normalise), own)
-    inside = np.flatnonzero(negatives.band(scores, own))
-    chosen = inside[negatives.first(own[inside], wanted)]
-    return _labelled(pa.concat_tables([*drawn, good, late.take(pa.array(chosen))]), eyes, lesson)
-
-
-def _labelled(documents: pa.Table, eyes: Eyes, lesson: Lesson) -> tuple[Labelled, dict[str, pa.Array]]:
-    data = labelled(documents, eyes, lesson.per_class, lesson.upsample)
-    return data, {
-        "label": pa.array(data.labels),
-        "group": pa.array(data.group),
-        "source": documents["source"].combine_chunks(),
-        "length": pc.utf8_length(documents["text"]).combine_chunks().cast(pa.int64()),
-    }
-
-
-def labelled(
-    documents: pa.Table,
-    eyes: Eyes,
-    per_class: int = 10_000,
-    upsample: float = 3.0,
-    reference: Usual | None = None,
-) -> Labelled:
-    """Look at anchors (a table of `anchors.SCHEMA`) and return them as a rater sees them."""
-    held = documents.combine_chunks()
-    seen = eyes.see(held["text"].combine_chunks(), held["lang"].combine_chunks())
-    return Labelled(
-        seen,
-        np.asarray(held["label"].to_numpy(zero_copy_only=False), bool),
-        anchors.groups(held),
-        usual.names(seen),
-        reference,
-        per_class,
-        upsample,
-    )
-
-
-def training(folder: Path, per_class: int, upsample: float) -> tuple[Labelled, NDArray[np.int64], list[str | None]]:
-    """Return what a rater learned from: the documents, their lengths in characters and their sources.
-
-    Raises:
-        DataError: if the folder holds no rater.
-    """
-    path = folder / TRAINING
-    if not path.is_file():
-        raise DataError(f"{folder} does not say what its rater learned from", "glotmix signals RECIPE")
-    rows = table.read([path])
-    seen = rows.drop_columns(list(_ABOUT))
-    data = Labelled(
-        seen,
-        np.asarray(rows["label"].to_numpy(zero_copy_only=False), bool),
-        rows["group"].to_numpy(),
-        usual.names(seen),
-        None,
-        per_class,
-        upsample,
-    )
-    return data, rows["length"].to_numpy(), rows["source"].to_pylist()
-
-
-__all__ = ["STRUCTURE", "Eyes", "Lesson", "gather", "labelled", "make", "training"]
+def _below(held: Mapping[str, NDArray[Any]], start: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(start): value for name, value in held.items() if name.startswith(start)}

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from glotmix import language
+from glotmix.core import language
 from glotmix.quality.names import Normalise
 
 CRITERION = (

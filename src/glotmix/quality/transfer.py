@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.errors import DataError
-from glotmix.quality import anchors, usual
+from glotmix.core.errors import DataError
+from glotmix.quality import anchors, normalizer
 from glotmix.quality.auc import auc
 from glotmix.quality.features import Matrix
-from glotmix.quality.heads import Head, Rater, train
+from glotmix.quality.heads import Classifier, Head, train
 from glotmix.quality.names import Normalise
-from glotmix.quality.usual import Usual
+from glotmix.quality.normalizer import LanguageNormalizer
 
 MIN_EACH = 5
 """A language counts in a mean with at least as many good and as many bad documents."""
@@ -37,7 +37,7 @@ class Labelled:
     labels: NDArray[np.bool_]
     group: NDArray[np.int64]
     columns: tuple[str, ...]
-    reference: Usual | None = None
+    reference: LanguageNormalizer | None = None
     per_class: int = 10_000
     upsample: float = 3.0
     _matrices: dict[Normalise, Matrix] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -54,11 +54,11 @@ class Labelled:
         return self._matrices[how]
 
     @cached_property
-    def usual(self) -> Usual:
+    def usual(self) -> LanguageNormalizer:
         """What the features are held against."""
-        return self.reference or usual.fit(self.features, self.columns)
+        return self.reference or normalizer.fit(self.features, self.columns)
 
-    def rater(self, matrix: Matrix, rows: NDArray[np.int64], head: Head, seed: int) -> Rater:
+    def rater(self, matrix: Matrix, rows: NDArray[np.int64], head: Head, seed: int) -> Classifier:
         """Train a rater on some of the documents."""
         langs = pa.array(self.langs[rows])
         weights = anchors.weights(langs, self.labels[rows], self.per_class, self.upsample)

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 
-from glotmix import language
-from glotmix.errors import DataError, RequestError
+from glotmix.core import language
+from glotmix.core.errors import DataError, RequestError
 from glotmix.quality.ask import Client
 from glotmix.quality.judgements import json_rows
 from glotmix.quality.pairs import Translator

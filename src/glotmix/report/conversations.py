@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glotmix.record import JSON
+from glotmix.core.record import JSON
 
 CHECKS = ("unfaithful", "untranslated", "refusal", "empty", "truncated")
 """The checks of `signals.answers`, in the order of the table."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glotmix import table
+from glotmix.core import table
 from glotmix.report.excerpt import visible
 
 SAMPLES = 3

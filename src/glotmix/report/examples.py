@@ -16,7 +16,7 @@ from daft import Window, col, lit
 from daft.functions import hash as hash_of
 from daft.functions import list_count, row_number, when
 
-from glotmix import table
+from glotmix.core import table
 from glotmix.report.excerpt import cut, visible
 from glotmix.report.figures import parts
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from daft import col, lit
 from daft.functions import list_join, when
 
-from glotmix import table
+from glotmix.core import table
 
 STAGES = (
     "license",

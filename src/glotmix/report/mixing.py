@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.report import evidence, plots, shell
 
 _MOST = 8

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from glotmix import language
-from glotmix.record import JSON, Counts, Output
+from glotmix.core import language
+from glotmix.core.record import JSON, Counts, Output
 from glotmix.report import conversations, evidence, examples, figures, mixing, plots, rater, scores, shell
 
 VERSION = 2

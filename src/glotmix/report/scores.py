@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from daft import DataType, col, lit
 from daft.functions import approx_percentiles, contains, is_nan, list_join, log10, when
 
-from glotmix import table
+from glotmix.core import table
 from glotmix.report.figures import parts
 
 BINS = 32
@@ -56,7 +56,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Line:
+class Cutoff:
     """A threshold of one language.
 
     Args:
@@ -90,7 +90,7 @@ class Histogram:
     column: str
     scale: Scale
     cells: dict[tuple[str, int], tuple[int, int, int]]
-    lines: tuple[Line, ...]
+    lines: tuple[Cutoff, ...]
 
     def measured(self) -> dict[str, int]:
         """Return how many documents of each language have this score."""
@@ -100,16 +100,16 @@ class Histogram:
         return dict(counts)
 
 
-def lines_of(thresholds: Path | None) -> dict[str, list[Line]]:
+def lines_of(thresholds: Path | None) -> dict[str, list[Cutoff]]:
     """Return the thresholds by column, sorted by language and side."""
-    found: dict[str, list[Line]] = defaultdict(list)
+    found: dict[str, list[Cutoff]] = defaultdict(list)
     if thresholds is not None:
         for row in table.read([thresholds]).to_pylist():
-            found[row["column"]].append(Line(row["lang"], row["side"], row["value"], row["origin"], row.get("n")))
+            found[row["column"]].append(Cutoff(row["lang"], row["side"], row["value"], row["origin"], row.get("n")))
     return {column: sorted(lines, key=lambda x: (x.lang, x.side)) for column, lines in sorted(found.items())}
 
 
-def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Line]]) -> list[Histogram]:
+def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Cutoff]]) -> list[Histogram]:
     """Return a histogram for each score of a signal, in the order of its columns; a column without any value has none.
 
     Args:
@@ -140,7 +140,7 @@ def _value(column: str) -> daft.Expression:
     return when(is_nan(value), lit(None)).otherwise(value)
 
 
-def _scales(documents: daft.DataFrame, whole: dict[str, bool], lines: dict[str, list[Line]]) -> dict[str, Scale]:
+def _scales(documents: daft.DataFrame, whole: dict[str, bool], lines: dict[str, list[Cutoff]]) -> dict[str, Scale]:
     """Choose bins that show the 1st to the 99th percentile of every language, and every threshold."""
     ends = table.collect(
         documents.groupby("lang").agg(

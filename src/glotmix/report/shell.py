@@ -15,7 +15,7 @@ import altair
 import jinja2
 from markupsafe import Markup, escape
 
-from glotmix import language
+from glotmix.core import language
 from glotmix.report import excerpt
 
 VENDORED = {"vega": "6.4.0", "vegalite": "6.4.1", "embed": "7.3.0"}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix.record import JSON
+from glotmix.core.record import JSON
 
 WAYS: Mapping[str, str] = {"score": "quality", "quantile": "quantile", "calibrated": "calibrated"}
 """Kind of score → column of the ledger."""

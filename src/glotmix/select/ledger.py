@@ -46,7 +46,7 @@ compares across languages, ``margin`` the signed distance, in quantiles, to the 
 
 
 @dataclass(frozen=True)
-class Failures:
+class RuleHits:
     """Documents that fail one rule.
 
     Args:
@@ -68,7 +68,7 @@ class Decisions:
         self.first: dict[int, tuple[str, str]] = {}
         self.duplicate_of: dict[int, str] = {}
 
-    def apply(self, failures: Failures) -> None:
+    def apply(self, failures: RuleHits) -> None:
         """Note that documents fail a rule; the first that a document fails is the one that drops it."""
         for row, evidence in zip(failures.rows.tolist(), failures.evidence, strict=True):
             self.failed[row].append(failures.rule)
@@ -81,7 +81,7 @@ class Decisions:
         return alive
 
 
-def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, float]]) -> Failures:
+def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, float]]) -> RuleHits:
     """Return the documents whose text is, by the identifier, not in the language that they are declared to be in.
 
     The same language in another script is none of them: a page of Korean about commands has more Latin letters than
@@ -109,12 +109,12 @@ def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, 
                 f"declared {document['lang']}, reads as {document['label']} "
                 f"(score {document['score']:.2f}, at least {lowest:g} counts)"
             )
-    return Failures("language", np.array(chosen, dtype=np.int64), evidence)
+    return RuleHits("language", np.array(chosen, dtype=np.int64), evidence)
 
 
 def duplicates(
     documents: pa.Table, alive: NDArray[np.bool_], representatives: Callable[[pa.Table], pa.Table]
-) -> tuple[list[Failures], dict[int, str]]:
+) -> tuple[list[RuleHits], dict[int, str]]:
     """Return the documents that another of their cluster stands for, and which one.
 
     Args:
@@ -137,12 +137,12 @@ def duplicates(
     failures = []
     for rule, mask, what in (("duplicates.exact", same, "same text as"), ("duplicates.near", ~same, "nearly")):
         mine = np.flatnonzero(mask)
-        failures.append(Failures(rule, rows[mine], [f"{what} {partners[i]}" for i in mine.tolist()]))
+        failures.append(RuleHits(rule, rows[mine], [f"{what} {partners[i]}" for i in mine.tolist()]))
     return failures, dict(zip(rows.tolist(), partners, strict=True))
 
 
 @dataclass(frozen=True)
-class Line:
+class Cutoff:
     """Where retention cut one language: the lowest quantile that is kept (None where documents were drawn, and no
     quantile divides them), and how that came about."""
 
@@ -160,7 +160,7 @@ def retain(
     reasons: Mapping[str, str],
     rule: str,
     keys: Callable[[pa.ChunkedArray, NDArray[np.floating]], NDArray[np.float64]] | None = None,
-) -> tuple[Failures, dict[str, Line]]:
+) -> tuple[RuleHits, dict[str, Cutoff]]:
     """Keep the best documents of each language, by falling quality, until enough is held.
 
     Ties are broken by id, so the result depends on no order.
@@ -182,7 +182,7 @@ def retain(
     quantile = documents["quantile"].to_numpy(zero_copy_only=False)
     ids = documents["id"]
     rows: list[NDArray[np.int64]] = []
-    lines: dict[str, Line] = {}
+    lines: dict[str, Cutoff] = {}
     evidence: list[str] = []
     for code, lang in enumerate(langs.dictionary.to_pylist()):
         if lang not in wanted:
@@ -202,7 +202,7 @@ def retain(
         cut = min(cut, len(ranked))
         dropped = ranked[cut:]
         low = float(quantile[ranked[cut - 1]]) if cut else 1.0
-        lines[lang] = Line(low if keys is None else None, cut, len(ranked), reasons[lang])
+        lines[lang] = Cutoff(low if keys is None else None, cut, len(ranked), reasons[lang])
         rows.append(dropped)
         how = f"below {low:.3f}" if keys is None else "and not drawn"
         evidence += [
@@ -212,12 +212,12 @@ def retain(
         ]
     every = np.concatenate(rows) if rows else np.empty(0, np.int64)
     order = np.argsort(every, kind="stable")
-    return Failures(rule, every[order], [evidence[i] for i in order.tolist()]), lines
+    return RuleHits(rule, every[order], [evidence[i] for i in order.tolist()]), lines
 
 
 def retain_across(
     documents: pa.Table, alive: NDArray[np.bool_], column: str, wanted: int, reason: str, rule: str
-) -> tuple[Failures, dict[str, Line]]:
+) -> tuple[RuleHits, dict[str, Cutoff]]:
     """Keep the `wanted` best documents of all languages together: one line for all, by a score that compares.
 
     Ties are broken by id.
@@ -253,11 +253,11 @@ def retain_across(
     for lang in sorted(set(langs[mine])):
         own = kept & (langs == lang)
         lowest = float(quantile[own].min()) if own.any() else 1.0
-        lines[lang] = Line(lowest, int(own.sum()), int((alive & (langs == lang)).sum()), reason)
-    return Failures(rule, dropped, evidence), lines
+        lines[lang] = Cutoff(lowest, int(own.sum()), int((alive & (langs == lang)).sum()), reason)
+    return RuleHits(rule, dropped, evidence), lines
 
 
-def assemble(documents: pa.Table, decisions: Decisions, lines: Mapping[str, Line], weight: pa.Array) -> pa.Table:
+def assemble(documents: pa.Table, decisions: Decisions, lines: Mapping[str, Cutoff], weight: pa.Array) -> pa.Table:
     """Return the ledger in the order of `documents` (its columns less what is decided here)."""
     n = documents.num_rows
     alive = decisions.alive()

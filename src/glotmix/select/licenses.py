@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from glotmix.errors import did_you_mean
-from glotmix.select.ledger import Failures
+from glotmix.core.errors import did_you_mean
+from glotmix.select.ledger import RuleHits
 
 Expression: TypeAlias = "str | tuple[str, tuple[Expression, ...]]"
 """One licence, or (``AND`` or ``OR``, its parts)."""
@@ -143,7 +143,7 @@ class Judged:
         missing: documents without a licence.
     """
 
-    failures: Failures
+    failures: RuleHits
     unknown: Counter[str]
     missing: int
 
@@ -192,7 +192,7 @@ def judge(licenses: pa.Array, config: LicenseConfig) -> Judged:
     out = np.array([reason is not None for reason in reasons], bool)
     rows = np.flatnonzero(out[codes])
     evidence = [str(reasons[code]) for code in codes[rows].tolist()]
-    return Judged(Failures("license", rows, evidence), unknown, missing)
+    return Judged(RuleHits("license", rows, evidence), unknown, missing)
 
 
 def _why(expression: Expression, config: LicenseConfig) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix.errors import RequestError, did_you_mean
+from glotmix.core.errors import RequestError, did_you_mean
 
 Order = Literal["ascending", "descending"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 
 
 def gumbel_keys(

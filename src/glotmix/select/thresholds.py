@@ -23,10 +23,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.errors import DataError
-from glotmix.language import parse
-from glotmix.select.ledger import Failures
-from glotmix.settings import Setting
+from glotmix.core.errors import DataError
+from glotmix.core.language import parse
+from glotmix.core.settings import Setting
+from glotmix.select.ledger import RuleHits
 
 VERSION = 1
 DONORS = 5
@@ -51,7 +51,7 @@ _PREFIX = "heuristics."
 
 
 @dataclass(frozen=True)
-class Line:
+class Cutoff:
     """One threshold: documents of `lang` beyond `value` on `side` fail; None for no line."""
 
     lang: str
@@ -67,7 +67,7 @@ def derive(table: pa.Table, settings: Mapping[str, Mapping[str, Setting]], min_d
 
     Args:
         table: ``lang`` and the columns of the heuristics; rows in any order.
-        settings: each language's resolved settings (`glotmix.settings.resolve`); those under ``heuristics.`` count, as
+        settings: each language's resolved settings (`core.settings.resolve`); those under ``heuristics.`` count, as
             ``heuristics.<column>.low`` and ``.high``: a number, ``{"quantile": q}``, or None for no line.
         min_documents: a language with fewer documents that have a column borrows.
 
@@ -84,7 +84,7 @@ def derive(table: pa.Table, settings: Mapping[str, Mapping[str, Setting]], min_d
             if key.startswith(_PREFIX) and setting.value is not None:
                 wanted.setdefault(_parts(key), {})[lang] = setting
     order = {part: i for i, part in enumerate(wanted)}
-    lines: list[Line] = []
+    lines: list[Cutoff] = []
     for column in dict.fromkeys(column for column, _ in wanted):
         values = _numbers(table, column)
         present = {lang: np.sort(v[~np.isnan(v)]) for lang, v in ((lang, values[rows[lang]]) for lang in langs)}
@@ -94,7 +94,7 @@ def derive(table: pa.Table, settings: Mapping[str, Mapping[str, Setting]], min_d
     return pa.Table.from_pylist([line.__dict__ for line in lines], schema=SCHEMA)
 
 
-def failures(table: pa.Table, thresholds: pa.Table) -> list[Failures]:
+def failures(table: pa.Table, thresholds: pa.Table) -> list[RuleHits]:
     """Find the documents beyond a line.
 
     Args:
@@ -109,10 +109,10 @@ def failures(table: pa.Table, thresholds: pa.Table) -> list[Failures]:
     codes = table["lang"].combine_chunks().dictionary_encode()
     where = codes.indices.to_numpy()
     position = {lang: i for i, lang in enumerate(codes.dictionary.to_pylist())}
-    rules: dict[tuple[str, Side], list[Line]] = {}
+    rules: dict[tuple[str, Side], list[Cutoff]] = {}
     for row in thresholds.to_pylist():
         if row["value"] is not None and row["lang"] in position:
-            rules.setdefault((row["column"], row["side"]), []).append(Line(**row))
+            rules.setdefault((row["column"], row["side"]), []).append(Cutoff(**row))
     found = []
     for (column, side), lines in rules.items():
         values = _numbers(table, column)
@@ -130,7 +130,7 @@ def failures(table: pa.Table, thresholds: pa.Table) -> list[Failures]:
                     values[failing].tolist(), limit[failing].tolist(), where[failing].tolist(), strict=True
                 )
             ]
-            found.append(Failures(f"{_PREFIX}{column}.{side}", failing.astype(np.int64), evidence))
+            found.append(RuleHits(f"{_PREFIX}{column}.{side}", failing.astype(np.int64), evidence))
     return found
 
 
@@ -154,7 +154,7 @@ def _one_side(
     present: Mapping[str, NDArray[np.float64]],
     wanted: Mapping[str, Setting],
     min_documents: int,
-) -> list[Line]:
+) -> list[Cutoff]:
     """Draw the lines of one column on one side."""
     own: dict[str, float] = {}
     for lang, setting in wanted.items():
@@ -175,7 +175,7 @@ def _one_side(
         else:
             value, origin = _borrowed(lang, side, ordered, own)
             origin += f"; {lang} has {n} documents with this column and {min_documents} are needed"
-        lines.append(Line(lang, column, side, value, origin, n))
+        lines.append(Cutoff(lang, column, side, value, origin, n))
     return lines
 
 

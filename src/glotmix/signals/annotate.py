@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 from daft import col
 from daft.functions import unnest
 
-from glotmix import table
-from glotmix.errors import DataError
-from glotmix.record import Counts, Output
+from glotmix.core import table
+from glotmix.core.errors import DataError
+from glotmix.core.record import Counts, Output
 
 GROUP_BYTES = 64 * 2**20
 """Uncompressed bytes of documents per part: a part is what a killed run loses at most."""

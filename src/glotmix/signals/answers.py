@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix import conversation, table
-from glotmix import language as languages
-from glotmix.record import JSON, Counts, Output
-from glotmix.signals import identify
+from glotmix.core import conversation, table
+from glotmix.core import language as languages
+from glotmix.core.record import JSON, Counts, Output
+from glotmix.signals import language_id
 from glotmix.signals.annotate import annotate, parts
 from glotmix.signals.asked import asked
 from glotmix.signals.identifiers import Identifier, load
@@ -152,9 +152,9 @@ def _size(text: str) -> int:
 def _identified(texts: Sequence[str], langs: Sequence[str], model: Identifier) -> list[tuple[str | None, float | None]]:
     if not texts:
         return []
-    found = identify.identify(pa.array(texts, pa.string()), pa.array(langs, pa.string()), model)
+    found = language_id.identify(pa.array(texts, pa.string()), pa.array(langs, pa.string()), model)
     labels, scores = found.field("label").to_pylist(), found.field("score").to_pylist()
-    enough = [_size(t[: identify.MAX_CHARS]) >= MIN_BYTES for t in texts]
+    enough = [_size(t[: language_id.MAX_CHARS]) >= MIN_BYTES for t in texts]
     return [(la, sc) if ok else (None, None) for la, sc, ok in zip(labels, scores, enough, strict=True)]
 
 
@@ -213,7 +213,7 @@ def remnants(texts: Sequence[str], wanted: Sequence[Sequence[str]], model: Ident
     other = np.zeros(len(texts))
     if pieces:
         langs = [wanted[row][0] for row in rows]
-        found = identify.identify(pa.array(pieces), pa.array(langs), model)
+        found = language_id.identify(pa.array(pieces), pa.array(langs), model)
         labels, scores = found.field("label").to_pylist(), found.field("score").to_pylist()
         for row, size, label, score in zip(rows, sizes, labels, scores, strict=True):
             whole[row] += size

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from glotmix.language import UNSPACED, parse
+from glotmix.core.language import UNSPACED, parse
 
 _ENGLISH = "eng_Latn"
 _GOES_ON = ("language", "please", "and", "or", "using", "with", "only", "as", "for", "instead", "the", "this", "that",

@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from glotmix import table
+from glotmix.core import table
+from glotmix.core.record import Counts, Output
 from glotmix.native import folding
 from glotmix.native.arrays import buffers
 from glotmix.native.lines import lines
-from glotmix.record import Counts, Output
 from glotmix.signals.annotate import parts
 
 if TYPE_CHECKING:

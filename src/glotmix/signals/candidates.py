@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix import table
+from glotmix.core import table
 from glotmix.signals.components import components, gathered
 from glotmix.signals.signatures import band, nodes
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pyarrow.parquet as pq
 from pydantic import BeforeValidator, Field
 
-from glotmix import table
-from glotmix.errors import DataError
-from glotmix.record import Counts
+from glotmix.core import table
+from glotmix.core.errors import DataError
+from glotmix.core.record import Counts
 from glotmix.signals import candidates, refine
 from glotmix.signals.components import gathered
 from glotmix.signals.signatures import SignatureConfig, band

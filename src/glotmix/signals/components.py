@@ -6,7 +6,7 @@ and Beyond" (SoCC 2014): large stars and small stars, until every node hangs on 
 
 from typing import TYPE_CHECKING
 
-from glotmix.errors import GlotmixError
+from glotmix.core.errors import GlotmixError
 
 if TYPE_CHECKING:
     import daft

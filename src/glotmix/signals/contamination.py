@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from glotmix import table
-from glotmix.errors import RequestError
+from glotmix.core import table
+from glotmix.core.errors import RequestError
+from glotmix.core.record import Counts, Output
 from glotmix.native import folding, overlap, shingles
 from glotmix.native.arrays import buffers
-from glotmix.record import Counts, Output
 from glotmix.signals.annotate import in_order, parts
 
 VERSION = 1

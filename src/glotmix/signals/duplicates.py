@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glotmix import table
-from glotmix.record import Counts, Output
+from glotmix.core import table
+from glotmix.core.record import Counts, Output
 from glotmix.signals import candidates, selftest
 from glotmix.signals.aligned import aligned
 from glotmix.signals.clusters import DuplicatesConfig, Engine, clusters, fitting, match

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from glotmix import table
+from glotmix.core import table
+from glotmix.core.errors import DataError
+from glotmix.core.record import Counts, Output
 from glotmix.embed.protocol import Embedder
-from glotmix.errors import DataError
-from glotmix.record import Counts, Output
 from glotmix.signals.annotate import annotate
 
 VERSION = 2

@@ -22,10 +22,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.language import Language, parse
+from glotmix.core.language import Language, parse
+from glotmix.core.record import Counts, Output
 from glotmix.native.repeats import FIELDS as REPEATS
 from glotmix.native.repeats import again, repeats
-from glotmix.record import Counts, Output
 from glotmix.signals.annotate import annotate
 from glotmix.signals.pieces import Profile, Profiles, Stream, hashes_of, scan
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix.errors import MissingExtraError, RequestError
+from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.native.arrays import buffers
 from glotmix.native.automaton import score_features
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 
 Ancestry = Mapping[str, Sequence[str]]
 """Source → the sources that it was made from."""

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix import table
+from glotmix.core import table
+from glotmix.core.record import Counts
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
-from glotmix.record import Counts
 from glotmix.signals.candidates import node_of
 from glotmix.signals.signatures import SignatureConfig, band, unpack
 

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix import table
+from glotmix.core import table
+from glotmix.core.record import JSON
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
-from glotmix.record import JSON
 from glotmix.signals.candidates import node_of
 from glotmix.signals.clusters import DuplicatesConfig, clusters
 from glotmix.signals.signatures import nodes, sign

@@ -13,9 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from glotmix.core.record import Counts, Output
 from glotmix.native import folding, shingles
 from glotmix.native.arrays import buffers
-from glotmix.record import Counts, Output
 from glotmix.signals.annotate import annotate
 
 VERSION = 1

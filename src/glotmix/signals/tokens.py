@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from glotmix.errors import MissingExtraError, RequestError
-from glotmix.record import Counts, Output
+from glotmix.core.errors import MissingExtraError, RequestError
+from glotmix.core.record import Counts, Output
 from glotmix.signals.annotate import annotate
 
 VERSION = 1

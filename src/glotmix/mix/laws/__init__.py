@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from glotmix.errors import RequestError, did_you_mean
+from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix.laws.atlas import Atlas
-from glotmix.mix.laws.base import Context, Dosed, Fitted, Law, Scaled
+from glotmix.mix.laws.base import Context, Fitted, Law, PowerLaw, Scaled
 from glotmix.mix.laws.bimix import BiMix
 from glotmix.mix.laws.climb import Climb
 from glotmix.mix.laws.effective_data import EffectiveData
@@ -16,7 +16,7 @@ from glotmix.mix.laws.own_share import OwnShare
 from glotmix.mix.laws.ridge import Ridge
 from glotmix.mix.laws.saturating import SaturatingTransfer
 
-__all__ = ["DOSED", "LAWS", "Context", "Dosed", "Fitted", "Law", "Scaled", "law"]
+__all__ = ["DOSED", "LAWS", "Context", "Fitted", "Law", "PowerLaw", "Scaled", "law"]
 
 LAWS: Mapping[str, Law] = {
     known.name: known
@@ -47,7 +47,7 @@ DOSED = (
     "atlas",
     *(n for n in LAWS if n.startswith("climb")),
 )
-"""Laws of the form `E + B r̃^−β`: see `Dosed`."""
+"""Laws of the form `E + B r̃^−β`: see `PowerLaw`."""
 
 
 def law(name: str) -> Law:

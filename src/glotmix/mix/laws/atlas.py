@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context, Fitted, Need
 from glotmix.mix.laws.curve import HALF_OPEN, DoseCurve, Search, fit_curve

@@ -5,7 +5,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from glotmix.errors import RequestError
+from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 
 Need: TypeAlias = Literal["own", "scale", "alone", "kin"]
@@ -65,7 +65,7 @@ class Scaled(Fitted, Protocol):
 
 
 @runtime_checkable
-class Dosed(Fitted, Protocol):
+class PowerLaw(Fitted, Protocol):
     """A fitted law of the form `L = E + B r̃^−β`, r̃ the share that the target alone would need for the same loss."""
 
     def power(self) -> tuple[float, float, float]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glotmix.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context, Fitted, Need
 from glotmix.mix.laws.curve import DoseCurve, Search, fit_curve

@@ -78,20 +78,20 @@ class DoseFormula(Formula, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class DoseCurve(Curve):
-    """A fitted law of the form `E + B r̃^−β`: see `Dosed`."""
+    """A fitted law of the form `E + B r̃^−β`: see `PowerLaw`."""
 
     formula: DoseFormula
 
     def power(self) -> tuple[float, float, float]:
-        """See `Dosed`."""
+        """See `PowerLaw`."""
         return self.formula.power(self.theta)
 
     def ratio(self, shares: Array) -> Array:
-        """See `Dosed`."""
+        """See `PowerLaw`."""
         return self.formula.ratio(self.theta, shares)
 
     def ratio_slope(self, shares: Array) -> Array:
-        """See `Dosed`."""
+        """See `PowerLaw`."""
         return self.formula.ratio_by_shares(self.theta, shares)
 
 

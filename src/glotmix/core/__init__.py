@@ -1,0 +1,1 @@
+"""The ground: languages, errors, settings, tables and records. Nothing here knows a room."""

@@ -1,0 +1,116 @@
+"""What goes out beside the data: the card, the blends for trainers, the resolved recipe."""
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from glotmix.core import record, table
+from glotmix.core.record import Output
+from glotmix.corpus import blend, card
+from glotmix.corpus.sources import Column
+from glotmix.mix.plan import read_shares
+from glotmix.pipeline.context import RunContext
+
+
+def describe(work: RunContext, output: Output, recipe: dict[str, Any]) -> None:
+    """Write ``README.md``, ``recipe.yaml``, ``blend.megatron.txt`` and ``blend.nanotron.yaml`` into a data set."""
+    rows = table.read(table.shards(work.step_dir("ledger")), ["lang", "source", "license", "bytes", "kept", "rule"])
+    shares = read_shares(work.step_dir("mixture"))
+    columns = output.notes.get("columns", [])
+    text = card.render(
+        work.recipe.name,
+        _languages(rows, shares),
+        _sources(work, rows),
+        recipe,
+        columns=[str(c) for c in columns] if isinstance(columns, list) else [],
+        formats=work.recipe.export.formats,
+        method=_method(work),
+    )
+    (output.path / "README.md").write_text(text, "utf-8")
+    plain = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)
+    (output.path / "recipe.yaml").write_text(plain, "utf-8")
+    weights = {lang: float(row["share"]) for lang, row in shares.items()}
+    (output.path / "blend.megatron.txt").write_text(blend.megatron(weights), "utf-8")
+    (output.path / "blend.nanotron.yaml").write_text(blend.nanotron(weights), "utf-8")
+
+
+def _languages(rows: pa.Table, shares: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for lang in sorted(pc.unique(rows["lang"]).to_pylist()):
+        mine = rows.filter(pc.equal(rows["lang"], lang))
+        kept = mine.filter(mine["kept"])
+        share = shares.get(lang, {})
+        found.append(
+            {
+                "lang": lang,
+                "read": mine.num_rows,
+                "kept": kept.num_rows,
+                "bytes": pc.sum(kept["bytes"]).as_py() or 0,
+                "dropped": dict(Counter(mine["rule"].drop_null().to_pylist())),
+                "tokens": share.get("tokens"),
+                "share": share.get("share"),
+                "epochs": share.get("epochs"),
+            }
+        )
+    return found
+
+
+def _sources(work: RunContext, rows: pa.Table) -> list[dict[str, Any]]:
+    found = []
+    for source in work.recipe.corpus.sources:
+        mine = rows.filter(pc.equal(rows["source"], source.name))
+        about: dict[str, Any] = {
+            "name": source.name,
+            "read": mine.num_rows,
+            "kept": pc.sum(mine["kept"]).as_py() or 0,
+            "license": source.license,
+            "derived_from": list(source.derived_from),
+        }
+        if isinstance(source.license, Column):
+            about["license"] = {"column": source.license.column}
+            held = Counter(mine.filter(mine["kept"])["license"].drop_null().to_pylist())
+            about["licenses"] = [name for name, _ in sorted(held.items(), key=lambda item: (-item[1], item[0]))]
+        found.append(about)
+    return found
+
+
+def _method(work: RunContext) -> list[str]:
+    """Say in sentences what was done, as far as it was."""
+    recipe = work.recipe
+    same = recipe.signals.duplicates
+    sentences = [
+        f"Language: {recipe.signals.identify.model} compared with what each source declares; a document that reads as "
+        "another language is dropped where `settings` say so, and never relabelled.",
+        "Heuristics: the FineWeb-2, Gopher and C4 family, script-fair; thresholds are quantiles of each language's own "
+        f"documents, where it has {recipe.select.min_documents} or more.",
+        f"Near-duplicates: MinHash over {same.shingle}-letter shingles, {same.bands} bands of {same.rows}, "
+        + (
+            "unverified."
+            if same.verify == "off"
+            else f"{same.verify} Jaccard similarity of at least {same.threshold:g}; one of each cluster is kept."
+        ),
+    ]
+    if (lists := recipe.select.licenses) is not None:
+        allowed = ", ".join(lists.allow) or "any"
+        sentences.append(f"Licences: {allowed}" + (f", less {', '.join(lists.deny)}" if lists.deny else "") + ".")
+    trained = record.read(work.step_dir("rater")) if recipe.quality is not None else None
+    if trained is not None and recipe.select.retain != "all":
+        documents = trained.counts.get("documents", 0)
+        made = f"a rater trained on {documents:,} labelled documents" if work.audited else "a finished rater"
+        line = (
+            "ranks the documents of each language among themselves"
+            if recipe.select.score == "quantile"
+            else f"draws one line for all languages ({recipe.select.score} scores)"
+        )
+        sentences.append(
+            f"Quality: {made}, its features held against each language's own distribution, {line}"
+            + ("; the report holds its audit." if work.audited else ".")
+        )
+    sentences.append(
+        f"Mixture: {recipe.mix.how}; shares are of training tokens"
+        + (" (UTF-8 bytes)." if recipe.signals.tokens.tokenizer is None else ".")
+    )
+    return sentences

@@ -1,0 +1,168 @@
+"""The order of the work: a recipe's steps, what each would reuse, and running them up to any one.
+
+>>> from pathlib import Path
+>>> from glotmix.pipeline import recipe, run
+>>> path, overrides = run.demo_recipe(Path("demo"), small=True)
+>>> job = run.Job(recipe.load(path, overrides), path.parent)
+>>> job.steps[0].name
+'corpus'
+"""
+
+import shutil
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from glotmix.core import record, settings, table
+from glotmix.core.errors import RequestError, did_you_mean
+from glotmix.core.record import Identity, Record, Silent, Watcher
+from glotmix.core.step import Step
+from glotmix.pipeline.context import RunContext
+from glotmix.pipeline.recipe import Recipe
+from glotmix.pipeline.steps import steps_of
+from glotmix.proxy.need import installed
+
+
+class Job:
+    """A recipe and the folder that it fills.
+
+    Args:
+        recipe: the checked recipe.
+        base: the folder that the recipe's relative paths start from.
+        watcher: told of the progress.
+    """
+
+    def __init__(self, recipe: Recipe, base: Path, watcher: Watcher | None = None) -> None:
+        settings.check(recipe.settings, [s.name for s in recipe.corpus.sources])
+        self.recipe = recipe
+        self.watcher: Watcher = watcher or Silent()
+        self.work = RunContext(recipe, base, base / recipe.output)
+        self.steps = steps_of(self.work)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this job is written."""
+        return self.work.folder
+
+    def upto(self, until: str | None) -> list[Step]:
+        """Return the steps that `until` needs, in order: a step's name, or a folder of steps; None for all."""
+        if until is None:
+            return self.steps
+        wanted = {s.name for s in self.steps if s.name == until or s.name.startswith(f"{until}/")}
+        if not wanted:
+            raise RequestError(f"there is no step {until!r}" + did_you_mean(until, [s.name for s in self.steps]))
+        for step in reversed(self.steps):
+            if step.name in wanted:
+                wanted.update(step.needs)
+        return [s for s in self.steps if s.name in wanted]
+
+    def plan(self, until: str | None = None) -> list[dict[str, Any]]:
+        """Return, for each step, what running it would mean: ``{step, state, changes, documents}``."""
+        rows = []
+        for step, identity in self._identities(until):
+            state, changes = record.state_of(self.folder / step.name, identity)
+            found = record.read(self.folder / step.name)
+            documents = found.counts.get("documents") if found and state == "reused" else None
+            rows.append({"step": step.name, "state": state, "changes": changes, "documents": documents})
+        return rows
+
+    def run(self, until: str | None = None) -> dict[str, Any]:
+        """Make what is missing, reuse what is there, and return a summary (see `summary`)."""
+        table.start(self.recipe.engine.runner, self.recipe.engine.workers)
+        for step, identity in self._identities(until):
+            record.build(self.folder / step.name, identity, step.make, self.watcher, step.may_be_empty)
+        page = self.folder / "report" / "report.html"
+        if page.is_file() and until in (None, "report"):
+            shutil.copyfile(page, self.folder / "report.html")
+        return self.summary()
+
+    def summary(self) -> dict[str, Any]:
+        """Return ``{languages: [...], files: {...}, warnings: [...]}`` of what is finished so far."""
+        files = {
+            "data set": self.folder / "dataset",
+            "mixture": self.folder / "mixture" / "mixture.csv",
+            "report": self.folder / "report.html",
+        }
+        return {
+            "languages": self._languages(),
+            "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
+            "files": {what: str(path) for what, path in files.items() if path.exists()},
+        }
+
+    def _identities(self, until: str | None) -> list[tuple[Step, Identity]]:
+        known: dict[str, str] = {}
+        pairs = []
+        for step in self.upto(until):
+            inputs = dict(step.inputs()) | {name: known[name] for name in step.needs}
+            identity = Identity(step.name, step.version, step.config(), inputs)
+            known[step.name] = identity.fingerprint
+            pairs.append((step, identity))
+        return pairs
+
+    def _languages(self) -> list[dict[str, Any]]:
+        if record.read(self.folder / "ledger") is None:
+            return []
+        ledger = table.read(table.shards(self.folder / "ledger"), ["lang", "bytes", "kept"])
+        kept = ledger.filter(ledger["kept"]).group_by("lang").aggregate([("kept", "count"), ("bytes", "sum")])
+        held = {r["lang"]: r for r in kept.to_pylist()}
+        shares: dict[str, Mapping[str, Any]] = {}
+        if record.read(self.folder / "mixture") is not None:
+            from glotmix.mix.plan import read_shares
+
+            shares = read_shares(self.folder / "mixture")
+        rows = []
+        for lang in sorted(pc.unique(ledger["lang"]).to_pylist()):
+            mine = held.get(lang, {"kept_count": 0, "bytes_sum": 0})
+            share = shares.get(lang, {})
+            rows.append(
+                {
+                    "lang": lang,
+                    "read": pc.sum(pc.equal(ledger["lang"], lang)).as_py(),
+                    "kept": mine["kept_count"],
+                    "bytes": mine["bytes_sum"],
+                    "share": share.get("share"),
+                    "low": share.get("low"),
+                    "high": share.get("high"),
+                    "epochs": share.get("epochs"),
+                }
+            )
+        return rows
+
+
+PROXIES = (
+    "method=law",
+    "laws=[own_share,ridge]",
+    "bootstrap=30",
+    "next_runs=0",
+    "anchor=0.1",
+    "proxies.parameters=1e5",
+    "proxies.vocabulary=512",
+    "proxies.tokens=16000",
+    "proxies.held_out=0.2",
+    "proxies.held_bytes=2000",
+    "proxies.held_each=200",
+)
+"""What the demo trains: 102 proxies of 0.1M parameters over 33 languages, 16,000 tokens each."""
+
+
+def demo_recipe(output: Path, small: bool, proxies: bool | None = None) -> tuple[Path, list[str]]:
+    """Return the recipe of the corpus that ships with glotmix, and the overrides that send its output to `output`.
+
+    Args:
+        output: where everything is written.
+        small: a quarter of the documents.
+        proxies: train a small ensemble and fit the mixture to it, instead of UniMax (needs the extra `train`); None for
+            where it can be trained, and not for the small demo.
+    """
+    if proxies is None:
+        proxies = installed() and not small
+    recipe = Path(str(files("glotmix") / "data" / "demo" / ("small.yaml" if small else "recipe.yaml")))
+    return recipe, [f"output={output}", *(f"mix.{setting}" for setting in PROXIES if proxies)]
+
+
+def _warnings(found: Record | None) -> list[str]:
+    warnings = [] if found is None else found.notes.get("warnings", [])
+    return [str(w) for w in warnings] if isinstance(warnings, list) else []

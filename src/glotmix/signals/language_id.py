@@ -1,0 +1,235 @@
+"""The language of each document's text: label, score, runner-up, script, and whether that fits what was declared.
+
+The declared language is a prior: it is compared and reported, and never overridden here. Models name languages in
+their own ways; their labels become the canonical codes of `glotmix.core.language`, with the script that the text is in.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from glotmix.core import language as languages
+from glotmix.core import table
+from glotmix.core.errors import RequestError
+from glotmix.core.language import Language
+from glotmix.core.record import JSON, Counts, Output
+from glotmix.signals.annotate import annotate, parts
+from glotmix.signals.identifiers import Identifier, load
+from glotmix.signals.script import UNDETERMINED, dominant_script
+
+VERSION = 1
+
+MAX_CHARS = 1_000
+"""Characters of a document that are looked at: all of it raised the accuracy by less than 0.001 (docs/language.md)."""
+
+RETURNS = pa.struct(
+    [
+        pa.field("label", pa.string()),
+        pa.field("script", pa.string()),
+        pa.field("score", pa.float32()),
+        pa.field("runner_up", pa.string()),
+        pa.field("runner_up_score", pa.float32()),
+        pa.field("agrees", pa.bool_()),
+    ]
+)
+"""The columns of the signal. ``label`` is null where the text is no language that the model could read (then ``score``
+is too, unless the model says that it is no language). ``agrees`` is null there, and where the model does not know the
+declared language in its script and gives no label that stands for it."""
+
+_MORE_SCRIPTS = {"crh": {"Latn"}, "sr": {"Latn"}, "uz": {"Cyrl"}, "yue": {"Hani"}, "zh": {"Hani"}}
+"""What a label without a script stands for beside the likely script of its language (py3langid's training data)."""
+
+_WIKIPEDIA = {"als": "gsw", "eml": "egl"}
+"""lid.176 has Wikipedia's codes; two of them are other languages' in ISO 639-3 (``als`` is Tosk Albanian there)."""
+
+
+def make(output: Output, corpus: Path, model: str | Path = "py3langid", max_chars: int = MAX_CHARS) -> Counts:
+    """Write the signal of a corpus: ``id`` and the columns of `RETURNS`, and a note on each declared language.
+
+    ``output.notes["languages"]`` says for each declared language how many documents there are, how many were
+    identified, whether the model knows it, the share that agrees (of those identified; null if it is not known), and
+    the three other labels met most often.
+
+    Args:
+        output: the signal under construction.
+        corpus: the corpus's folder.
+        model: ``py3langid``, or the path of a fastText model.
+        max_chars: characters of a document that are looked at.
+
+    Raises:
+        RequestError: if there is no such model.
+        MissingExtraError: if its library is not installed.
+    """
+    name = str(model)
+    found = load(name)
+
+    def function(texts: pa.Array, declared: pa.Array) -> pa.StructArray:
+        # By its name, loaded once in each process: on a cluster the function travels, with all that it holds.
+        return identify(texts, declared, load(name), max_chars)
+
+    counts = annotate(output, corpus, ["text", "lang"], function, RETURNS)
+    output.notes["languages"] = _agreement(output.path, corpus, found)
+    return counts
+
+
+def identify(texts: pa.Array, declared: pa.Array, model: Identifier, max_chars: int = MAX_CHARS) -> pa.StructArray:
+    """Return `RETURNS` for each text.
+
+    Args:
+        texts: n strings.
+        declared: n canonical language codes.
+        model: see `identifiers.load`.
+        max_chars: characters of a text that are looked at.
+    """
+    texts = pc.utf8_slice_codeunits(texts, 0, max_chars)
+    scripts = dominant_script(texts)
+    ranked = model.rank(texts)
+    best, score, second, second_score = (ranked.field(i) for i in range(4))
+    # Without letters there is no language, whatever the model makes of the digits.
+    written = pc.not_equal(scripts, UNDETERMINED)
+    best, second = (pc.if_else(written, codes, None) for codes in (best, second))
+    label = _codes(model.labels, best, scripts)
+    return pa.StructArray.from_arrays(
+        [
+            label,
+            scripts,
+            pc.if_else(written, score, None),
+            _codes(model.labels, second, scripts),
+            pc.if_else(written, second_score, None),
+            _agrees(model.labels, best, scripts, declared),
+        ],
+        fields=list(RETURNS),
+    )
+
+
+def label(texts: pa.Array, model: str | Path = "py3langid", max_chars: int = MAX_CHARS) -> pa.Array:
+    """Return the canonical code of each text's language, null where it is no text: for sources without a language.
+
+    >>> label(pa.array(["Die Katze schläft auf dem Sofa.", "สวัสดีครับ ผมชื่อสมชาย", "12:30 🙂"])).to_pylist()
+    ['deu_Latn', 'tha_Thai', None]
+    """
+    texts = pc.utf8_slice_codeunits(texts, 0, max_chars)
+    scripts = dominant_script(texts)
+    found = load(str(model))
+    best = pc.if_else(pc.not_equal(scripts, UNDETERMINED), found.rank(texts).field(0), None)
+    return _codes(found.labels, best, scripts)
+
+
+def knows(labels: Sequence[str], language: Language) -> bool:
+    """Say whether a model with these labels has one for a language, in its script."""
+    return any(mark is not None and mark.covers(language, own=True) for mark in _marks(tuple(labels)))
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """What a model's label stands for: ISO 639-3 codes that are its own, others that it may mean, and scripts."""
+
+    tag: str
+    own: frozenset[str]
+    others: frozenset[str]
+    scripts: frozenset[str]
+
+    def covers(self, language: Language, own: bool = False) -> bool:
+        """Say whether the label can be said of a language; `own`: whether it is that language's label."""
+        isos = self.own if own else self.own | self.others
+        return language.iso in isos and any(languages.scripts_fit(s, language.script) for s in self.scripts)
+
+    def code(self, script: str) -> str:
+        """Return the canonical code of the label for a text in `script`."""
+        iso = languages.iso_of(self.tag)
+        chinese = script == "Jpan" and languages.parse(self.tag).script != "Jpan"
+        return languages.parse(f"{iso}_{'Hani' if chinese else script}").code
+
+
+@cache
+def _marks(labels: tuple[str, ...]) -> tuple[_Mark | None, ...]:
+    """Return what each label stands for, None for those that name no language.
+
+    A macro-language's label may mean each of its members that has no label of its own: `fa` may mean Dari, and `no` not
+    Nynorsk where there is `nn`. A member's label is also that of a macro-language that has none.
+    """
+    named: dict[str, tuple[str, Language]] = {}
+    for label in labels:
+        tag = _WIKIPEDIA.get(label, label) if "en" in labels else label
+        try:
+            named[label] = (tag, languages.parse(tag))
+        except RequestError:
+            continue
+    own = {label: frozenset({languages.iso_of(tag), language.iso}) for label, (tag, language) in named.items()}
+    taken = frozenset[str]().union(*own.values())
+    marks: dict[str, _Mark] = {}
+    for label, (tag, language) in named.items():
+        iso = languages.iso_of(tag)
+        whole = {languages.macro(iso) or iso} - taken
+        scripts = frozenset({language.script, *_MORE_SCRIPTS.get(tag, ())})
+        marks[label] = _Mark(tag, own[label] | whole, languages.members(iso) - taken, scripts)
+    return tuple(marks.get(label) for label in labels)
+
+
+def _codes(labels: Sequence[str], positions: pa.Array, scripts: pa.Array) -> pa.Array:
+    """Return canonical codes: the label's language in the script of the text; null for ``zxx`` and its like."""
+    marks = _marks(tuple(labels))
+
+    def code(position: int | None, script: str) -> str | None:
+        mark = None if position is None else marks[position]
+        return None if mark is None else mark.code(script)
+
+    return _of_few(code, pa.string(), positions, scripts)
+
+
+def _agrees(labels: Sequence[str], positions: pa.Array, scripts: pa.Array, declared: pa.Array) -> pa.Array:
+    marks = _marks(tuple(labels))
+
+    def agrees(position: int | None, script: str, code: str) -> bool | None:
+        language = languages.parse(code)
+        mark = None if position is None else marks[position]
+        if mark is None:
+            return None
+        if mark.covers(language) and languages.scripts_fit(script, language.script):
+            return True
+        return False if knows(labels, language) else None
+
+    return _of_few(agrees, pa.bool_(), positions, scripts, declared)
+
+
+def _of_few(function: Callable[..., object], returns: pa.DataType, *columns: pa.Array) -> pa.Array:
+    """Return `function` of each row, called once for each of the few different rows."""
+    keys = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        encoded = column.dictionary_encode()
+        values = len(encoded.dictionary) + 1
+        keys = keys * values + encoded.indices.fill_null(values - 1).to_numpy()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    rows = zip(*(c.take(pa.array(first)).to_pylist() for c in columns), strict=True)
+    return pa.array([function(*row) for row in rows], returns).take(pa.array(inverse))
+
+
+def _agreement(folder: Path, corpus: Path, model: Identifier) -> JSON:
+    """Return, by declared language, how the labels of a finished signal compare with it (see `make`)."""
+    counted: Counter[tuple[str, str | None, bool | None]] = Counter()
+    for name, files in parts(corpus).items():
+        signal = table.read([folder / f"{name}.parquet"], ["label", "agrees"])
+        rows = signal.append_column("lang", table.read(files, ["lang"])["lang"])
+        for row in rows.group_by(["lang", "label", "agrees"]).aggregate([([], "count_all")]).to_pylist():
+            counted[row["lang"], row["label"], row["agrees"]] += row["count_all"]
+    notes: dict[str, JSON] = {}
+    for lang in sorted({lang for lang, _, _ in counted}):
+        mine = {key[1:]: n for key, n in counted.items() if key[0] == lang}
+        identified = sum(n for (found, _), n in mine.items() if found is not None)
+        known = knows(model.labels, languages.parse(lang))
+        others = Counter({str(found): n for (found, agrees), n in mine.items() if found is not None and not agrees})
+        ranked = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+        notes[lang] = {
+            "documents": sum(mine.values()),
+            "identified": identified,
+            "known": known,
+            "agree": sum(n for (_, agrees), n in mine.items() if agrees) / identified if known and identified else None,
+            "others": dict(ranked[:3]),
+        }
+    return notes
