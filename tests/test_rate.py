@@ -105,6 +105,7 @@ def test_shards_and_their_order_change_nothing(tmp_path, monkeypatch):
     assert quality_scores.sample(Signals(signal), corpus).num_rows == 240
 
 
+@pytest.mark.usefixtures("one_part_at_a_time")
 @pytest.mark.parametrize("stop", ["score", "rank", "clean"])
 def test_a_killed_run_ends_as_the_same_bytes(tmp_path, monkeypatch, stop):
     monkeypatch.setattr(annotate, "GROUP_BYTES", 1)

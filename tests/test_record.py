@@ -37,6 +37,9 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 IDENTITY = Identity("signals/x", 1, {"bands": 14}, {"corpus": "a" * 64})
 
+# tests/test_flight.py has several in flight.
+pytestmark = pytest.mark.usefixtures("one_part_at_a_time")
+
 
 def test_a_finished_output_is_reused_and_holds_only_its_files(tmp_path):
     calls: list[int] = []

@@ -17,8 +17,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from glotmix.core import flight
 from glotmix.core.errors import DataError, GlotmixError
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
@@ -127,7 +128,8 @@ class Record:
     """What a finished output says of itself.
 
     `counts` are whole numbers about the result (documents, bytes, dropped, …); `notes` anything else worth
-    keeping (warnings, evidence). `seconds` and `versions` say how it was made and are no part of its identity.
+    keeping (warnings, evidence). `seconds`, `versions` and `nodes` (how many parts each node of a cluster made) say how
+    it was made and are no part of its identity.
     """
 
     identity: dict[str, JSON]
@@ -136,6 +138,7 @@ class Record:
     notes: dict[str, JSON]
     seconds: float
     versions: dict[str, str]
+    nodes: Counts = field(default_factory=dict)
 
 
 def read(folder: Path) -> Record | None:
@@ -201,42 +204,81 @@ class Output:
         self.path = folder
         self.step = step
         self.notes: dict[str, JSON] = {}
+        self.nodes: Counts = {}
         self._watcher = watcher
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Return the names of the parts that are not made yet."""
         return [name for name in names if not (self.path / _PROGRESS / f"{name}.json").is_file()]
 
-    def each(self, units: Mapping[str, Unit], make: Callable[[Unit, Path], Counts], rows: str = "documents") -> Counts:
-        """Make every part once and return the sum of all their counts.
+    def each(
+        self,
+        units: Mapping[str, Unit],
+        make: Callable[[Unit, Path], Counts],
+        rows: str = "documents",
+        here: bool = False,
+        one_by_one: bool = False,
+    ) -> Counts:
+        """Make every part once, many at once, and return the sum of all their counts.
+
+        Where a part fails, those that had begun are finished and stay, none is begun any more, and its error is raised.
 
         Args:
             units: what to make each part from, by the part's name (a plain file name).
-            make: writes the part's files into the empty folder it is given, and returns its counts.
+            make: writes the part's files into the empty folder it is given, and returns its counts; called on several
+                threads, in several processes or on several machines at once.
             rows: the count that the progress display follows.
+            here: whether the parts share what this process holds, and must be made in it.
+            one_by_one: whether a part uses the whole machine by itself.
         """
         markers = self.path / _PROGRESS
         markers.mkdir(parents=True, exist_ok=True)
+        missing = set(self.missing(units))
+        done = 0
+        counted: dict[str, Counts] = {}
+
+        def finished(name: str, counts: Counts) -> None:
+            nonlocal done
+            done += 1
+            counted[name] = counts
+            self._watcher.advance(self.step, done, len(units), counts.get(rows, 0))
+
+        for name in units:
+            if name not in missing:
+                finished(name, json.loads((markers / f"{name}.json").read_text("utf-8")))
+        part = _Part(self.path, {n: units[n] for n in units if n in missing}, make)
+        for name, counts, node in flight.fly(part, list(part.units), here=here, one_by_one=one_by_one):
+            if node:
+                self.nodes[node] = self.nodes.get(node, 0) + 1
+            finished(name, counts)
         total: Counts = {}
-        for number, (name, unit) in enumerate(units.items(), start=1):
-            marker = markers / f"{name}.json"
-            if marker.is_file():
-                counts: Counts = json.loads(marker.read_text("utf-8"))
-            else:
-                scratch = markers / f"{name}.scratch"
-                shutil.rmtree(scratch, ignore_errors=True)
-                scratch.mkdir()
-                counts = make(unit, scratch)
-                for file in sorted(p for p in scratch.rglob("*") if p.is_file()):
-                    target = self.path / file.relative_to(scratch)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    file.replace(target)
-                shutil.rmtree(scratch)
-                _write_text(marker, json.dumps(counts))
-            for key, value in counts.items():
+        for name in units:
+            for key, value in counted[name].items():
                 total[key] = total.get(key, 0) + value
-            self._watcher.advance(self.step, number, len(units), counts.get(rows, 0))
         return total
+
+
+@dataclass(frozen=True)
+class _Part(Generic[Unit]):
+    """How a part of an output is made, wherever that is: its files first, its marker last."""
+
+    folder: Path
+    units: dict[str, Unit]
+    make: Callable[[Unit, Path], Counts]
+
+    def __call__(self, name: str) -> Counts:
+        markers = self.folder / _PROGRESS
+        scratch = markers / f"{name}.scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        counts = self.make(self.units[name], scratch)
+        for file in sorted(p for p in scratch.rglob("*") if p.is_file()):
+            target = self.folder / file.relative_to(scratch)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+        shutil.rmtree(scratch)
+        _write_text(markers / f"{name}.json", json.dumps(counts))
+        return counts
 
 
 def build(
@@ -277,11 +319,18 @@ def build(
     if not may_be_empty and not any(counts.values()):
         raise DataError(f"{identity.step} came out empty: every count is zero ({counts})")
     record = Record(
-        identity.as_json(), identity.fingerprint, counts, output.notes, time.monotonic() - began, _versions()
+        identity.as_json(),
+        identity.fingerprint,
+        counts,
+        output.notes,
+        time.monotonic() - began,
+        _versions(),
+        output.nodes,
     )
     shutil.rmtree(building / _PROGRESS, ignore_errors=True)
     (building / "identity.json").unlink()
-    _write_text(building / RECORD, json.dumps(record.__dict__, ensure_ascii=False, indent=1))
+    told = {name: value for name, value in vars(record).items() if name != "nodes" or value}
+    _write_text(building / RECORD, json.dumps(told, ensure_ascii=False, indent=1))
     if folder.exists():
         # Set aside by rename first: a reader never sees a half-deleted folder under the final name.
         old = folder.with_name(f".{folder.name}.old")

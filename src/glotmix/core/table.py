@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from glotmix.core import flight
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ ROWS_PER_CALL = 512
 _STARTED: list[tuple[str, int | None]] = []
 
 
-def start(runner: Literal["local", "ray"] = "local", workers: int | None = None, oversubscribe: bool = False) -> None:
+def start(
+    runner: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+    oversubscribe: bool = False,
+    memory: int | None = None,
+) -> None:
     """Choose where queries run, before the first of them; results never depend on it.
 
     The engine is set up once per process: a later call for the same does nothing.
@@ -40,6 +46,7 @@ def start(runner: Literal["local", "ray"] = "local", workers: int | None = None,
         workers: how many cores to use on this machine; None for all.
         oversubscribe: allow more workers than cores. They gain nothing, but that results do not depend on them can be
             tested on a small machine.
+        memory: bytes that parts in flight may take on this machine; None for a share of what there is.
 
     Raises:
         MissingExtraError: if Ray is asked for and not installed.
@@ -70,6 +77,7 @@ def start(runner: Literal["local", "ray"] = "local", workers: int | None = None,
     if workers is not None:
         pa.set_cpu_count(workers)
         pa.set_io_thread_count(workers)
+    flight.use(flight.Engine(runner, workers, memory))
     _STARTED.append(wanted)
 
 

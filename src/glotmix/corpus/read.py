@@ -92,6 +92,7 @@ def make(
     for given in inputs:
         _judge(given, documents, staged.reasons, examples, max_quarantined, output.path / "quarantine")
     rows, new = staged.settle_ids()
+    types = staged.types
 
     def second(shard: Shard, folder: Path) -> Counts:
         name = folder.name.removesuffix(".scratch").removeprefix(f"{shard.lang}--")
@@ -116,9 +117,7 @@ def make(
         for batch in shard.batches:
             languages.setdefault(shard.lang, Counter()).update(documents=batch.rows, bytes=batch.bytes)
     output.notes["languages"] = {lang: dict(held) for lang, held in languages.items()}
-    output.notes["columns"] = {
-        name: "JSON text" if kind == columns.JSON else str(kind) for name, kind in staged.types.items()
-    }
+    output.notes["columns"] = {name: "JSON text" if kind == columns.JSON else str(kind) for name, kind in types.items()}
     return counts | {"languages": len(languages)}
 
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix.core import table
+from glotmix.core import flight, table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output
 from glotmix.corpus.columns import plain_value
@@ -143,7 +143,6 @@ class _Ledger:
         if not self._files:
             raise DataError(f"there is no ledger in {folder}", "glotmix select")
         self._starts = [0, *accumulate(pq.read_metadata(f).num_rows for f in self._files)]
-        self._part = lru_cache(maxsize=2)(lambda i: pq.read_table(self._files[i], partitioning=None))
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -172,8 +171,13 @@ class _Ledger:
         for number, (start, stop) in enumerate(zip(self._starts, self._starts[1:], strict=False)):
             low, high = max(first, start), min(first + count, stop)
             if low < high:
-                pieces.append(self._part(number).slice(low - start, high - low))
+                pieces.append(_part(self._files[number]).slice(low - start, high - low))
         return pa.concat_tables(pieces)
+
+
+@lru_cache(maxsize=flight.THREADS)
+def _part(file: Path) -> pa.Table:
+    return pq.read_table(file, partitioning=None)
 
 
 def _portions(corpus: Path, book: _Ledger) -> list[Portion]:

@@ -71,7 +71,8 @@ class Job:
 
     def run(self, until: str | None = None) -> dict[str, Any]:
         """Make what is missing, reuse what is there, and return a summary (see `summary`)."""
-        table.start(self.recipe.engine.runner, self.recipe.engine.workers)
+        engine = self.recipe.engine
+        table.start(engine.runner, engine.workers, memory=engine.memory)
         for step, identity in self._identities(until):
             record.build(self.folder / step.name, identity, step.make, self.watcher, step.may_be_empty)
         page = self.folder / "report" / "report.html"

@@ -5,7 +5,7 @@ A section that one room needs and no other is that room's own (`QualityConfig`, 
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, model_validator
 
 from glotmix.corpus.sources import Source, as_tuple
 from glotmix.mix.config import MixConfig
@@ -164,6 +164,9 @@ class EngineSection(Section):
 
     runner: Literal["local", "ray"] = "local"
     workers: int | None = Field(None, ge=1, description="cores to use; all by default")
+    memory: ByteSize | None = Field(
+        None, description="what parts in flight may take, such as 8GB; half of the machine's by default"
+    )
 
 
 class MixSection(MixConfig):

@@ -82,7 +82,11 @@ def make(
         MissingExtraError: if torch is not installed.
     """
     need("training proxies")
-    output.each({"text": design}, lambda wanted, scratch: _prepare(scratch, wanted, documents, config, tokenizer))
+    output.each(
+        {"text": design},
+        lambda wanted, scratch: _prepare(scratch, wanted, documents, config, tokenizer),
+        one_by_one=True,
+    )
     pieces = Pieces(output.path / "tokenizer.json")
     corpus = text.load(output.path / "text", pieces).choose(design.languages)
     groups = {unit.name: unit for unit in units(design, len(pieces), config)}
@@ -118,7 +122,8 @@ def make(
         checkpoint.unlink(missing_ok=True)
         return {"runs": len(unit.runs), "tokens": len(unit.runs) * unit.tokens(config)}
 
-    counts = output.each(groups, one)
+    # An ensemble takes the whole machine, or a place of its own in the cluster.
+    counts = output.each(groups, one, one_by_one=True)
     losses: dict[str, list[float]] = {}
     trained_as: dict[str, tuple[int, int]] = {}
     for unit in groups.values():

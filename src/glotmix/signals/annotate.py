@@ -1,20 +1,20 @@
 """The one loop of every per-document signal: groups of shards in, one part per group out."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from daft import col
-from daft.functions import unnest
 
-from glotmix.core import table
-from glotmix.core.errors import DataError
+from glotmix.core import flight, table
 from glotmix.core.record import Counts, Output
 
 GROUP_BYTES = 64 * 2**20
 """Uncompressed bytes of documents per part: a part is what a killed run loses at most."""
+
+_PAGED = 512
 
 
 def annotate(
@@ -32,42 +32,48 @@ def annotate(
         output: the signal under construction.
         corpus: the corpus, a folder of shards.
         columns: the document columns that `function` takes, in order.
-        function: Arrow arrays in (one per column), one struct array out; called on several threads.
+        function: Arrow arrays in (one per column), one struct array out; called on several threads and in several
+            processes or machines at once.
         returns: the type of that struct array.
 
     Returns:
         ``{"documents": n}``.
     """
-    call = table.batch(function, returns)
 
     def make(files: list[Path], folder: Path) -> Counts:
-        frame = table.scan(files, ["id", *columns])
-        rows = table.collect(
-            frame.select(col("id"), call(*(col(c) for c in columns)).alias("signal")).select(
-                col("id"), unnest(col("signal"))
-            )
-        )
-        table.write(in_order(rows, files), folder / f"{folder.name.removesuffix('.scratch')}.parquet")
+        documents = table.read(files, ["id", *columns])
+        signal = annotated(documents, columns, function, returns)
+        rows = pa.table([documents["id"].combine_chunks(), *signal.flatten()], ["id", *(f.name for f in returns)])
+        table.write(paged(rows, files), folder / f"{folder.name.removesuffix('.scratch')}.parquet")
         return {"documents": rows.num_rows}
 
     return output.each(parts(corpus), make)
 
 
-def in_order(rows: pa.Table, files: Sequence[Path]) -> pa.Table:
-    """Return the rows of some shards, one for each ``id``, in the order of the shards: Ray has an order of its own.
+def annotated(
+    documents: pa.Table, columns: Sequence[str], function: Callable[..., pa.Array], returns: pa.DataType
+) -> pa.Array:
+    """Return what a function makes of the documents' columns, `table.ROWS_PER_CALL` rows at a time, in their order."""
+    given = documents.select(list(columns))
+    if any(column.num_chunks * table.ROWS_PER_CALL > len(column) for column in given.columns):
+        # Of many small shards: a call for each would cost more than putting them together.
+        given = given.combine_chunks()
+    batches = given.to_batches(max_chunksize=table.ROWS_PER_CALL)
+    found = flight.spread(lambda batch: function(*batch.columns).cast(returns), batches)
+    return pa.concat_arrays(found) if found else pa.array([], returns)
 
-    Raises:
-        DataError: if they are not the shards' rows.
+
+def paged(rows: pa.Table, files: Sequence[Path]) -> pa.Table:
+    """Return the rows of some shards in chunks of fixed bounds: where Parquet ends a page depends on the chunks.
+
+    The bounds are every 512 rows of the part and every 512 of a shard, so that parts are the same bytes as those that
+    were written when a query made them.
     """
-    ids = table.read(files, ["id"])["id"]
-    if rows["id"].equals(ids):
-        return rows
-    places = pc.index_in(ids, rows["id"].combine_chunks())
-    if rows.num_rows != len(ids) or places.null_count:
-        raise DataError(
-            f"{rows.num_rows:,} rows came back of the {len(ids):,} documents of {files[0]} and what follows"
-        )
-    return rows.take(places).combine_chunks()
+    starts = np.cumsum([0, *(pq.read_metadata(f).num_rows for f in files)]).tolist()
+    cuts = {*range(0, rows.num_rows, _PAGED), rows.num_rows}
+    for start, stop in pairwise(starts):
+        cuts.update(range(start, stop, _PAGED))
+    return pa.concat_tables([rows.slice(start, stop - start) for start, stop in pairwise(sorted(cuts))] or [rows])
 
 
 def parts(corpus: Path) -> dict[str, list[Path]]:

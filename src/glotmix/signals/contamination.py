@@ -21,7 +21,7 @@ from glotmix.core.errors import RequestError
 from glotmix.core.record import Counts, Output
 from glotmix.native import folding, overlap, shingles
 from glotmix.native.arrays import buffers
-from glotmix.signals.annotate import in_order, parts
+from glotmix.signals.annotate import annotated, paged, parts
 
 VERSION = 1
 
@@ -125,16 +125,14 @@ def make(output: Output, corpus: Path, items: pa.Table, config: ContaminationCon
         ``documents``, ``contaminated`` (documents that hold an item), ``items``, ``searched``, ``held`` (items).
     """
     letters, searched, indices = index(items["text"].combine_chunks(), config)
-    search = table.batch(searcher(indices, config.share), _FOUND)
+    search = searcher(indices, config.share)
 
     def part(files: list[Path], folder: Path) -> Counts:
-        from daft import col
-
         name = folder.name.removesuffix(".scratch")
-        searched_for = table.scan(files, ["id", "text"]).select(col("id"), search(col("text")).alias("found"))
-        rows = in_order(table.collect(searched_for), files)
+        documents = table.read(files, ["id", "text"]).combine_chunks()
+        rows = pa.table({"id": documents["id"], "found": annotated(documents, ["text"], search, _FOUND)})
         counts = pc.list_value_length(rows["found"]).cast(pa.int32())
-        table.write(pa.table({"id": rows["id"], "items": counts}), folder / f"{name}.parquet")
+        table.write(paged(pa.table({"id": rows["id"], "items": counts}), files), folder / f"{name}.parquet")
         found = pc.list_flatten(rows["found"]).combine_chunks()
         chosen = items.select(["set", "item"]).take(found.field("number"))
         matches = {

@@ -83,7 +83,7 @@ def make(
         same = int(np.sum(rows["same"].fill_null(False).to_numpy()))
         return {"documents": len(ids), "earlier": len(ids) - rows["earlier"].null_count, "same": same}
 
-    return output.each({f.stem: n for n, f in enumerate(files)}, part)
+    return output.each({f.stem: n for n, f in enumerate(files)}, part, here=True)
 
 
 def _alike(name: str, folder: Path, signature: SignatureConfig) -> None:

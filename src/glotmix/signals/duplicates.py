@@ -161,4 +161,4 @@ def _write(output: Output, files: list[Path], facts_of: Callable[[int], pa.Table
         table.write(pa.table(columns, schema=SCHEMA), folder / files[number].name)
         return {"documents": len(ids)}
 
-    return output.each({f.stem: n for n, f in enumerate(files)}, part)
+    return output.each({f.stem: n for n, f in enumerate(files)}, part, here=True)

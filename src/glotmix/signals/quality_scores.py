@@ -23,7 +23,7 @@ from scipy.stats import rankdata
 from glotmix.core import table
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts, Output
-from glotmix.signals.annotate import parts
+from glotmix.signals.annotate import annotated, parts
 
 VERSION = 3
 
@@ -103,6 +103,8 @@ def make(
     scored = output.path / "scores"
     # Not before a part needs them: a run that was killed while it cleaned up has nothing left to rank.
     ranks = cache(lambda: _Ranks(scored, list(units), scale))
+    if output.missing(units):
+        ranks()
 
     def rank(part: str, folder: Path) -> Counts:
         rows = pq.read_table(scored / f"{part}.parquet")
@@ -112,15 +114,13 @@ def make(
         table.write(pa.table({"id": rows["id"], **columns}), folder / f"{part}.parquet")
         return {"documents": rows.num_rows}
 
-    counts = output.each({p: p for p in units}, rank)
+    counts = output.each({p: p for p in units}, rank, here=True)
     shutil.rmtree(scored, ignore_errors=True)
     return counts
 
 
 def _scored(rows: pa.Table, rate: Callable[[pa.Table], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return (rows,) scores, in batches on the engine's threads (or its cluster)."""
-    import daft
-
+    """Return (rows,) scores, in batches on all cores."""
     names = [name for name in rows.column_names if name != "id"]
 
     def scores(*columns: pa.Array) -> pa.Array:
@@ -129,13 +129,7 @@ def _scored(rows: pa.Table, rate: Callable[[pa.Table], NDArray[np.float32]]) -> 
             raise DataError(f"the rater gave {found.shape} scores of {len(columns[0])} documents")
         return pa.array(found, pa.float32())
 
-    call = table.batch(scores, pa.float32())
-    chosen = (daft.col("id"), call(*(daft.col(name) for name in names)).alias("score"))
-    found = table.collect(daft.from_arrow(rows).select(*chosen))
-    # Ray hands rows back in an order of its own.
-    if not found["id"].equals(rows["id"]):
-        found = found.take(pc.index_in(rows["id"], found["id"].combine_chunks()))
-    return np.asarray(found["score"].to_numpy(), np.float32)
+    return np.asarray(annotated(rows, names, scores, pa.float32()).to_numpy(), np.float32)
 
 
 @dataclass(frozen=True)

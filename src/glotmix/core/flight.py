@@ -1,0 +1,249 @@
+"""Parts in flight: as many at once as there are cores, or slots in the cluster, and memory for them.
+
+A part depends on no other part; how many run at once, where, and in which order changes no byte. On one machine parts
+run on threads (the native loops hold no lock), and beyond `THREADS` cores in processes of one thread each; on Ray each
+part is a task, which the cluster places, and tries again on another node where one is lost.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from glotmix.core.errors import DataError
+
+Made = TypeVar("Made")
+Piece = TypeVar("Piece")
+
+THREADS = 4
+"""Cores that threads of one process keep busy; beyond, Python's own lock would cost more than processes do."""
+
+PART_MEMORY = 400 * 2**20
+"""Bytes that a part in flight takes, by measurement: its text, what is made of it, and what it is written through."""
+
+SHARE = 0.5
+"""Of the machine's memory, for parts in flight, where no other bound is given."""
+
+TRIES = 3
+"""Further tries of a part whose node was lost."""
+
+_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR", "BLIS")}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where work runs.
+
+    Args:
+        runner: ``local``, or ``ray`` for the cluster that is connected.
+        workers: parts at once on this machine; None for one per core.
+        memory: bytes that parts in flight may take on this machine; None for `SHARE` of what there is.
+    """
+
+    runner: Literal["local", "ray"] = "local"
+    workers: int | None = None
+    memory: int | None = None
+
+    @property
+    def cores(self) -> int:
+        """How many cores are used on this machine."""
+        return self.workers or cores()
+
+    def slots(self, part_memory: int = PART_MEMORY) -> int:
+        """Return how many parts may be in flight on this machine: one at least."""
+        room = self.memory if self.memory is not None else int(SHARE * memory())
+        return max(1, min(self.cores, room // part_memory))
+
+
+_ENGINE: list[Engine] = []
+
+
+def use(engine: Engine) -> None:
+    """Set where the parts of this process run from now on."""
+    _ENGINE[:] = [engine]
+    _threads.cache_clear()
+
+
+def engine() -> Engine:
+    """Return where they run: on all cores of this machine, if nothing else was said."""
+    return _ENGINE[0] if _ENGINE else Engine()
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def memory() -> int:
+    """Return the bytes of memory that this process may use: the machine's, or those of its control group."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            told = Path(name).read_text("utf-8").strip()
+        except OSError:
+            continue
+        if told.isdigit():
+            return min(there, int(told))
+    return there
+
+
+def fly(
+    make: Callable[[str], Made],
+    names: Sequence[str],
+    part_memory: int = PART_MEMORY,
+    here: bool = False,
+    one_by_one: bool = False,
+) -> Iterator[tuple[str, Made, str]]:
+    """Make parts, and yield each as it is finished: its name, what came of it, and the node that made it.
+
+    Args:
+        make: makes a part by its name; called on several threads, processes or machines at once.
+        names: of the parts.
+        part_memory: bytes that one of them takes.
+        here: whether they must be made in this process, because they share what it holds.
+        one_by_one: whether each uses the whole machine, and in this process.
+
+    Raises:
+        Exception: that of the first part, in the order of `names`, of those that failed. Parts that had begun are
+            finished before; none is begun after a failure.
+    """
+    told = engine()
+    if told.runner == "ray" and not here and not one_by_one:
+        yield from _on_ray(make, names, part_memory)
+        return
+    slots = 1 if one_by_one else min(told.slots(part_memory), len(names))
+    if slots <= 1:
+        for name in names:
+            yield name, make(name), ""
+    elif told.cores <= THREADS or here or len(names) < THREADS:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        with threadpool_limits(limits=1), ThreadPoolExecutor(slots, thread_name_prefix="part") as pool:
+            yield from _finished(pool, lambda name: pool.submit(make, name), names, slots)
+    else:
+        yield from _in_processes(make, names, slots)
+
+
+def spread(function: Callable[[Piece], Made], pieces: Sequence[Piece]) -> list[Made]:
+    """Return what a function makes of each piece of a part, in order: on the cores that this process may use.
+
+    All parts in flight share these cores: they do not multiply.
+    """
+    workers = engine().cores
+    if workers == 1 or len(pieces) == 1:
+        return [function(piece) for piece in pieces]
+    return list(_threads(workers).map(function, pieces))
+
+
+@lru_cache(maxsize=1)
+def _threads(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, thread_name_prefix="rows")
+
+
+def _finished(
+    pool: Executor, begin: Callable[[str], "Future[Made]"], names: Sequence[str], slots: int
+) -> Iterator[tuple[str, Made, str]]:
+    """Keep so many parts in flight, and yield them as they come."""
+    waiting = iter(names)
+    flying: dict[Future[Made], str] = {}
+    failed: dict[str, BaseException] = {}
+    try:
+        while True:
+            while not failed and len(flying) < slots and (name := next(waiting, None)) is not None:
+                flying[begin(name)] = name
+            if not flying:
+                break
+            done, _ = wait(flying, return_when=FIRST_COMPLETED)
+            for future in done:
+                name = flying.pop(future)
+                error = future.exception()
+                if error is None:
+                    yield name, future.result(), ""
+                else:
+                    failed[name] = error
+    finally:
+        for future in flying:
+            future.cancel()
+    if failed:
+        raise next(failed[name] for name in names if name in failed)
+
+
+def _in_processes(make: Callable[[str], Made], names: Sequence[str], slots: int) -> Iterator[tuple[str, Made, str]]:
+    """Make parts in processes of one thread each, that are kept for the next step."""
+    import cloudpickle
+    from loky import get_reusable_executor
+    from loky.process_executor import TerminatedWorkerError
+
+    pool = get_reusable_executor(slots, timeout=600, env=_ONE_THREAD)
+    with tempfile.TemporaryDirectory(prefix="glotmix-") as folder:
+        # What a step holds (a model, an index) is read once by each process, and not once for each part.
+        path = Path(folder) / "make.pickle"
+        path.write_bytes(cloudpickle.dumps(make))
+        try:
+            yield from _finished(pool, lambda name: pool.submit(_made, str(path), name), names, slots)
+        except TerminatedWorkerError as error:
+            raise DataError(
+                f"a process that made a part was ended from outside, most likely for want of memory: {error}",
+                "lower engine.memory or engine.workers, and run again: finished parts stay",
+            ) from error
+
+
+def _made(path: str, name: str) -> Any:
+    return _loaded(path)(name)
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: str) -> Callable[[str], Any]:
+    import cloudpickle
+    import pyarrow as pa
+
+    _alone(pa)
+    make: Callable[[str], Any] = cloudpickle.loads(Path(path).read_bytes())
+    return make
+
+
+def _alone(pa: Any) -> None:
+    """Make this process use one core: the others belong to other parts."""
+    use(replace(Engine(), workers=1))
+    pa.set_cpu_count(1)
+
+
+def _on_ray(make: Callable[[str], Made], names: Sequence[str], part_memory: int) -> Iterator[tuple[str, Made, str]]:
+    """Make each part as a task of the cluster: Ray places it, and tries it again where a node is lost."""
+    import pyarrow as pa
+    import ray
+
+    def task(held: Callable[[str], Made], name: str) -> tuple[Made, str]:
+        _alone(pa)
+        return held(name), str(ray.get_runtime_context().get_node_id())
+
+    remote = ray.remote(max_retries=TRIES, num_cpus=1, memory=part_memory, scheduling_strategy="SPREAD")(task)
+    held = ray.put(make)
+    waiting = iter(names)
+    flying: dict[Any, str] = {}
+    failed: dict[str, BaseException] = {}
+    while True:
+        # Twice as many as there are slots: a node never waits for its next part, and a failure stops the rest.
+        slots = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        while not failed and len(flying) < slots and (name := next(waiting, None)) is not None:
+            flying[remote.remote(held, name)] = name
+        if not flying:
+            break
+        done, _ = ray.wait(list(flying), num_returns=1)
+        for reference in done:
+            name = flying.pop(reference)
+            try:
+                made, node = ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                failed[name] = error.cause
+            except ray.exceptions.RayError as error:
+                failed[name] = DataError(f"{name}: the cluster lost this part {TRIES + 1} times: {error}", "run again")
+            else:
+                yield name, made, node
+    if failed:
+        raise next(failed[name] for name in names if name in failed)
