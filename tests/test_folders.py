@@ -24,6 +24,12 @@ def put(path: Path, *texts: str) -> Path:
     return path
 
 
+def junk(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x00\x01")
+    return path
+
+
 def names(base: Path, path: Any = "raw", **more: Any) -> list[str]:
     return [file.shown for file in look(source(path, **more), base).files]
 
@@ -89,28 +95,28 @@ def test_a_pattern_follows_its_own_signs_alone(tmp_path):
 def test_files_that_are_not_read_are_counted_by_ending(tmp_path):
     for name in (
         "een.jsonl",
-        "twee.jsonl.bz2",
-        "drie.JSONL.BZ2",
-        "vier.v2.tsv",
+        "twee.jsonl.lz4",
+        "drie.JSONL.LZ4",
+        "vier.v2.xls",
         "LEESMIJ",
         "_oud/vijf.jsonl",
         "_oud/x.log",
     ):
-        put(tmp_path / "raw" / name)
+        (put if name.endswith(".jsonl") else junk)(tmp_path / "raw" / name)
     found = look(source(), tmp_path)
     assert [f.shown for f in found.files] == ["raw/een.jsonl"]
-    assert found.passed == {".jsonl.bz2": 2, ".tsv": 1, "LEESMIJ": 1, "hidden": 1}
+    assert found.passed == {".jsonl.lz4": 2, ".xls": 1, "LEESMIJ": 1, "hidden": 1}
     assert found.said == [
-        "source 'web': 5 files of its folders were passed over: 2 × .jsonl.bz2, 1 × .tsv, 1 × LEESMIJ, 1 × hidden, "
+        "source 'web': 5 files of its folders were passed over: 2 × .jsonl.lz4, 1 × .xls, 1 × LEESMIJ, 1 × hidden, "
         "such as raw/LEESMIJ"
     ]
     # What another path of the source names is not passed over.
-    assert look(source(["raw", "raw/_oud/*.jsonl"]), tmp_path).passed == {".jsonl.bz2": 2, ".tsv": 1, "LEESMIJ": 1}
+    assert look(source(["raw", "raw/_oud/*.jsonl"]), tmp_path).passed == {".jsonl.lz4": 2, ".xls": 1, "LEESMIJ": 1}
 
 
 def test_what_was_passed_over_stands_in_the_record_and_among_the_warnings(tmp_path):
     put(tmp_path / "raw/een.jsonl")
-    put(tmp_path / "raw/twee.json.gz")
+    junk(tmp_path / "raw/twee.json.gz")
     given = source()
     identity = record.Identity("corpus", read.VERSION, given.identity, read.fingerprints([given], tmp_path))
     made = record.build(tmp_path / "corpus", identity, lambda o: read.make(o, [given], tmp_path, None, 1000))
@@ -120,10 +126,10 @@ def test_what_was_passed_over_stands_in_the_record_and_among_the_warnings(tmp_pa
 
 @pytest.mark.parametrize(
     ("name", "advice"),
-    [("a.jsonl.bz2", "unpack them"), ("a.zip", "unpack them"), ("a.xlsx", "write the tables"), ("a.log", "set format")],
+    [("a.jsonl.lz4", "unpack them"), ("a.zip", "unpack them"), ("a.xlsx", "write the tables"), ("a.log", "set format")],
 )
 def test_the_advice_for_a_folder_without_a_readable_file_can_be_followed(tmp_path, name, advice):
-    put(tmp_path / "raw" / name)
+    junk(tmp_path / "raw" / name)
     with pytest.raises(DataError, match=f"but 1 × .{name[2:]}") as caught:
         look(source(), tmp_path)
     assert advice in str(caught.value)

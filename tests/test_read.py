@@ -518,11 +518,11 @@ def test_files_folders_globs_and_lists(tmp_path):
     [
         ({"path": "date/a.jsonl"}, "there is no folder"),
         ({"path": "data/b.jsonl"}, r"there is no data/b.jsonl \(did you mean 'a.jsonl'"),
-        ({"path": "data/*.zip"}, r"nothing matches data/\*.zip; .*data holds a.jsonl, notes.txt"),
+        ({"path": "data/*.zip"}, r"nothing matches data/\*.zip; .*data holds a.jsonl, notes.doc"),
         ({"path": "s3://bucket/x"}, "s3://bucket/x is neither a path nor"),
-        ({"path": "empty"}, "the folder empty holds no .jsonl"),
-        ({"path": "text"}, r"but 1 × .txt"),
-        ({"path": "data/notes.txt"}, "the ending of notes.txt names no format"),
+        ({"path": "empty"}, "the folder empty holds no file of a format"),
+        ({"path": "text"}, r"but 1 × .doc"),
+        ({"path": "data/notes.doc"}, "neither ending nor content of notes.doc names a format"),
         ({"columns": {"text": "txt"}}, r"a.jsonl has no column 'txt' for the text \(did you mean 'text'"),
         ({"columns": {"id": "identity"}}, "no column 'identity' for the id; it has text, lng, meta, meta.language"),
         ({"language": {"column": "lang"}}, r"no column 'lang' for the language \(did you mean 'lng'"),
@@ -534,8 +534,8 @@ def test_files_folders_globs_and_lists(tmp_path):
 )
 def test_errors_say_what_was_found_instead(tmp_path, given_source, told):
     lines(tmp_path / "data/a.jsonl", [{"text": "a", "lng": "fr", "meta": {"language": "fr"}}])
-    lines(tmp_path / "data/notes.txt", [b"x"])
-    lines(tmp_path / "text/notes.txt", [b"x"])
+    lines(tmp_path / "data/notes.doc", [b"x"])
+    lines(tmp_path / "text/notes.doc", [b"x"])
     lines(tmp_path / "fake.parquet", [b"x"])
     (tmp_path / "empty").mkdir()
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "p.parquet")

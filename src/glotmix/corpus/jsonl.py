@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from glotmix.core.errors import DataError
 from glotmix.corpus import columns
+from glotmix.corpus.kinds import decompressed
 from glotmix.corpus.rows import SHOWN, Reject, Rows, as_id, shown
 from glotmix.corpus.sources import Column, InputFile, Source
 
@@ -112,11 +113,7 @@ def blocks(file: InputFile, start: int, stop: int | None) -> Iterator[tuple[byte
 
 def opened(file: InputFile) -> IO[bytes]:
     """Open a file for reading, through its compression."""
-    # Arrow's streams go on through gzip files of several members and zstd files of several frames.
-    stream: IO[bytes] = (
-        file.path.open("rb") if file.codec is None else pa.input_stream(str(file.path), compression=file.codec)
-    )
-    return stream
+    return decompressed(file.path, file.codec)
 
 
 def _chunks(stream: IO[bytes], span: int | None) -> Iterator[bytes]:
@@ -138,6 +135,22 @@ def _chunks(stream: IO[bytes], span: int | None) -> Iterator[bytes]:
 
 def _parse(source: Source, block: bytes, first: int) -> Rows:
     at, raw, records, rejects, count = objects(block, first)
+    return as_rows(source, at, raw, records, rejects, count)
+
+
+def as_rows(
+    source: Source, at: list[int], raw: list[str], records: list[dict[str, Any]], rejects: list[Reject], count: int
+) -> Rows:
+    """Take objects as documents to be screened; the lists are changed.
+
+    Args:
+        source: where they come from.
+        at: their numbers.
+        raw: their beginnings, as they were read.
+        records: the objects.
+        rejects: rows that are none.
+        count: rows that were gone through.
+    """
     unusable = list(_unusable(source, records))
     for row, reason, detail in reversed(unusable):
         rejects.append(Reject(at[row], reason, detail, shown(raw[row])))

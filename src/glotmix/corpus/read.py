@@ -12,7 +12,8 @@ from pathlib import Path
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.corpus import columns, huggingface, instructions, jsonl, tabular
+from glotmix.corpus import columns, huggingface, instructions, readers
+from glotmix.corpus.extract import EMPTY
 from glotmix.corpus.rows import Label
 from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, look, require
 from glotmix.corpus.stage import STAGED, Input, Unit, stage, units
@@ -35,8 +36,14 @@ def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:
             else:
                 inputs = files(source, base)
                 digests = pool.map(digest_file, [f.path for f in inputs])
-                found |= {f"{source.name}/{f.name}": d for f, d in zip(inputs, digests, strict=True)}
+                found |= {f"{source.name}/{f.name}": d + _version(f) for f, d in zip(inputs, digests, strict=True)}
     return found
+
+
+def _version(file: InputFile) -> str:
+    """Return what is added to a file's digest where its format is read otherwise than it was at first."""
+    version = 1 if file.kind == "json" else readers.spec(file.kind).version
+    return "" if version == 1 else f" {file.kind} {version}"
 
 
 def make(
@@ -126,11 +133,16 @@ def _input(source: Source, found: Sequence[InputFile]) -> Input:
         return Input(instructions.resolved(source, ()), (), huggingface.pinned(source))
     if source.shape is not None:
         return Input(instructions.resolved(source, found), tuple(found))
+    heeded = {o for file in found for o in readers.spec(file.kind).options}
+    if idle := next((name for name in sorted(source.options.model_fields_set) if name not in heeded), None):
+        kinds = ", ".join(dict.fromkeys(file.kind for file in found))
+        raise RequestError(
+            f"source '{source.name}': options.{idle} says nothing to {kinds}",
+            f"it heeds {', '.join(sorted(heeded))}" if heeded else "take it out",
+        )
     for file in found:
-        if file.kind == "parquet":
-            require(source, tabular.names(tabular.metadata(source, file).schema.to_arrow_schema()), file.shown)
-        elif (keys := jsonl.peek(source, file)) is not None:
-            require(source, keys, file.shown)
+        if (names := readers.spec(file.kind).peek(source, file)) is not None:
+            require(source, names, file.shown)
     return Input(source, tuple(found))
 
 
@@ -144,11 +156,13 @@ def _judge(
 ) -> None:
     """Refuse a source of which too much is in quarantine, or nothing came."""
     name = given.source.name
-    lost = reasons[name].total()
+    lost = reasons[name].total() - reasons[name][EMPTY]
     rows = documents[name] + lost
     if lost > limit * rows:
         told = "\n".join(
-            f"  {n:,} × {reason}, such as {examples[name][reason]}" for reason, n in reasons[name].most_common()
+            f"  {n:,} × {reason}, such as {examples[name][reason]}"
+            for reason, n in reasons[name].most_common()
+            if reason != EMPTY
         )
         raise DataError(
             f"source '{name}': {lost:,} of {rows:,} rows ({lost / rows:.2%}) cannot be read as documents, more than "

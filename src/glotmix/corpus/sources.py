@@ -1,5 +1,6 @@
 """Sources: what the recipe says of raw text, and the files that this means."""
 
+import codecs
 import os
 import re
 from collections import Counter
@@ -9,18 +10,15 @@ from glob import has_magic
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from glotmix.core import language
 from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.corpus import kinds
 from glotmix.corpus.folders import Look, hidden, instead, once
 
 IDENTIFY = "identify"
 HUB = "hf://"
-_ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-_CODECS = {".gz": "gzip", ".zst": "zstd"}
-_PACKED = {*_CODECS, ".bz2", ".xz", ".lz4", ".br", ".zip", ".tar", ".tgz", ".7z", ".rar"}
-_TABLES = {".csv", ".tsv", ".tab", ".xls", ".xlsx", ".ods", ".arrow", ".feather", ".orc", ".avro", ".sqlite", ".db"}
 
 
 class _Part(BaseModel):
@@ -48,6 +46,52 @@ class Columns(_Part):
     )
 
 
+def as_tuple(value: Any) -> Any:
+    """Take one text where a list of texts is asked for."""
+    return (value,) if isinstance(value, str) else value
+
+
+class Options(_Part):
+    """How raw files are read. Each format heeds some of these; one that no file's format heeds is refused."""
+
+    encoding: str = Field("auto", description="of the text: auto tells it with a score; or a name such as cp1251")
+    min_encoding: float = Field(
+        0.2, ge=0, le=1, description="a text that is not UTF-8 and whose encoding scores less stands in quarantine"
+    )
+    split: Literal["file", "lines", "blocks"] = Field(
+        "file", description="of txt: a document is a file, a line, or a block between blank lines"
+    )
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="of csv and tsv: between two cells; null to tell by the rows"
+    )
+    quoted: bool | None = Field(None, description='of csv and tsv: whether " protects a cell; null to tell by the rows')
+    names: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
+        (), description="of csv and tsv without a first row of names: the names"
+    )
+    extractor: str = Field("resiliparse", description="of pages: resiliparse, or trafilatura")
+
+    @field_validator("encoding")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        if name != "auto":
+            try:
+                codecs.lookup(name)
+            except LookupError:
+                raise ValueError(f"there is no encoding {name!r}: auto, or a name such as cp1251, gb18030") from None
+        return name
+
+
+def _as_format(value: Any) -> Any:
+    if isinstance(value, str) and value != "auto":
+        from glotmix.corpus import readers
+
+        try:
+            readers.spec(value)
+        except RequestError as error:
+            raise ValueError(f"{error.message}; {error.fix}") from error
+    return value
+
+
 def _as_language(value: Any) -> Any:
     if not isinstance(value, str) or value == IDENTIFY:
         return value
@@ -55,11 +99,6 @@ def _as_language(value: Any) -> Any:
         return language.parse(value).code
     except RequestError as error:
         raise ValueError(f"{error.message}; {error.fix}") from error
-
-
-def as_tuple(value: Any) -> Any:
-    """Take one text where a list of texts is asked for."""
-    return (value,) if isinstance(value, str) else value
 
 
 class Source(_Part):
@@ -76,9 +115,10 @@ class Source(_Part):
         description="shape of instruction data, auto to go by its keys; null for plain documents. In a recipe of kind "
         "instructions it is auto",
     )
-    format: Literal["auto", "jsonl", "parquet"] = Field(
-        default="auto", description="auto goes by the ending: .jsonl, .ndjson (also .gz, .zst), .parquet"
+    format: Annotated[str, BeforeValidator(_as_format)] = Field(
+        default="auto", description="auto goes by the ending, then by the first bytes; or jsonl, parquet, txt, csv …"
     )
+    options: Options = Options()
     columns: Columns = Columns()
     language: Annotated[str | Column, BeforeValidator(_as_language)] = Field(
         description="a code such as fra_Latn; {column: NAME}; or 'identify'"
@@ -119,7 +159,11 @@ class Source(_Part):
     def identity(self) -> dict[str, Any]:
         """What of it changes the documents that are read: not where the files lie, nor what later steps make of it."""
         told = {"name", "format", "columns", "language"}
-        return self.model_dump(mode="json", include=told if self.shape is None else {*told, "shape"})
+        if self.shape is not None:
+            told = {*told, "shape"}
+        return self.model_dump(mode="json", include=told) | (
+            {"options": chosen} if (chosen := self.options.model_dump(mode="json", exclude_defaults=True)) else {}
+        )
 
     @property
     def hub(self) -> str | None:
@@ -136,14 +180,14 @@ class InputFile:
         name: its path below the deepest folder that holds all files of its source: no part of it depends on where
             the data lies.
         shown: its path for people, relative to the recipe if it lies below.
-        kind: ``jsonl`` or ``parquet``; ``json``, one array, for instruction data.
-        codec: ``gzip``, ``zstd`` or None.
+        kind: the name of its format (`glotmix.corpus.readers`); ``json``, one array, for instruction data.
+        codec: ``gzip``, ``zstd``, ``bz2``, ``xz`` or None.
     """
 
     path: Path
     name: str
     shown: str
-    kind: Literal["jsonl", "parquet", "json"]
+    kind: str
     codec: str | None
 
     @property
@@ -240,7 +284,11 @@ def look(source: Source, base: Path) -> Found:
         here = base.absolute()
         return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
-    endings = Counter("hidden" if _kind(p, source.shape is not None)[0] else ending(p) for p in passed - found)
+    def sort(path: Path) -> str:
+        kind = kinds.kind(path, source.shape is not None)[0]
+        return "hidden" if kind is not None and not kinds.loose(kind) else kinds.ending(path)
+
+    endings = Counter(map(sort, passed - found))
     said = [
         f"{who}: {shown(link)} leads back to a folder that it lies in, and is not followed" for link in sorted(way.cut)
     ]
@@ -271,10 +319,10 @@ def _expand(source: Source, base: Path, given: str, way: Look) -> tuple[Iterable
     if path.is_dir():
         readable, left = _folder(source, path, way)
         if not readable:
-            held = ", ".join(f"{n} × {e}" for e, n in Counter(map(ending, left)).most_common(5)) or "nothing"
+            held = ", ".join(f"{n} × {e}" for e, n in Counter(map(kinds.ending, left)).most_common(5)) or "nothing"
             raise DataError(
-                f"source '{source.name}': the folder {given} holds no .jsonl, .ndjson or .parquet file, but {held}",
-                _advice(left),
+                f"source '{source.name}': the folder {given} holds no file of a format that is read, but {held}",
+                kinds.advice(left),
             )
         return readable, left
     if has_magic(given):
@@ -297,7 +345,7 @@ def _folder(source: Source, folder: Path, way: Look) -> tuple[list[Path], list[P
     """Return the files of a folder that are read, and the others; of hidden ones those that could be."""
     readable, left = [], []
     for path in way.inside(folder):
-        known = source.format != "auto" or _kind(path, source.shape is not None)[0] is not None
+        known = source.format != "auto" or kinds.kind(path, source.shape is not None)[0] is not None
         if hidden(path.relative_to(folder)):
             if known and source.format == "auto":
                 left.append(path)
@@ -305,51 +353,22 @@ def _folder(source: Source, folder: Path, way: Look) -> tuple[list[Path], list[P
             readable.append(path)
         else:
             left.append(path)
+    # Where some files hold many documents each, those that would be a document are their READMEs.
+    if source.format == "auto" and not all(named := [kinds.loose(kinds.kind(p)[0] or "") for p in readable]):
+        left += [p for p, alone in zip(readable, named, strict=True) if alone]
+        readable = [p for p, alone in zip(readable, named, strict=True) if not alone]
     return readable, left
 
 
-def ending(path: Path) -> str:
-    """Return what a file's name says of its kind: the last ending, with the one before it where that is compressed.
-
-    >>> [ending(Path(p)) for p in ("a.v1.csv", "a.jsonl.bz2", "README")]
-    ['.csv', '.jsonl.bz2', 'README']
-    """
-    packed = path.suffix.lower() in _PACKED
-    return "".join(path.suffixes[-2:] if packed else path.suffixes[-1:]).lower() or path.name
-
-
-def _advice(left: Sequence[Path]) -> str:
-    """Say what makes files readable, by what most of them are."""
-    kinds = Counter(Path(ending(p)).suffix or ending(p) for p in left)
-    match kinds.most_common(1):
-        case [(kind, _)] if kind in _PACKED:
-            return "unpack them, or pack them again with gzip or zstd (.jsonl.gz, .jsonl.zst)"
-        case [(kind, _)] if kind in _TABLES:
-            return "write the tables as .parquet, or as one JSON object a line (.jsonl)"
-    return "name the files themselves, and set format: jsonl if each of their lines is a JSON object"
-
-
-def _kind(path: Path, arrays: bool = False) -> tuple[Literal["jsonl", "parquet", "json"] | None, str | None]:
-    """Return what a file's ending says of it; `arrays`: whether one JSON array is read."""
-    codec = _CODECS.get(path.suffix.lower())
-    ending = Path(path.stem).suffix.lower() if codec else path.suffix.lower()
-    match _ENDINGS.get(ending):
-        case "jsonl":
-            return "jsonl", codec
-        case "parquet" if codec is None:
-            return "parquet", None
-    if arrays and ending == ".json":
-        return "json", codec
-    return None, codec
-
-
 def _input(source: Source, path: Path, name: str, shown: str) -> InputFile:
-    kind, codec = _kind(path, source.shape is not None)
+    kind, codec = kinds.kind(path, source.shape is not None)
     if source.format != "auto":
         kind = source.format
     if kind is None:
-        hint = "set format: jsonl if each line is an object"
+        hint = kinds.advice([path])
         if re.search(r"\.json(\.|$)", path.name):
-            hint += "; one JSON array is not read: write one object a line"
-        raise DataError(f"source '{source.name}': the ending of {path.name} names no format that is read", hint)
+            hint = "one JSON array is not read: write one object a line, and set format: jsonl"
+        raise DataError(
+            f"source '{source.name}': neither ending nor content of {path.name} names a format that is read", hint
+        )
     return InputFile(path, name, shown, kind, None if kind == "parquet" else codec)

@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from glotmix.core.record import Counts
-from glotmix.corpus import columns, huggingface, ids, instructions, jsonl, tabular
+from glotmix.corpus import columns, huggingface, ids, instructions, readers, tabular
 from glotmix.corpus.huggingface import Dataset
 from glotmix.corpus.rows import Label, Reject, Rows, as_line, screen
 from glotmix.corpus.sources import InputFile, Source
@@ -56,8 +55,9 @@ class Input:
         return f"{self.source.path[0]} part {file}" if self.dataset else self.files[file].shown
 
     def counts(self, file: int) -> str:
-        """Say what a document's number in a file counts: ``line`` (from 1) or ``row`` (from 0)."""
-        return "line" if self.files and self.files[file].kind == "jsonl" else "row"
+        """Say what a document's number in a file counts, as `ReaderSpec.counts` does."""
+        kind = self.files[file].kind if self.files else "parquet"
+        return "row" if kind == "json" else readers.spec(kind).counts
 
 
 @dataclass(frozen=True)
@@ -91,17 +91,9 @@ def _pieces(given: Input) -> Iterator[tuple[Piece, int]]:
         if given.source.shape is not None:
             # Whole, so that a conversation can say which of its lines it comes from.
             yield Piece(number, 0, None), file.size
-        elif file.kind == "parquet":
-            about = tabular.metadata(given.source, file)
-            sizes = [about.row_group(i).total_byte_size for i in range(about.num_row_groups)]
-            for group, size in enumerate(sizes):
-                yield Piece(number, group, group + 1), size
-        elif file.codec is not None:
-            yield Piece(number, 0, None), file.size
         else:
-            cuts = [*range(0, file.size, UNIT_BYTES), file.size]
-            for start, stop in pairwise(cuts):
-                yield Piece(number, start, stop), stop - start
+            for start, stop, size in readers.spec(file.kind).pieces(given.source, file, UNIT_BYTES):
+                yield Piece(number, start, stop), size
 
 
 def stage(unit: Unit, folder: Path, label: Label | None, max_chars: int) -> Counts:
@@ -159,11 +151,8 @@ def _read(given: Input, piece: Piece) -> Iterator[Rows]:
     file = given.files[piece.file]
     if source.shape is not None:
         yield from instructions.read_file(source, file)
-    elif file.kind == "jsonl":
-        yield from jsonl.read(source, file, piece.start, piece.stop)
     else:
-        assert piece.stop is not None
-        yield from tabular.read(source, file, piece.start, piece.stop)
+        yield from readers.spec(file.kind).read(source, file, piece.start, piece.stop)
 
 
 def _identified(source: Source, table: pa.Table, file: int) -> pa.Table:

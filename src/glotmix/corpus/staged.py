@@ -135,9 +135,7 @@ class Staged:
     def place(self, file: int, number: int, at: int) -> str:
         """Name where a document was read, for people: ``data/a.jsonl:17``."""
         given = self.given[file]
-        if given.counts(number) == "row":
-            return f"{given.name(number)}, row {at}"
-        return f"{given.name(number)}:{at + self._lines[self._unit_of[file]][number]}"
+        return _place(given.name(number), given.counts(number), at + self._lines[self._unit_of[file]][number])
 
     def source_of(self, row: int) -> str:
         """Return the source of a document by its position."""
@@ -283,13 +281,18 @@ def quarantine(staged: Staged, folder: Path) -> dict[str, dict[str, str]]:
                 folder.mkdir(exist_ok=True)
                 opened[source] = (folder / f"{source}.jsonl").open("w", encoding="utf-8")
             opened[source].write(as_line(entry) + "\n")
-            place = f"{entry['file']}:{entry['line']}" if "line" in entry else f"{entry['file']}, row {entry['row']}"
+            counts = next(key for key in entry if key not in ("file", "reason", "detail", "start"))
+            place = _place(entry["file"], counts, entry[counts])
             detail = f" ({entry['detail']})" if entry["detail"] else ""
             examples.setdefault(source, {}).setdefault(entry["reason"], place + detail)
     finally:
         for file in opened.values():
             file.close()
     return examples
+
+
+def _place(file: str, counts: str, at: int) -> str:
+    return f"{file}:{at}" if counts == "line" else f"{file}, {counts} {at}"
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -1,0 +1,62 @@
+"""The formats of raw files, each in a module of its own; other packages add theirs.
+
+A package that reads another format names its `ReaderSpec` as an entry point::
+
+    [project.entry-points."glotmix.readers"]
+    epub = "my_package:SPEC"
+"""
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from glotmix.core.errors import RequestError, did_you_mean
+from glotmix.corpus.readers.spec import ReaderSpec
+
+GROUP = "glotmix.readers"
+MODULES = ("lines", "arrow", "text", "delimited", "page", "archive")
+"""The modules of this package that hold specs, each in a tuple ``SPECS``."""
+
+
+@cache
+def specs() -> dict[str, ReaderSpec]:
+    """Return all formats by name.
+
+    Raises:
+        RequestError: if two have the same name or ending.
+    """
+    found = [s for m in MODULES for s in import_module(f"{__name__}.{m}").SPECS]
+    found += [point.load() for point in entry_points(group=GROUP)]
+    by_name: dict[str, ReaderSpec] = {}
+    endings: dict[str, str] = {}
+    for spec in found:
+        if spec.name in by_name:
+            raise RequestError(f"two readers are called '{spec.name}'", "uninstall one of the packages that bring them")
+        by_name[spec.name] = spec
+        for ending in spec.endings:
+            if endings.setdefault(ending, spec.name) != spec.name:
+                raise RequestError(f"the readers '{endings[ending]}' and '{spec.name}' both read {ending}")
+    return by_name
+
+
+def spec(name: str) -> ReaderSpec:
+    """Return a format.
+
+    Raises:
+        RequestError: if there is none of that name.
+    """
+    if name not in specs():
+        raise RequestError(
+            f"there is no format '{name}'{did_you_mean(name, specs())}", f"one of auto, {', '.join(specs())}"
+        )
+    return specs()[name]
+
+
+def of_ending(ending: str) -> str | None:
+    """Return the name of the format whose files end in this way, such as ``.jsonl``."""
+    return next((s.name for s in specs().values() if ending in s.endings), None)
+
+
+def of_content(start: bytes) -> str | None:
+    """Return the name of the format that the first bytes of a file tell, None where they tell none."""
+    return next((s.name for s in specs().values() if s.sniff(start)), None)

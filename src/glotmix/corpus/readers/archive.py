@@ -1,0 +1,199 @@
+"""Web archives: WARC, the WET files made from them, and the older ARC, read by FastWARC (the extra ``raw``).
+
+Documents are the pages and texts that a server answered with (status 200 to 299), and texts that were made from pages
+(``conversion``). Requests, redirects, images and the archive's own notes are no documents and are passed over. A record
+that is damaged or cut short stands in quarantine, and reading goes on with the next one.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from glotmix.core.errors import MissingExtraError
+from glotmix.corpus import encoding, jsonl
+from glotmix.corpus.readers.page import COLUMNS, OPTIONS, document
+from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
+from glotmix.corpus.rows import Reject, shown
+from glotmix.corpus.sources import InputFile, Source
+
+_PAGES = ("text/html", "application/xhtml+xml")
+_TEXTS = ("text/plain",)
+_BEGINS = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", None: b"WARC/1."}
+_BLOCK = 2**20
+_MAX_RECORD = 64 * 2**20
+_ARC_LINE = re.compile(rb"^(\S+) \S+ (\d{14}) (\S+) (?:.* )?(\d+)\r?$")
+
+
+def _iterator(stream: IO[bytes]) -> Any:
+    try:
+        from fastwarc.warc import ArchiveIterator, WarcRecordType
+    except ImportError as error:
+        raise MissingExtraError("reading web archives", "raw") from error
+    wanted = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
+    return ArchiveIterator(stream, record_types=wanted, auto_decode="all")
+
+
+def _warc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
+    at = 0
+    damaged = False
+    begin: int | None = 0
+    with file.path.open("rb") as stream:
+        while begin is not None:
+            last = begin
+            stream.seek(begin)
+            try:
+                for record in _iterator(stream):
+                    last = begin + record.stream_pos
+                    at += 1
+                    found = _document(source, at, record)
+                    damaged = False
+                    if found is not None:
+                        yield found
+                return
+            except (OSError, EOFError) as error:
+                if not damaged:
+                    at += 1
+                    yield Reject(at, "damaged record", f"at byte {last:,} or behind it: {error}", "")
+                damaged = True
+            begin = _next(stream, last + 1, _BEGINS[file.codec])
+
+
+def _next(stream: IO[bytes], start: int, mark: bytes) -> int | None:
+    """Return where the next record may begin."""
+    stream.seek(start)
+    rest, where = b"", start
+    while data := stream.read(_BLOCK):
+        data = rest + data
+        if (found := data.find(mark)) >= 0:
+            return where + found
+        rest = data[-len(mark) + 1 :]
+        where += len(data) - len(rest)
+    return None
+
+
+def _document(source: Source, at: int, record: Any) -> Record | Reject | None:
+    url = record.headers.get("WARC-Target-URI")
+    said: str | None = None
+    robots: str | None = None
+    if record.is_http and record.http_headers is not None:
+        status = record.http_headers.status_code or 0
+        if not 200 <= status < 300:
+            return None
+        kind, said = (record.http_content_type or "text/html").lower(), record.http_charset
+        robots = record.http_headers.get("X-Robots-Tag")
+        rest = int(record.http_headers.get("Content-Length") or 0)
+        encoded = record.http_headers.get("Content-Encoding") or record.http_headers.get("Transfer-Encoding")
+    else:
+        kind = (record.headers.get("Content-Type") or "text/plain").split(";")[0].strip().lower()
+        rest, encoded = record.content_length, None
+    if not kind.startswith(_PAGES + _TEXTS):
+        return None
+    data = record.reader.read(_MAX_RECORD + 1)
+    if len(data) > _MAX_RECORD:
+        return Reject(at, "over-long text", f"{url}: more than {_MAX_RECORD:,} bytes", shown(data[:1000]))
+    if not encoded and len(data) < rest and record.headers.get("WARC-Truncated") is None:
+        return Reject(at, "damaged record", f"{url}: {len(data):,} of {rest:,} bytes", shown(data[:1000]))
+    found = document(source, at, data, said) if kind.startswith(_PAGES) else _text(source, at, data, said)
+    if isinstance(found, Reject):
+        return Reject(at, found.reason, f"{url}: {found.detail}", found.start)
+    fields = dict(found.fields)
+    date = record.headers.get("WARC-Date")
+    if url and fields.get("url") not in (None, url):
+        fields["canonical"] = fields["url"]
+    fields |= {"url": url, "crawled": date}
+    if tags := ", ".join(t for t in (fields.get("robots"), robots and robots.lower()) if t):
+        fields["robots"] = tags
+    return Record(at, fields, found.start)
+
+
+def _text(source: Source, at: int, data: bytes, said: str | None) -> Record | Reject:
+    told = encoding.guess(data, said)
+    if (why := encoding.unsure(source, told)) is not None:
+        return Reject(at, "encoding not sure", why, shown(data[:1000]))
+    try:
+        text = encoding.decode(data, told)
+    except UnicodeDecodeError as error:
+        return Reject(at, "invalid UTF-8" if told.utf8 else "not in its encoding", str(error), shown(data[:1000]))
+    return Record(at, {"text": text.replace("\r\n", "\n").strip()} | told.columns, text)
+
+
+def _arc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
+    at = 0
+    with jsonl.opened(file) as stream:
+        buffered = io.BufferedReader(_Raw(stream), _BLOCK)
+        while line := buffered.readline(_BLOCK):
+            if not line.strip():
+                continue
+            at += 1
+            if (head := _ARC_LINE.match(line.rstrip(b"\n"))) is None:
+                yield Reject(at, "damaged record", "no line of address, place, date, kind and length", shown(line))
+                if not _skip_to_record(buffered):
+                    return
+                continue
+            url, date, kind, size = head[1], head[2].decode(), head[3], int(head[4])
+            payload = buffered.read(size)
+            if url.startswith(b"filedesc:"):
+                at -= 1
+                continue
+            if len(payload) < size:
+                yield Reject(at, "damaged record", f"{len(payload):,} of {size:,} bytes", shown(payload[:1000]))
+                return
+            stamp = f"{date[:4]}-{date[4:6]}-{date[6:8]}T{date[8:10]}:{date[10:12]}:{date[12:]}Z"
+            http = payload.startswith(b"HTTP/")
+            header = (
+                b"WARC/1.0\r\nWARC-Type: " + (b"response" if http else b"resource") + b"\r\nWARC-Target-URI: " + url
+                + b"\r\nWARC-Date: " + stamp.encode() + b"\r\nContent-Type: "
+                + (b"application/http; msgtype=response" if http else kind)
+                + b"\r\nContent-Length: " + str(size).encode() + b"\r\n\r\n"
+            )  # fmt: skip
+            for record in _iterator(io.BytesIO(header + payload + b"\r\n\r\n")):
+                found = _document(source, at, record)
+                if found is not None:
+                    yield found
+
+
+class _Raw(io.RawIOBase):
+    """A stream that has `read` alone, for Python's buffer to read lines from."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _skip_to_record(stream: IO[bytes]) -> bool:
+    """Go on to behind the next blank line, where a record may begin."""
+    while line := stream.readline(_BLOCK):
+        if not line.strip():
+            return True
+    return False
+
+
+_COLUMNS = (*COLUMNS, "canonical", "crawled")
+SPECS = (
+    ReaderSpec(
+        name="warc",
+        endings=(".warc", ".wet"),
+        read=reading(_warc),
+        peek=columns(*_COLUMNS),
+        counts="record",
+        sniff=lambda start: start.startswith(b"WARC/"),
+        options=OPTIONS,
+    ),
+    ReaderSpec(
+        name="arc",
+        endings=(".arc",),
+        read=reading(_arc),
+        peek=columns(*_COLUMNS),
+        counts="record",
+        sniff=lambda start: start.startswith(b"filedesc://"),
+        options=OPTIONS,
+    ),
+)

@@ -1,0 +1,122 @@
+"""Plain text: a document a file, a line, or a block between blank lines. Markdown: a document a file."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from glotmix.corpus import encoding, jsonl
+from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
+from glotmix.corpus.rows import Reject, shown
+from glotmix.corpus.sources import InputFile, Source
+
+MAX_BYTES = 64 * 2**20
+"""A file that is one document and larger than this is refused unread."""
+
+_FRONT = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_KNOWN = ("title", "lang", "date", "license", "url", "author")
+
+
+def whole(source: Source, file: InputFile) -> "tuple[str, encoding.Guess] | Reject":
+    """Return the text of a file that is one document, or why there is none."""
+    with jsonl.opened(file) as stream:
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        return Reject(1, "over-long text", f"more than {MAX_BYTES:,} bytes in one file", shown(data[:1000]))
+    told = encoding.of_file(source, file)
+    if (why := encoding.unsure(source, told)) is not None:
+        return Reject(1, "encoding not sure", why, shown(data[:1000]))
+    try:
+        return encoding.decode(data, told).replace("\r\n", "\n"), told
+    except UnicodeDecodeError as error:
+        reason = "invalid UTF-8" if told.utf8 else "not in its encoding"
+        return Reject(1, reason, f"byte {error.start}: {error.reason} ({told.name})", shown(data[:1000]))
+
+
+def _plain(source: Source, file: InputFile) -> Iterator[Record | Reject]:
+    if source.options.split == "file":
+        found = whole(source, file)
+        if isinstance(found, Reject):
+            yield found
+        else:
+            text, told = found
+            yield Record(1, {"text": text, "file": file.name} | told.columns, text)
+        return
+    told = encoding.of_file(source, file)
+    if (why := encoding.unsure(source, told)) is not None:
+        with jsonl.opened(file) as stream:
+            yield Reject(1, "encoding not sure", why, shown(stream.read(1000)))
+        return
+    about = {"file": file.name} | told.columns
+    for at, data in _cut(source.options.split == "blocks", encoding.Transcoded(jsonl.opened(file), told)):
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            reason = "invalid UTF-8" if told.utf8 else "not in its encoding"
+            yield Reject(at, reason, f"byte {error.start}: {error.reason} ({told.name})", shown(data))
+        else:
+            yield Record(at, {"text": text} | about, text)
+
+
+def _cut(blocks: bool, stream: encoding.Transcoded) -> Iterator[tuple[int, bytes]]:
+    """Yield lines that are not blank, or runs of them, each with the number of its (first) line."""
+    block: list[bytes] = []
+    first = 0
+    for at, line in enumerate(stream.lines(), 1):
+        if not line or line.isspace():
+            if block:
+                yield first, b"\n".join(block)
+            block = []
+        elif blocks:
+            first = first if block else at
+            block.append(line)
+        else:
+            yield at, line
+    if block:
+        yield first, b"\n".join(block)
+
+
+def _markdown(source: Source, file: InputFile) -> Iterator[Record | Reject]:
+    found = whole(source, file)
+    if isinstance(found, Reject):
+        yield found
+        return
+    text, told = found
+    front, body = _front(text)
+    yield Record(1, {"text": body} | front | {"file": file.name} | told.columns, text)
+
+
+def _front(text: str) -> tuple[dict[str, Any], str]:
+    """Return what the YAML at the head of a page says of it, and the page."""
+    if not (match := _FRONT.match(text)):
+        return {}, text
+    try:
+        told = yaml.safe_load(match[1])
+    except yaml.YAMLError:
+        return {}, text
+    if not isinstance(told, dict):
+        return {}, text
+    return {k: str(told[k]) for k in _KNOWN if told.get(k) is not None}, text[match.end() :].lstrip("\n")
+
+
+SPECS = (
+    ReaderSpec(
+        name="txt",
+        endings=(".txt", ".text"),
+        read=reading(_plain),
+        peek=columns("text", "file"),
+        counts="line",
+        loose=True,
+        options=("encoding", "min_encoding", "split"),
+    ),
+    ReaderSpec(
+        name="md",
+        endings=(".md", ".markdown"),
+        read=reading(_markdown),
+        peek=columns("text", "file", *_KNOWN),
+        counts="line",
+        loose=True,
+        options=("encoding", "min_encoding"),
+    ),
+)
