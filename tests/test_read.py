@@ -109,7 +109,7 @@ BAD = [
     (b'{"text": "' + b"x" * 1001 + b'", "lang": "fr"}', "over-long text"),
     (b'{"text": "a", "lang": "frr_Xxxx"}', "unknown language code"),
     (b'{"text": "a", "lang": null}', "no language"),
-    (b'{"text": "a", "lang": 5}', "no language"),
+    (b'{"text": "a", "lang": 5}', "language is not text"),
     (b'{"text": "a \\ud800 b", "lang": "fr"}', "lone surrogate"),
     (b'{"text": "a", "lang": "fr", "n": {"k": ["\\udc00"]}}', "lone surrogate"),
     (b'{"text": "pair \\ud83d\\ude00", "lang": "fr"}', None),

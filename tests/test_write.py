@@ -198,6 +198,33 @@ def test_columns_of_the_user_keep_their_names(tmp_path):
     assert (lost["quality"], lost["rule"], lost["glotmix_rule"]) == ("theirs", 7, "heuristics.chars.low")
 
 
+def test_columns_of_an_earlier_export_keep_their_names_and_values(tmp_path):
+    theirs = {"quality": 1, "glotmix_quality": 2, "rule": 3, "glotmix_rule": 4, "glotmix_glotmix_rule": 5}
+    world(tmp_path, **theirs)
+    made = export(tmp_path, dropped=True, formats=("parquet", "jsonl.zst"))
+    for path in sorted((tmp_path / "dataset").rglob("*.parquet")):
+        names = pq.read_schema(path).names
+        assert len(set(names)) == len(names)
+        lines = pa.input_stream(str(path.with_suffix(".jsonl.zst")), compression="zstd").read().decode().splitlines()
+        for row in [*pq.read_table(path, partitioning=None).to_pylist(), *map(json.loads, lines)]:
+            assert {k: row[k] for k in theirs} == theirs
+            assert isinstance(row["glotmix_glotmix_quality"], float)
+            assert ("glotmix_glotmix_glotmix_rule" in row) == ("dropped" in path.parts)
+    assert made.notes["columns"].count("glotmix_glotmix_quality") == 1
+
+
+def test_lines_of_json_are_json_and_parquet_keeps_what_is_no_number(tmp_path):
+    world(tmp_path, odd=float("nan"), more={"p": [float("inf"), 1.0]})
+    export(tmp_path, formats=("parquet", "jsonl.zst"))
+    path = tmp_path / "dataset/deu_Latn/train-00000-of-00001.parquet"
+    lines = pa.input_stream(str(path.with_suffix(".jsonl.zst")), compression="zstd").read().decode().splitlines()
+    for line in lines:
+        row = json.loads(line, parse_constant=pytest.fail)
+        assert (row["odd"], row["more"]) == (None, {"p": [None, 1.0]})
+    first = pq.read_table(path, partitioning=None).to_pylist()[0]
+    assert first["odd"] != first["odd"] and first["more"] == {"p": [float("inf"), 1.0]}
+
+
 def rewrite(base: Path, **changed: Any) -> None:
     for path in table.shards(base / "ledger"):
         found_rows = pq.read_table(path, partitioning=None)

@@ -5,21 +5,25 @@ object with other fields, text where a number was. What can be brought to one ty
 any other column is kept as JSON text. The outcome depends on the values alone, not on where files or blocks end.
 """
 
-import base64
-import datetime
-import decimal
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from glotmix.corpus.values import as_list, plain, spelled
 
 JSON = pa.json_(pa.string())
 """The type, while reading, of a column whose values have no common type: JSON text. At rest it is plain text."""
 
 MAX_FIELDS = 256
 """An object with more different fields than this is a map in disguise: it is kept as JSON text."""
+
+MAX_DEPTH = 32
+"""A type that is nested deeper is kept as JSON text: Arrow's own files end at 64, some readers of Parquet before."""
 
 _EXACT = 2**53
 Where = TypeVar("Where")
@@ -36,7 +40,7 @@ def infer(values: list[Any]) -> pa.Array:
     """
     try:
         kind = pa.infer_type(values)
-        if not _sprawling(kind):
+        if _holdable(kind):
             return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         pass
@@ -53,8 +57,53 @@ def portable(array: pa.Array) -> pa.Array:
         return array
     if kind != JSON and _holds(array.type, lambda k: pa.types.is_list_view(k) or pa.types.is_large_list_view(k)):
         # Arrow's cast of list views leaves the offsets of the list one short where a list is missing.
-        return pa.array(array.to_pylist(), kind)
+        return _laid(array, kind)
     return _to_json(array) if kind == JSON else array.cast(kind)
+
+
+def _laid(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return an array that may hold list views in a type without, list by list."""
+    if pa.types.is_list(kind) and not pa.types.is_map(array.type):
+        lengths = pc.list_value_length(array).fill_null(0).to_numpy()
+        offsets = pa.array(np.append(0, np.cumsum(lengths)), pa.int32())
+        inner = _laid(array.flatten(), kind.value_type)
+        return pa.ListArray.from_arrays(offsets, inner, type=kind, mask=array.is_null())
+    if pa.types.is_struct(kind):
+        fields = [_laid(field, kind.field(i).type) for i, field in enumerate(array.flatten())]
+        return pa.StructArray.from_arrays(fields, fields=list(kind), mask=array.is_null())
+    return array.cast(kind)
+
+
+def text_for_bytes(array: pa.Array) -> tuple[pa.Array, list[int]]:
+    """Return bytes at any depth as the UTF-8 that they are, and the rows where they are none (null there).
+
+    Some writers of Parquet do not mark text as text.
+    """
+    if not _holds(array.type, pa.types.is_binary):
+        return array, []
+    kind = _with_text(array.type)
+    try:
+        return array.cast(kind), []
+    except pa.ArrowInvalid:
+        parts: list[pa.Array] = []
+        broken = []
+        for row in range(len(array)):
+            try:
+                parts.append(pa.concat_arrays([array.slice(row, 1)]).cast(kind))
+            except pa.ArrowInvalid:
+                parts.append(pa.nulls(1, kind))
+                broken.append(row)
+        return pa.concat_arrays(parts), broken
+
+
+def _with_text(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_binary(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_with_text(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(f.name, _with_text(f.type)) for f in kind])
+    return kind
 
 
 def unify(kinds: Iterable[pa.DataType]) -> pa.DataType:
@@ -73,7 +122,7 @@ def unify(kinds: Iterable[pa.DataType]) -> pa.DataType:
     kind = merged.field(0).type
     # Arrow would take decimals to floating point, which rounds without a word.
     rounds = any(_holds(k, pa.types.is_decimal) for k in kinds) and _holds(kind, pa.types.is_floating)
-    if _sprawling(kind) or (rounds and len(kinds) > 1):
+    if not _holdable(kind) or (rounds and len(kinds) > 1):
         return JSON
     return _type(kind)
 
@@ -125,30 +174,10 @@ def stored(array: pa.Array) -> pa.Array:
     return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 
-def plain_value(value: Any) -> Any:
-    """Return a value of an Arrow column as JSON data: times in ISO 8601, bytes in base 64, decimals as text."""
-    match value:
-        case dict():
-            return {k: plain_value(v) for k, v in value.items()}
-        case list() | tuple():
-            return [plain_value(v) for v in value]
-        case bytes():
-            return base64.b64encode(value).decode()
-        case datetime.datetime() | datetime.date() | datetime.time():
-            return value.isoformat()
-        case datetime.timedelta():
-            return value.total_seconds()
-        case None | bool() | int() | float() | str():
-            return value
-        case decimal.Decimal():
-            return str(value)
-    return str(value)
-
-
 def _to_json(array: pa.Array) -> pa.Array:
     if array.type == JSON:
         return array
-    texts = [None if v is None else canonical_text(plain_value(v)) for v in array.to_pylist()]
+    texts = [None if v is None else canonical_text(v) for v in plain(array)]
     return pa.ExtensionArray.from_storage(JSON, pa.array(texts, pa.string()))
 
 
@@ -159,12 +188,14 @@ def canonical_text(value: Any) -> str:
 
 def _canonical(value: Any) -> Any:
     """Undo what a typed column does to a value (1 becomes 1.0, a missing field null), so that JSON text does not
-    depend on whether the value stood in one."""
+    depend on whether the value stood in one; and write what is no number as text, for JSON cannot."""
     match value:
         case dict():
             return {k: _canonical(v) for k, v in value.items() if v is not None}
         case list():
             return [_canonical(v) for v in value]
+        case float() if not math.isfinite(value):
+            return spelled(value)
         case float() if value.is_integer() and abs(value) <= _EXACT and (value or math.copysign(1, value) > 0):
             return int(value)
     return value
@@ -172,7 +203,7 @@ def _canonical(value: Any) -> Any:
 
 def _type(kind: pa.DataType) -> pa.DataType:
     t = pa.types
-    if _holds(kind, lambda k: t.is_decimal256(k) or t.is_union(k) or t.is_interval(k)):
+    if _deep(kind) or _holds(kind, lambda k: t.is_decimal256(k) or t.is_union(k) or t.is_interval(k)):
         return JSON
     return _portable(kind)
 
@@ -183,14 +214,17 @@ def _portable(kind: pa.DataType) -> pa.DataType:
         return kind if kind == JSON else _portable(kind.storage_type)
     if t.is_large_string(kind) or t.is_string_view(kind):
         return pa.string()
-    if t.is_large_binary(kind) or t.is_binary_view(kind):
+    if t.is_large_binary(kind) or t.is_binary_view(kind) or t.is_fixed_size_binary(kind):
         return pa.binary()
     if t.is_dictionary(kind) or t.is_run_end_encoded(kind):
         return _portable(kind.value_type)
     if t.is_struct(kind):
         return pa.struct([pa.field(f.name, _portable(f.type)) for f in kind])
     if t.is_map(kind):
-        return pa.map_(_portable(kind.key_type), _portable(kind.item_type))
+        # Loaders of the Hub have no maps.
+        return _portable(as_list(kind))
+    if t.is_decimal32(kind) or t.is_decimal64(kind):
+        return pa.decimal128(kind.precision, kind.scale)
     # A missing list of fixed size comes back from Parquet as an error (a list of no items).
     if (
         t.is_fixed_size_list(kind)
@@ -221,8 +255,17 @@ def _holds(kind: pa.DataType, test: Callable[[pa.DataType], bool]) -> bool:
     return test(kind) or any(_holds(k, test) for k in _inner(kind))
 
 
-def _sprawling(kind: pa.DataType) -> bool:
-    return _holds(kind, lambda k: pa.types.is_struct(k) and k.num_fields > MAX_FIELDS)
+def _holdable(kind: pa.DataType) -> bool:
+    return not _deep(kind) and not _holds(kind, lambda k: pa.types.is_struct(k) and k.num_fields > MAX_FIELDS)
+
+
+def _deep(kind: pa.DataType) -> bool:
+    level = [kind]
+    for _ in range(MAX_DEPTH):
+        level = [inner for k in level for inner in _inner(k)]
+        if not level:
+            return False
+    return True
 
 
 def _may_lose(here: pa.DataType, kind: pa.DataType) -> bool:

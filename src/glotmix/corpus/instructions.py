@@ -18,8 +18,9 @@ from glotmix.core import conversation
 from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import columns, jsonl, tabular
 from glotmix.corpus.rows import Reject, Rows, as_id, shown
-from glotmix.corpus.shapes import Conversation, Grove, NoConversationError, Shape, detect, read
+from glotmix.corpus.shapes import SPOKEN, Conversation, Grove, NoConversationError, Shape, detect, read
 from glotmix.corpus.sources import Column, InputFile, Source
+from glotmix.corpus.values import plain
 
 ORIGIN = pa.struct([pa.field("file", pa.string()), pa.field("rows", pa.list_(pa.int64()))])
 """Where a document came from: a file of its source, and its lines (from 1) or rows (from 0)."""
@@ -184,7 +185,9 @@ def _of_array(source: Source, file: InputFile) -> Iterator[Batch]:
     try:
         for begin, end, value in elements(text):
             start = shown(text[begin : min(end, begin + 800)])
-            if isinstance(value, dict):
+            if jsonl.too_deep(value):
+                held.rejects.append(Reject(row, "malformed JSON", "nested too deeply", start))
+            elif isinstance(value, dict):
                 held.at.append(row)
                 held.records.append(value)
                 held.starts.append(start)
@@ -208,10 +211,27 @@ def _encodable(batch: Batch) -> Batch:
 
 def _of_table(source: Source, table: pa.Table, first: int, where: str) -> Batch:
     at, arrays, rejects = tabular.checked(source, table, first, where)
-    held = {name: [columns.plain_value(v) for v in array.to_pylist()] for name, array in arrays.items()}
+    held: dict[str, list[Any]] = {}
+    wrong: dict[int, str] = {}
+    for name, array in arrays.items():
+        texts, broken = columns.text_for_bytes(array)
+        # What a shape reads is text, whatever it is marked as; another column of bytes may hold a picture.
+        if broken and name not in SPOKEN:
+            texts = array
+        elif broken:
+            wrong |= dict.fromkeys(broken, name)
+        held[name] = plain(texts)
     records = [{name: values[i] for name, values in held.items()} for i in range(len(at))]
     starts = [shown(json.dumps(r, ensure_ascii=False, default=str)) for r in records]
-    return Batch(at.tolist(), records, starts, list(rejects.values()), table.num_rows)
+    lost = [Reject(int(at[i]), "invalid UTF-8", f"in column '{n}'", starts[i]) for i, n in sorted(wrong.items())]
+    good = [i for i in range(len(at)) if i not in wrong]
+    return Batch(
+        [int(at[i]) for i in good],
+        [records[i] for i in good],
+        [starts[i] for i in good],
+        [*rejects.values(), *lost],
+        table.num_rows,
+    )
 
 
 @dataclass(frozen=True)

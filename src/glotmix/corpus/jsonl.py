@@ -23,6 +23,9 @@ LINE_BYTES = 64 * 2**20
 
 MAX_COLUMNS = 1_000
 
+MAX_LEVELS = 200
+"""An object that is nested deeper is no document: past some hundred levels nothing that reads JSON agrees."""
+
 _PEEK = 20
 
 
@@ -59,7 +62,7 @@ def peek(source: Source, file: InputFile) -> list[str] | None:
                 record = json.loads(line.decode().lstrip("\ufeff"))
             except (ValueError, RecursionError):
                 continue
-            if isinstance(record, dict):
+            if isinstance(record, dict) and not too_deep(record):
                 keys.update(dict.fromkeys(keys_of(record)))
                 found += 1
                 if found == _PEEK:
@@ -198,10 +201,29 @@ def objects(block: bytes, first: int) -> tuple[list[int], list[str], list[dict[s
         if type(record) is not dict:
             rejects.append(Reject(number, "not an object", type(record).__name__, shown(line)))
             continue
+        # A line with few brackets cannot be deep, and counting them is quick.
+        if line.count("{") + line.count("[") > MAX_LEVELS and too_deep(record):
+            rejects.append(Reject(number, "malformed JSON", "nested too deeply", shown(line)))
+            continue
         at.append(number)
         raw.append(line)
         records.append(record)
     return at, raw, records, rejects, count
+
+
+def too_deep(value: Any) -> bool:
+    """Say whether JSON data is nested in more than `MAX_LEVELS` levels."""
+    level = [value]
+    for _ in range(MAX_LEVELS + 1):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _decoded(lines: list[bytes], first: int, rejects: list[Reject]) -> Iterator[str]:
@@ -221,17 +243,22 @@ def _why(error: Exception) -> str:
 
 
 def _unusable(source: Source, records: list[dict[str, Any]]) -> Iterator[tuple[int, str, str]]:
-    """Yield position, reason and detail of objects whose text or id is of a wrong kind."""
+    """Yield position, reason and detail of objects whose text, id or language is of a wrong kind."""
     text = getter(source.columns.text)
     number = getter(source.columns.id) if source.columns.id is not None else None
+    lang = getter(source.language.column) if isinstance(source.language, Column) else None
     for row, record in enumerate(records):
         value = text(record)
         if type(value) is not str and value is not None:
             yield row, "text is not a string", type(value).__name__
-        elif number is not None:
-            value = number(record)
-            if value is not None and value != "" and as_id(value) is None:
-                yield row, "id is not text or a number", type(value).__name__
+            continue
+        value = number(record) if number is not None else None
+        if value is not None and value != "" and as_id(value) is None:
+            yield row, "id is not text or a number", type(value).__name__
+            continue
+        value = lang(record) if lang is not None else None
+        if value is not None and type(value) is not str:
+            yield row, "language is not text", type(value).__name__
 
 
 def _rows(source: Source, at: list[int], raw: list[str], records: list[dict[str, Any]]) -> Rows:

@@ -19,7 +19,7 @@ from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, lo
 from glotmix.corpus.stage import STAGED, Input, Unit, stage, units
 from glotmix.corpus.staged import Shard, Staged, quarantine
 
-VERSION = 1
+VERSION = 2
 
 
 def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:
@@ -158,16 +158,19 @@ def _judge(
     name = given.source.name
     lost = reasons[name].total() - reasons[name][EMPTY]
     rows = documents[name] + lost
+    told = "\n".join(
+        f"  {n:,} × {reason}, such as {examples[name][reason]}"
+        for reason, n in reasons[name].most_common()
+        if reason != EMPTY or not documents[name]
+    )
     if lost > limit * rows:
-        told = "\n".join(
-            f"  {n:,} × {reason}, such as {examples[name][reason]}"
-            for reason, n in reasons[name].most_common()
-            if reason != EMPTY
-        )
         raise DataError(
             f"source '{name}': {lost:,} of {rows:,} rows ({lost / rows:.2%}) cannot be read as documents, more than "
             f"corpus.max_quarantined allows ({limit:.2%}):\n{told}\n  all of them: {folder / f'{name}.jsonl'}",
             "mend the source, or raise corpus.max_quarantined",
         )
     if not documents[name]:
-        raise DataError(f"source '{name}': there is no document in {', '.join(given.source.path)}", "name other files")
+        what = f"source '{name}': there is no document in {', '.join(given.source.path)}"
+        if lost:
+            raise DataError(f"{what}; {lost:,} rows are in quarantine:\n{told}", "mend the source")
+        raise DataError(what, "name other files")

@@ -14,10 +14,10 @@ from glotmix.core.conversation import BLANK, Turn, turns
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts
 from glotmix.corpus import jsonl
-from glotmix.corpus.columns import plain_value
 from glotmix.corpus.instructions import OURS, array_text, elements
 from glotmix.corpus.shapes import NoConversationError, Shape
 from glotmix.corpus.sources import InputFile, Source
+from glotmix.corpus.values import plain, plain_value
 
 _SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
 _BLOCK = 2**20
@@ -53,7 +53,7 @@ def _alpaca(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list
         row["system"] = system
     if before:
         row["history"] = [[one.content, other.content] for one, other in before]
-    return [row | fields]
+    return [_beside(row, fields)]
 
 
 def _aya(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
@@ -63,17 +63,17 @@ def _aya(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[di
     asked, answer = pairs[0]
     told = language.parse(fields["lang"])
     names = {"language": told.name, "language_code": told.iso}
-    return [{"id": identity, "inputs": asked.content, "targets": answer.content} | names | fields]
+    return [_beside({"id": identity, "inputs": asked.content, "targets": answer.content}, names | fields)]
 
 
 def _sharegpt(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [{"from": _SHAREGPT[t.role], "value": t.content} | _lang(t) | _only(t, {"input", "role"}) for t in said]
-    return [{"id": identity, "conversations": rows} | fields]
+    return [_beside({"id": identity, "conversations": rows}, fields)]
 
 
 def _openai(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [{"role": t.role, "content": t.content} | _lang(t) | _only(t, {"input", "from"}) for t in said]
-    return [{"id": identity, "messages": rows} | fields]
+    return [_beside({"id": identity, "messages": rows}, fields)]
 
 
 def _oasst(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
@@ -97,6 +97,16 @@ _WRITERS: dict[Shape, Callable[[str, Sequence[Turn], dict[str, Any]], list[dict[
     "aya": _aya,
     "oasst": _oasst,
 }
+
+
+def _beside(row: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the other fields of a document to a row; one that is called like the row's own is ``<name>_original``."""
+    for name, value in fields.items():
+        free = name
+        while free in row or (free != name and free in fields):
+            free += "_original"
+        row[free] = value
+    return row
 
 
 def _pairs(said: Sequence[Turn]) -> tuple[str | None, list[tuple[Turn, Turn]]]:
@@ -136,7 +146,7 @@ def write(documents: pa.Table, shape: Shape, path: Path) -> Counts:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         for batch in documents.to_batches(1_000):
-            for document in batch.to_pylist():
+            for document in plain(batch.to_struct_array(), finite=True):
                 try:
                     rows = shaped(shape, document)
                 except NoConversationError as error:
@@ -149,7 +159,7 @@ def write(documents: pa.Table, shape: Shape, path: Path) -> Counts:
                         if row["message_id"] in seen:
                             continue
                         seen.add(row["message_id"])
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
                     counts["rows"] += 1
     if lost:
         path.with_name(f"{path.stem}.left-out.jsonl").write_text("\n".join(lost) + "\n", "utf-8")

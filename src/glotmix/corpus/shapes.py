@@ -35,6 +35,12 @@ _KEYS: dict[Shape, tuple[frozenset[str], ...]] = {
     "aya": (frozenset({"inputs", "targets"}),),
     "oasst": (frozenset({"prompt.replies"}), frozenset({"message_id", "parent_id", "role", "text"})),
 }
+SPOKEN = frozenset(
+    {"instruction", "input", "output", "system", "history", "conversations", "messages", "inputs", "targets", "prompt"}
+    | {"message_id", "parent_id", "role", "text"}
+)
+"""The fields that shapes read text from."""
+
 _SHAREGPT = {
     "human": "user", "user": "user", "gpt": "assistant", "chatgpt": "assistant", "bing": "assistant",
     "bard": "assistant", "assistant": "assistant", "system": "system", "tool": "tool", "observation": "tool",

@@ -20,6 +20,7 @@ from glotmix.core.record import Counts
 from glotmix.corpus import columns, ids, stage
 from glotmix.corpus.rows import as_line
 from glotmix.corpus.stage import FIXED, Input, Unit
+from glotmix.corpus.values import plain
 
 OURS = ("id", "text", "lang", "source")
 
@@ -194,9 +195,9 @@ class Staged:
         """Return a hash of what documents carry beside text and id, the same wherever and however they were stored."""
         hashes: list[int] = []
         for file, found in self.pick(rows, ["lang", *(n for g in self.names.values() for n in g)]):
-            carried = {n: a.to_pylist() for n, a in self.carried(file, found).items()}
+            carried = {n: plain(a) for n, a in self.carried(file, found).items()}
             for row, lang in enumerate(found["lang"].to_pylist()):
-                told = columns.canonical_text([lang, {n: columns.plain_value(v[row]) for n, v in carried.items()}])
+                told = columns.canonical_text([lang, {n: v[row] for n, v in carried.items()}])
                 hashes.append(int.from_bytes(hashlib.blake2b(told.encode(), digest_size=8).digest()))
         return np.array(hashes, np.uint64)
 

@@ -13,6 +13,7 @@ from glotmix.core.errors import DataError
 from glotmix.corpus import columns
 from glotmix.corpus.rows import SHOWN, Reject, Rows, as_id, shown
 from glotmix.corpus.sources import Column, InputFile, Source, require
+from glotmix.corpus.values import plain
 
 BATCH_BYTES = 16 * 2**20
 """Uncompressed bytes that are read at once, by the file's own account."""
@@ -98,8 +99,8 @@ def rows(source: Source, table: pa.Table, first: int, where: str) -> Rows:
     text = _pick(arrays, source.columns.text)
     unusable: dict[int, tuple[str, str]] = {}
     if pa.types.is_binary(text.type):
-        text, broken = _decoded(text)
-        unusable |= {row: ("invalid UTF-8", why) for row, why in broken.items()}
+        text, why = _decoded(text)
+        unusable |= {row: ("invalid UTF-8", detail) for row, detail in why.items()}
     elif not pa.types.is_string(text.type):
         kind = str(text.type)
         unusable |= {int(i): ("text is not a string", kind) for i in np.flatnonzero(text.is_valid())}
@@ -107,7 +108,8 @@ def rows(source: Source, table: pa.Table, first: int, where: str) -> Rows:
     ids = pa.nulls(len(at), pa.string())
     column = source.columns.id
     if column is not None and (column != "id" or "id" in arrays):
-        given = _pick(arrays, column)
+        given, broken = columns.text_for_bytes(_pick(arrays, column))
+        unusable |= dict.fromkeys(broken, ("invalid UTF-8", f"in column '{column}'"))
         ids = _ids(given)
         lost = pc.and_(given.is_valid(), ids.is_null())
         if pa.types.is_string(given.type):
@@ -115,11 +117,16 @@ def rows(source: Source, table: pa.Table, first: int, where: str) -> Rows:
         unusable |= {int(i): ("id is not text or a number", str(given.type)) for i in np.flatnonzero(lost)}
     lang = None
     if isinstance(source.language, Column):
-        lang = _pick(arrays, source.language.column)
-        lang = lang if pa.types.is_string(lang.type) else pa.nulls(len(at), pa.string())
+        column = source.language.column
+        lang, broken = columns.text_for_bytes(_pick(arrays, column))
+        unusable |= dict.fromkeys(broken, ("invalid UTF-8", f"in column '{column}'"))
+        if not pa.types.is_string(lang.type):
+            told = f"column '{column}' is {lang.type}"
+            unusable |= {int(i): ("language is not text", told) for i in np.flatnonzero(lang.is_valid())}
+            lang = pa.nulls(len(at), pa.string())
 
     def start(row: int) -> str:
-        values = {n: columns.plain_value(a[row].as_py()) for n, a in arrays.items() if not pa.types.is_string(a.type)}
+        values = {n: plain(a.slice(row, 1))[0] for n, a in arrays.items() if not pa.types.is_string(a.type)}
         values |= {n: pc.utf8_slice_codeunits(a[row], 0, SHOWN).as_py() for n, a in arrays.items()
                    if pa.types.is_string(a.type)}  # fmt: skip
         return shown(json.dumps({n: values[n] for n in arrays}, ensure_ascii=False, default=str))

@@ -5,7 +5,7 @@ request also as ``.jsonl.zst``, and with the dropped ones beside, under ``droppe
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from glotmix.core import flight, table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output
-from glotmix.corpus.columns import plain_value
+from glotmix.corpus.values import plain
 
-VERSION = 2
+VERSION = 3
 
 SHARD_BYTES = 200 * 2**20
 """Bytes of text in one file, before compression."""
@@ -96,9 +96,8 @@ def make(
             "loosen the rule that drops most (settings, select), and run glotmix select",
         )
     schema = pq.read_schema(portions[0].path)
-    taken = {*schema.names, *(_VERDICT if dropped else ())}
-    extra = {n: n if n not in taken else f"glotmix_{n}" for n in book.telling()}
-    verdict = {n: n if n not in schema.names else f"glotmix_{n}" for n in _VERDICT}
+    extra = named(book.telling(), {*schema.names, *(_VERDICT if dropped else ())})
+    verdict = named(_VERDICT, {*schema.names, *extra.values()})
 
     targets = list(_targets("train", True, portions, kept, size, shard_bytes))
     if dropped:
@@ -133,6 +132,21 @@ def make(
         if not of["documents"]
     ]
     return counts | {"languages": sum(of["documents"] > 0 for of in languages.values())}
+
+
+def named(ours: Iterable[str], taken: set[str]) -> dict[str, str]:
+    """Return the names of our columns beside those of the user, who may have exported with glotmix before.
+
+    >>> named(["sources", "weight"], {"sources", "glotmix_sources"})
+    {'sources': 'glotmix_glotmix_sources', 'weight': 'weight'}
+    """
+    found: dict[str, str] = {}
+    for name in ours:
+        free = name
+        while free in taken or free in found.values():
+            free = f"glotmix_{free}"
+        found[name] = free
+    return found
 
 
 class _Ledger:
@@ -281,7 +295,7 @@ class _Parquet:
 
 
 class _Lines:
-    """Lines of JSON in one zstd frame. Times are in ISO 8601, bytes in base 64, decimals text."""
+    """Lines of JSON in one zstd frame, every value as `values.plain` has it; null stands for what is no number."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -296,8 +310,9 @@ class _Lines:
     def write(self, found: pa.Table) -> None:
         """Add documents."""
         for batch in found.to_batches(max_chunksize=1_000):
-            rows = (json.dumps(plain_value(row), ensure_ascii=False) for row in batch.to_pylist())
-            self._stream.write("".join(f"{row}\n" for row in rows).encode())
+            rows = plain(batch.to_struct_array(), finite=True)
+            lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
+            self._stream.write("".join(f"{line}\n" for line in lines).encode())
 
 
 _SINKS: dict[str, type[_Sink]] = {"parquet": _Parquet, "jsonl.zst": _Lines}

@@ -15,6 +15,7 @@ from glotmix.core import settings, table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
 from glotmix.core.record import Counts, Output
+from glotmix.corpus.columns import text_for_bytes
 from glotmix.corpus.sources import Column
 from glotmix.mix import plan as mixing
 from glotmix.mix.accounting import Available
@@ -185,7 +186,8 @@ class Deciding:
                 values = table.read([shard], [first])[first].combine_chunks()
                 for field in inner:
                     values = pc.struct_field(values, field)
-                found.append(pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.string()))
+                texts, _ = text_for_bytes(values)
+                found.append(pa.array([None if v is None else str(v) for v in texts.to_pylist()], pa.string()))
             else:
                 found.append(pa.array([license_] * len(sources), pa.string()))
         return pa.chunked_array(found, pa.string())

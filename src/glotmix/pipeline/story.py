@@ -36,7 +36,9 @@ def tell(folder: Path, identity: str) -> dict[str, Any]:
         if found is not None:
             signals[signal.name] = {k: v for k, v in found.items() if k != "id"}
     clean = folder / "clean" / "documents"
-    document = _find(table.shards((clean if clean.is_dir() else folder / "corpus") / row["lang"]), identity) or {}
+    document = (
+        _find(table.shards((clean if clean.is_dir() else folder / "corpus") / row["lang"]), identity, ["text"]) or {}
+    )
     twins = _twins(folder / "signals" / "duplicates", signals.get("duplicates", {}).get("cluster"))
     return row | {
         "signals": signals,
@@ -50,13 +52,13 @@ def _parts(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
-def _find(files: list[Path], identity: str) -> dict[str, Any] | None:
+def _find(files: list[Path], identity: str, columns: list[str] | None = None) -> dict[str, Any] | None:
     for path in files:
         # Only the ids are read until the document is found.
         ids = pq.read_table(path, columns=["id"], partitioning=None)["id"]
         at = pc.index(ids, pa.scalar(identity, ids.type)).as_py()
         if at >= 0:
-            row: dict[str, Any] = pq.read_table(path, partitioning=None).slice(at, 1).to_pylist()[0]
+            row: dict[str, Any] = pq.read_table(path, columns=columns, partitioning=None).slice(at, 1).to_pylist()[0]
             return row
     return None
 
