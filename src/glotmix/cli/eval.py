@@ -41,8 +41,16 @@ class Mode(StrEnum):
 Logs = Annotated[
     list[Path], typer.Argument(help="a folder of lm-eval or lighteval, or tables of answers", show_default=False)
 ]
-Id = Annotated[str | None, typer.Option("--id", help="the field that holds an item's id in every language")]
+Id = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--id",
+        metavar="FIELD",
+        help="the field that names an item in every language; FIELD,FIELD (or the option again) where several do",
+    ),
+]
 Filter = Annotated[str | None, typer.Option(help="of several filters of a generated answer, the one that counts")]
+Metric = Annotated[str | None, typer.Option(help="of several metrics of the log, the one that says what is right")]
 Named = Annotated[
     list[str] | None,
     typer.Option("--language", metavar="TASK=CODE", help="the language of a task whose name does not tell it"),
@@ -70,6 +78,7 @@ def scores(
     identity: Id = None,
     named: Named = None,
     filtered: Filter = None,
+    metric: Metric = None,
     column: Columns = None,
     draws: Draws = 1000,
     seed: Seed = 0,
@@ -78,7 +87,7 @@ def scores(
     """Score one model: accuracy, consistency between languages, and which items flip."""
     from glotmix.evaluate.scores import score
 
-    answers = _read(logs, identity, named, filtered, column)
+    answers = _read(logs, identity, named, filtered, metric, column)
     found = score(answers, pivot, by.value, _codes(only), listed, draws, seed)
     if page is not None:
         from glotmix.report import evaluation
@@ -103,6 +112,7 @@ def compare(
     identity: Id = None,
     named: Named = None,
     filtered: Filter = None,
+    metric: Metric = None,
     column: Columns = None,
     draws: Draws = 1000,
     seed: Seed = 0,
@@ -111,7 +121,7 @@ def compare(
     """Compare two models on the same items, by a paired bootstrap."""
     from glotmix.evaluate.compare import compare as difference
 
-    one, two = (_read([path], identity, named, filtered, column) for path in (first, second))
+    one, two = (_read([path], identity, named, filtered, metric, column) for path in (first, second))
     found = difference(one, two, by.value, _codes(only), _code(pivot), draws, seed)
     if as_json:
         _print(found.as_dict())
@@ -159,6 +169,7 @@ def fidelity(
     identity: Id = None,
     named: Named = None,
     filtered: Filter = None,
+    metric: Metric = None,
     column: Columns = None,
     as_json: AsJson = False,
 ) -> None:
@@ -166,7 +177,7 @@ def fidelity(
     from glotmix.evaluate.fidelity import fidelity as measured
     from glotmix.signals.language_id import label
 
-    answers = _read(logs, identity, named, filtered, column)
+    answers = _read(logs, identity, named, filtered, metric, column)
     found = measured(answers, lambda texts: label(texts, model), _codes(only))
     if page is not None:
         from glotmix.report import evaluation
@@ -216,11 +227,16 @@ def tokenizers(
 
 
 def _read(
-    paths: Sequence[Path], identity: str | None, named: list[str] | None, filtered: str | None, column: list[str] | None
+    paths: Sequence[Path],
+    identity: list[str] | None,
+    named: list[str] | None,
+    filtered: str | None,
+    metric: str | None,
+    column: list[str] | None,
 ) -> "Answers":
     from glotmix.evaluate.reading import Ask, read
 
-    ask = Ask(identity, _pairs("--language", named), filtered)
+    ask = Ask(identity, _pairs("--language", named), filtered, metric)
     return read(paths, ask, _pairs("--column", column))
 
 

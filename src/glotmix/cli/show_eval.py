@@ -50,7 +50,7 @@ def show_scores(found: Scores, page: Path | None) -> None:
         _mean(means, "all pairs", found.mean)
         console.print(means)
     for warning in found.warnings:
-        console.print(Text(f"warning: {warning}"))
+        console.print(Text(f"warning: {warning}"), soft_wrap=True)
     if page is not None:
         console.print(f"page: {page}", soft_wrap=True)
 
@@ -69,6 +69,8 @@ def show_comparison(found: Comparison) -> None:
         console.print(_differences(f"{task.task}: {task.items:,} items", rows))
     if len(found.tasks) > 1:
         console.print(_differences("mean over tasks", found.mean))
+    for warning in found.warnings:
+        console.print(Text(f"warning: {warning}"), soft_wrap=True)
 
 
 def _differences(title: str, rows: Mapping[str, Difference]) -> Table:
@@ -90,6 +92,8 @@ def show_fidelity(found: Fidelity) -> None:
         table.add_row(each.lang, *counts, told(each.faithful), *shares, most)
     terminal.console().print(table)
     terminal.console().print(f"all answers: {told(found.faithful)} faithful")
+    for warning in found.warnings:
+        terminal.console().print(Text(f"warning: {warning}"), soft_wrap=True)
 
 
 def show_audit(found: Audit) -> None:

@@ -38,6 +38,14 @@ _SCRIPT_OF_LANGUAGE = {
     "jpn": dict.fromkeys(("Hani", "Hans", "Hant", "Hira", "Kana", "Hrkt"), "Jpan"),
     "kor": {"Kore": "Hang"},
 }
+_ALSO_CALLED = {
+    "brazilian portuguese": "por_Latn", "cantonese": "yue_Hant", "cebuano": "ceb_Latn",
+    "chinese simplified": "zho_Hans", "chinese traditional": "zho_Hant",
+    "farsi": "pes_Arab", "filipino": "fil_Latn", "mandarin": "zho_Hans",
+    "modern standard arabic": "arb_Arab", "north macedonian": "mkd_Cyrl", "simplified chinese": "zho_Hans",
+    "traditional chinese": "zho_Hant",
+}  # fmt: skip
+"""Names that the registry does not have, as benchmarks write them."""
 _NOT_ONE = {
     "ber": "Berber languages: kab, rif, shi, tzm, zgh …",
     "bih": "Bihari languages: bho, mag, mai …",
@@ -183,6 +191,27 @@ def iso_of(code: str) -> str:
     ('fas', 'pes')
     """
     return _entries()[_tags(code)["language"]].iso
+
+
+def named(name: str) -> str | None:
+    """Return the canonical code of the language that has this English name in full, None where there is none.
+
+    Only languages with a two-letter code, and the members of a macro-language with one, are known by name: names of
+    small languages are often words of another meaning.
+
+    >>> named("Albanian"), named("north macedonian"), named("Even"), named("german law")
+    ('sqi_Latn', 'mkd_Cyrl', None, None)
+    """
+    return _by_name().get(name.lower())
+
+
+@cache
+def _by_name() -> dict[str, str]:
+    short = {e.iso for key, e in _entries().items() if len(key) == 2}
+    # Those with a code of their own last, so that a name which both have is theirs.
+    known = sorted({e.iso: e for e in _entries().values()}.values(), key=lambda e: (e.iso in short, e.iso))
+    chosen = [e for e in known if e.script and (e.iso in short or e.macro in short)]
+    return {name.lower(): parse(e.iso).code for e in chosen for name in e.names} | _ALSO_CALLED
 
 
 def families() -> frozenset[str]:

@@ -32,7 +32,7 @@ class OfLanguage:
     Args:
         lang: canonical code.
         n: items.
-        accuracy: share of right answers, by the score that was asked for.
+        accuracy: share of right answers, by the score that was asked for: as the log says it, where it says it.
         above_random: accuracy less that of guessing.
         above_empirical: accuracy less that of the same answers shuffled.
         gap: the pivot's accuracy less this one's.
@@ -67,17 +67,21 @@ def languages(measured: Measured, answers: Answers, pivot: str | None = None) ->
     grid, point, draws = measured.grid, measured.point, measured.draws
     n = len(grid.items)
     right = grid.correct.sum(axis=0)
-    accuracy = shares(right, n)
     nothing: list[Figure | None] = [None] * len(grid.langs)
-    random, empirical, gaps = nothing, nothing, nothing
+    accuracy, random, empirical, gaps = nothing, nothing, nothing, nothing
     if grid.judged:
-        if grid.chance is not None:
+        accuracy = [*shares(right, n)]
+    elif grid.credit is not None:
+        accuracy = [*figures(point.right, draws.right)]
+    if grid.worth is not None:
+        if grid.judged and grid.chance is not None and not grid.single:
             ends = wilson(right, n)
             random = [
                 figure(right[i] / n - grid.chance, ends[0][i] - grid.chance, ends[1][i] - grid.chance)
                 for i in range(len(grid.langs))
             ]
-        if (grid.gold != MISSING).all():
+        # Shuffled are the choices: the null of accuracy only where the choices say what is right.
+        if grid.judged and (grid.gold != MISSING).all() and (grid.own is None or (grid.own == grid.correct).all()):
             empirical = [*figures(point.right - point.null(), draws.right - draws.null())]
         if pivot is not None:
             at = grid.langs.index(pivot)
@@ -95,7 +99,7 @@ def languages(measured: Measured, answers: Answers, pivot: str | None = None) ->
             OfLanguage(
                 lang=lang,
                 n=n,
-                accuracy=accuracy[i] if grid.judged else None,
+                accuracy=accuracy[i],
                 above_random=random[i],
                 above_empirical=empirical[i],
                 gap=gaps[i],
@@ -139,7 +143,7 @@ def _right(measured: Measured, rows: pa.Table, score: str) -> list[Figure | None
     grid = measured.grid
     none: list[Figure | None] = [None] * len(grid.langs)
     column = rows[score]
-    if grid.chance is None or not grid.judged or (grid.gold == MISSING).any() or column.null_count == len(column):
+    if grid.chance is None or (grid.gold == MISSING).any() or column.null_count == len(column):
         return none
     chosen = pc.fill_null(column, MISSING).to_numpy()[grid.rows]
     return [*shares((chosen == grid.gold[:, None]).sum(axis=0), len(grid.items))]

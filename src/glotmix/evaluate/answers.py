@@ -40,9 +40,9 @@ SCHEMA = pa.schema(
 )
 """``options`` is how many choices there are, null for an open answer. ``gold``, ``raw``, ``chars`` and ``bytes`` are
 positions among them: the right one, and the most likely one by log-likelihood as it is, by character and by byte.
-``answer`` and ``gold_answer`` are texts of open answers, ``response`` the whole of what was generated, ``correct`` what
-the log says where no single right choice is known. ``logged`` and
-``logged_norm`` are the log's own accuracy of the row. ``file`` and ``line`` say where the row was read."""
+``answer`` and ``gold_answer`` are texts of open answers, ``response`` what was generated without the reasoning before
+it, ``correct`` what a table says is right. ``logged`` and ``logged_norm`` are what the log itself says of the row,
+from 0 to 1: that it is right, and right by likelihood per character. ``file`` and ``line`` say where it was read."""
 
 MISSING = -1
 NAMED = 5
@@ -58,12 +58,18 @@ class Answers:
         table: rows of `SCHEMA`.
         files: the files that it was read from; ``file`` points here.
         notes: what a reader of the figures must know, in sentences.
+        metrics: by task and language, the log's metric that ``logged`` holds.
+        conditions: by task and language, how it was asked; see `runs`.
+        unscored: by task, why its answers are neither compared nor right or wrong (they have a language all the same).
     """
 
     model: str
     table: pa.Table
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    metrics: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    conditions: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    unscored: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,9 @@ class Grid:
         chance: the accuracy of guessing among the options; None for open answers.
         left_out: the items that are not here.
         rows: (N, L) rows of the answers in their table.
+        credit: (N, L) how right each answer is, from 0 to 1, where the log says it by shares (the mass on right
+            choices, the mean of several tries): answers are then not right or wrong, and `judged` is False.
+        own: (N, L) whether the choice is the right one, where `correct` or `credit` are the log's own judgement.
     """
 
     task: str
@@ -102,6 +111,18 @@ class Grid:
     chance: float | None
     left_out: tuple[LeftOut, ...]
     rows: npt.NDArray[np.int64] = field(repr=False)
+    credit: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    own: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+
+    @property
+    def single(self) -> bool:
+        """Whether there was nothing to choose: one option in every item."""
+        return self.chance == 1.0
+
+    @property
+    def worth(self) -> npt.NDArray[np.float32] | npt.NDArray[np.bool_] | None:
+        """(N, L) what each answer counts towards accuracy; None where nothing says what is right."""
+        return self.credit if self.credit is not None else self.correct if self.judged else None
 
 
 def table(rows: Mapping[str, Any]) -> pa.Table:
@@ -155,8 +176,11 @@ def align_all(
 ) -> list[tuple[Grid, ...]]:
     """Align several models on the items that all of them have in all languages: per task, a grid for each model."""
     tasks = [set(m.table["task"].unique().to_pylist()) for m in models]
-    shared = sorted(set.intersection(*tasks))
+    shared = sorted(set.intersection(*tasks) - {task for m in models for task in m.unscored})
     if not shared:
+        reasons = "; ".join(f"{task}: {why}" for m in models for task, why in m.unscored.items())
+        if reasons:
+            raise DataError(f"nothing can be scored: {reasons}", "glotmix eval fidelity takes any generated answers")
         raise DataError(f"the models {', '.join(m.model for m in models)} have no task in common")
     return [_align(task, models, score, langs) for task in shared]
 
@@ -183,10 +207,21 @@ def _align(task: str, models: Sequence[Answers], score: Score, wanted: Sequence[
     codes, golds = _codes(task, tables, kept, score)
     grids = []
     for table_, places, choice, gold in zip(tables, kept, codes, golds, strict=True):
-        correct, judged = _correct(table_, places, choice, gold)
         options = table_["options"].take(pa.array(places[:, 0]))
-        chance = None if options.null_count else float(np.mean(1.0 / options.to_numpy()))
-        grids.append(Grid(task, tuple(langs), names, choice, gold, correct, judged, chance, left_out, places))
+        sizes = None if options.null_count else options.to_numpy()
+        chance = None if sizes is None or not sizes.all() else float(np.mean(1.0 / sizes))
+        own = None if (gold == MISSING).any() else choice == gold[:, None]
+        said = _said(table_, places, "raw" if chance is None else score)
+        right = own if said is None else said == 1
+        share = said is not None and not np.isin(said, (0, 1)).all()
+        grids.append(
+            Grid(
+                task, tuple(langs), names, choice, gold,
+                np.zeros(choice.shape, bool) if right is None or share else right,
+                right is not None and not share, chance, left_out, places,
+                said if share else None, None if said is None else own,
+            )
+        )  # fmt: skip
     return tuple(grids)
 
 
@@ -268,13 +303,15 @@ def _codes(
     ]
 
 
-def _correct(
-    of_task: pa.Table, rows: npt.NDArray[np.int64], choice: npt.NDArray[np.int32], gold: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.bool_], bool]:
-    """Say which answers are right: as the log judged open answers, else where the choice is the right one."""
-    said = of_task["correct"].take(pa.array(rows.ravel()))
-    if said.null_count == 0:
-        return pc.fill_null(said, False).to_numpy(zero_copy_only=False).reshape(rows.shape), True
-    if (gold == MISSING).any():
-        return np.zeros(choice.shape, bool), False
-    return choice == gold[:, None], True
+def _said(of_task: pa.Table, rows: npt.NDArray[np.int64], score: Score) -> npt.NDArray[np.float32] | None:
+    """Return what the log or the table itself says of each answer, from 0 to 1; None where it does not say it of all.
+
+    What a log says by character is no word on a choice by likelihood, nor the other way; no log judges by bytes.
+    """
+    for name in ("correct", *{"raw": ("logged",), "chars": ("logged_norm",), "bytes": ()}[score]):
+        said = of_task[name].take(pa.array(rows.ravel())).cast(pa.float32())
+        if len(said) and not said.null_count:
+            values: npt.NDArray[np.float32] = said.to_numpy().reshape(rows.shape)
+            if np.isfinite(values).all() and ((values >= 0) & (values <= 1)).all():
+                return values
+    return None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from glotmix.evaluate import consistency
+from glotmix.evaluate import consistency, runs
 from glotmix.evaluate.answers import Answers, LeftOut, Score, align_all
 from glotmix.evaluate.consistency import Figure, Series
 from glotmix.evaluate.intervals import DRAWS, Array
@@ -41,6 +41,7 @@ class Comparison:
     second: str
     tasks: tuple[TaskComparison, ...]
     mean: Mapping[str, Difference]
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON: missing is None."""
@@ -77,7 +78,7 @@ def compare(
         before.append(series[0])
         after.append(series[1])
         accuracy = {}
-        if one.judged and two.judged:
+        if one.worth is not None and two.worth is not None:
             right = [(m.point.right, m.draws.right) for m in measured]
             accuracy = {
                 lang: _difference(right[0][0][i], right[1][0][i], right[1][1][:, i] - right[0][1][:, i])
@@ -85,8 +86,26 @@ def compare(
             }
         tasks.append(TaskComparison(one.task, len(one.items), accuracy, _differences(*series), one.left_out))
     return Comparison(
-        first.model, second.model, tuple(tasks), _differences(consistency.over(before), consistency.over(after))
+        first.model,
+        second.model,
+        tuple(tasks),
+        _differences(consistency.over(before), consistency.over(after)),
+        tuple(_warnings(first, second, [task.task for task in tasks])),
     )
+
+
+def _warnings(first: Answers, second: Answers, tasks: Sequence[str]) -> list[str]:
+    """Say what the reader of the differences must know: of each log, and where the two are not alike."""
+    told = [f"{model.model}: {note}" for model in (first, second) for note in model.notes]
+    told += runs.between((first.model, second.model), first.conditions, second.conditions)
+    for which in sorted(first.metrics.keys() & second.metrics.keys()):
+        if first.metrics[which] != second.metrics[which]:
+            one, two = first.metrics[which], second.metrics[which]
+            told.append(f"{' in '.join(which)}: {first.model} is judged by {one}, {second.model} by {two}")
+    every = {t for m in (first, second) for t in m.table["task"].unique().to_pylist()}
+    if missing := sorted(every - set(tasks)):
+        told.append(f"not compared, since it is not in both or cannot be scored: {', '.join(missing)}")
+    return told
 
 
 def _differences(one: Series, two: Series) -> dict[str, Difference]:

@@ -121,6 +121,7 @@ def measure(grid: Grid, draws: int = DRAWS, seed: int = 0) -> Measured:
     codes, classes, rest = _classes(grid, a, b)
     gold = np.where(grid.gold == MISSING, MISSING, codes[1])
     choice = codes[0]
+    worth = grid.correct if grid.worth is None else grid.worth
     columns = len(a) + langs + langs * classes + classes
     sums = np.zeros((draws, columns))
     total = np.zeros((draws, 1))
@@ -128,7 +129,7 @@ def measure(grid: Grid, draws: int = DRAWS, seed: int = 0) -> Measured:
     # One thread: a sum in another order would be another number.
     with threadpool_limits(1):
         for block, drawn in weights(items, draws, seed):
-            part = _indicators(choice[block], grid.correct[block], gold[block], grid.choice[block], a, b, classes)
+            part = _indicators(choice[block], worth[block], gold[block], grid.choice[block], a, b, classes)
             point += part.sum(axis=0, dtype=np.float64)
             sums += drawn @ part
             total += drawn.sum(axis=1, dtype=np.float64)[:, None]
@@ -165,14 +166,14 @@ def _classes(
 
 def _indicators(
     choice: npt.NDArray[np.int32],
-    correct: npt.NDArray[np.bool_],
+    worth: npt.NDArray[np.float32] | npt.NDArray[np.bool_],
     gold: npt.NDArray[np.int32],
     answers: npt.NDArray[np.int32],
     a: npt.NDArray[np.intp],
     b: npt.NDArray[np.intp],
     classes: int,
 ) -> npt.NDArray[np.float32]:
-    """Return (items, P + L + L K + K) zeros and ones whose weighted means are the moments."""
+    """Return (items, P + L + L K + K) numbers from 0 to 1 whose weighted means are the moments."""
     items, langs = choice.shape
     out = np.empty((items, len(a) + langs + langs * classes + classes), np.float32)
     for start in range(0, len(a), _PAIRS):
@@ -180,7 +181,7 @@ def _indicators(
         left, right = answers[:, a[part]], answers[:, b[part]]
         out[:, part] = (left == right) & (left != MISSING)
     at = len(a)
-    out[:, at : at + langs] = correct
+    out[:, at : at + langs] = worth
     at += langs
     kinds = np.arange(classes, dtype=np.int32)
     out[:, at : at + langs * classes] = (choice[:, :, None] == kinds).reshape(items, -1)
@@ -233,7 +234,9 @@ def shares(hits: npt.NDArray[np.int64], n: int) -> list[Figure]:
 
 
 def pairs(measured: Measured) -> list[Pair]:
-    """Return every pair of languages."""
+    """Return every pair of languages; none where there was nothing to choose."""
+    if measured.grid.single:
+        return []
     grid, a, b, point, draws = measured.grid, measured.a, measured.b, measured.point, measured.draws
     n = len(grid.items)
     same = np.rint(point.agree * n).astype(np.int64)
@@ -241,7 +244,12 @@ def pairs(measured: Measured) -> list[Pair]:
     # Open answers may be right in two languages and written differently: those are right, and not the same.
     agreed = np.array(
         [
-            np.count_nonzero(grid.correct[:, i] & grid.correct[:, j] & (grid.choice[:, i] == grid.choice[:, j]))
+            np.count_nonzero(
+                grid.correct[:, i]
+                & grid.correct[:, j]
+                & (grid.choice[:, i] == grid.choice[:, j])
+                & (grid.choice[:, i] != MISSING)
+            )
             for i, j in zip(a, b, strict=True)
         ]
     )
@@ -255,9 +263,10 @@ def pairs(measured: Measured) -> list[Pair]:
     rels = figures(relative(point.agree, point.right, a, b), relative(draws.agree, draws.right, a, b))
     mlc, different = shares(same, n), shares(n - same, n)
     right, wrong = shares(both, n), shares(same - agreed, n)
+    known = grid.worth is not None
     return [
         Pair(
-            grid.langs[i], grid.langs[j], mlc[p], float(chance[p]), kappas[p], rels[p] if grid.judged else Figure(None),
+            grid.langs[i], grid.langs[j], mlc[p], float(chance[p]), kappas[p], rels[p] if known else Figure(None),
             right[p] if grid.judged else None, wrong[p] if grid.judged else None, different[p],
         )
         for p, (i, j) in enumerate(zip(a, b, strict=True))
@@ -275,7 +284,7 @@ class Series:
 def series(measured: Measured, pivot: str | None = None) -> Series:
     """Return the means over all pairs, or over those with the pivot: ``mlc, chance, kappa, rel``, and ``accuracy``.
 
-    A pair whose kappa is undefined stands in no mean of kappa.
+    A pair whose kappa is undefined stands in no mean of kappa; where there was nothing to choose, accuracy is all.
     """
     chosen = _with(measured, pivot)
     a, b = measured.a[chosen], measured.b[chosen]
@@ -283,12 +292,15 @@ def series(measured: Measured, pivot: str | None = None) -> Series:
     draws: dict[str, Array] = {}
     for moments, told in ((measured.point, values), (measured.draws, draws)):
         agree, chance = moments.agree[..., chosen], moments.chance(measured.a, measured.b)[..., chosen]
+        if measured.grid.single:
+            agree, chance = np.full_like(agree, np.nan), np.full_like(chance, np.nan)
+        known = measured.grid.worth is not None
         every = {
             "mlc": agree,
             "chance": chance,
             "kappa": kappa(agree, chance),
-            "rel": relative(agree, moments.right, a, b) if measured.grid.judged else np.full_like(agree, np.nan),
-            "accuracy": moments.right if measured.grid.judged else np.full_like(moments.right, np.nan),
+            "rel": relative(agree, moments.right, a, b) if known else np.full_like(agree, np.nan),
+            "accuracy": moments.right if known else np.full_like(moments.right, np.nan),
         }
         for name, array in every.items():
             told[name] = _mean(array)  # type: ignore[assignment]
@@ -314,7 +326,7 @@ def of(told: Series, name: str) -> Figure:
 
 def count(measured: Measured, pivot: str | None = None) -> int:
     """Return over how many pairs a mean is."""
-    return int(_with(measured, pivot).sum())
+    return 0 if measured.grid.single else int(_with(measured, pivot).sum())
 
 
 def over(tasks: Sequence[Series]) -> Series:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from glotmix.core import reasoning
 from glotmix.core.errors import DataError
 from glotmix.core.language import compatible, parse
 from glotmix.evaluate.answers import Answers
@@ -66,6 +67,7 @@ class Fidelity:
     model: str
     languages: tuple[OfLanguage, ...]
     faithful: Figure | None
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON: missing is None."""
@@ -89,7 +91,7 @@ def fidelity(answers: Answers, identify: Identifier, langs: Sequence[str] | None
             f"{answers.model}: the log has no generated answers, only choices",
             "tasks of lm-eval's output type generate_until, or a table with a column 'response'",
         )
-    found = identify(table["response"].combine_chunks())
+    found = identify(_spoken(table["response"]))
     asked = table["lang"].to_pylist()
     right = _right(table)
     told = found.to_pylist()
@@ -101,15 +103,25 @@ def fidelity(answers: Answers, identify: Identifier, langs: Sequence[str] | None
     for each in languages:
         known += each.answers - each.unidentified
         faithful += sum(n for code, n in each.confusion.items() if _fits(each.lang, code))
-    return Fidelity(answers.model, tuple(languages), _share(faithful, known))
+    return Fidelity(answers.model, tuple(languages), _share(faithful, known), answers.notes)
+
+
+def _spoken(responses: pa.ChunkedArray) -> pa.Array:
+    """Return what is said in answers: a fence around the whole and blocks of code beside other words taken away."""
+    found = []
+    for text in responses.to_pylist():
+        bare = reasoning.unfenced(text)
+        rest = reasoning.FENCED.sub(" ", bare)
+        found.append(rest if any(c.isalpha() for c in rest) else bare)
+    return pa.array(found, pa.string())
 
 
 def _right(table: pa.Table) -> list[bool] | None:
-    judged = pc.if_else(
-        pc.is_valid(table["correct"]), table["correct"], pc.fill_null(pc.equal(table["raw"], table["gold"]), False)
-    )
-    unknown = pc.and_(pc.is_null(table["correct"]), pc.is_null(table["gold"]))
-    return None if pc.any(unknown).as_py() else list(judged.to_pylist())
+    """Return which answers are right, by the table or the log, else by their choices; None where nothing says it."""
+    logged = pc.if_else(pc.is_in(table["logged"], pa.array([0.0, 1.0])), pc.equal(table["logged"], 1.0), None)
+    chosen = pc.if_else(pc.is_valid(table["gold"]), pc.fill_null(pc.equal(table["raw"], table["gold"]), False), None)
+    judged = pc.coalesce(table["correct"], logged, chosen)
+    return None if judged.null_count else list(judged.to_pylist())
 
 
 def _fits(asked: str, found: str) -> bool:

@@ -1,7 +1,12 @@
-"""Reading lighteval's details: ``details_{task}_{date}.parquet`` with the columns ``doc, metric, model_response``."""
+"""Reading lighteval's details: ``details_{task}_{date}.parquet`` with the columns ``doc, metric, model_response``.
 
+They stand in ``details/{model}/{date}/``, where a model's name may be of several folders; beside ``details`` stands
+``results/{model}/results_{date}.json``, which states the means.
+"""
+
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +15,63 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glotmix.core.errors import DataError, RequestError
-from glotmix.evaluate import names, options
+from glotmix.core.errors import DataError
+from glotmix.evaluate import identity, judged, likelihoods, names, options, runs
 from glotmix.evaluate.answers import Answers, table
-from glotmix.evaluate.lm_eval import IDS, Ask, best, firsts
+from glotmix.evaluate.lm_eval import Ask
+from glotmix.evaluate.runs import File, Run
 
-_DETAILS = re.compile(r"details_(?P<task>.+)_(?P<when>\d{4}-\d\d-\d\dT[\d\-.]+)\.parquet")
+_DETAILS = re.compile(r"details_(?P<task>.+)_(?P<when>\d{4}-\d\d-\d\dT[\d\-.:]+)\.parquet")
+_SHOTS = re.compile(r"\|(\d+)(\|\d)?$")
 
 
-def find(paths: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Return the files of details in folders (or the files themselves) with their tasks, the newest of each task."""
-    files = sorted({f for p in paths for f in (p.rglob("details_*.parquet") if p.is_dir() else [p])})
-    newest: dict[str, tuple[str, Path]] = {}
-    for path in files:
-        matched = _DETAILS.fullmatch(path.name)
-        task, when = (matched["task"], matched["when"]) if matched else (path.stem.removeprefix("details_"), "")
-        if task not in newest or newest[task][0] < when:
-            newest[task] = when, path
-    return [(newest[task][1], task) for task in sorted(newest)]
+def find(paths: Sequence[Path]) -> list[File]:
+    """Return the files of details in folders (or the files themselves), of all runs.
+
+    A task is one without its shots here: `quiz:fr|0` and `quiz:fr|5` are one, asked in two ways.
+    """
+    files = []
+    for given in paths:
+        for path in sorted(given.rglob("details_*.parquet")) if given.is_dir() else [given]:
+            matched = _DETAILS.fullmatch(path.name)
+            task, when = (matched["task"], matched["when"]) if matched else (path.stem.removeprefix("details_"), "")
+            folder, model = _model(path)
+            shots = _SHOTS.search(task)
+            bare = task[: shots.start()] if shots else task
+            told: dict[str, Any] = {"model_name": model}
+            if shots:
+                told["n-shot"] = {bare: int(shots[1])}
+            files.append(File(path, bare, when, folder, Run(when, told)))
+    return list({f.path.resolve(): f for f in files}.values())
+
+
+def _model(path: Path) -> tuple[Path, str | None]:
+    """Return the folder of the model that details are of, and its name."""
+    dated = re.fullmatch(r"\d{4}-\d\d-\d\dT[\d\-.:]+", path.parent.name) is not None
+    folder = path.parent.parent if dated else path.parent
+    parts = list(folder.resolve().parts)
+    if "details" in parts:
+        below = parts[len(parts) - parts[::-1].index("details") :]
+        if below:
+            return folder, "/".join(below)
+    return folder, folder.name if dated else None
+
+
+def _results(file: File) -> Mapping[str, Any]:
+    """Return what the results beside the details state, by the tasks' full names; nothing where they are not found."""
+    for parent in file.folder.parents:
+        if parent.name == "details":
+            below = file.folder.relative_to(parent)
+            path = parent.parent / "results" / below / f"results_{file.when}.json"
+            if path.is_file():
+                try:
+                    found = json.loads(path.read_bytes()).get("results", {})
+                except (ValueError, AttributeError) as error:
+                    raise DataError(
+                        f"{path} is damaged: {error}", "delete it: the details can be read alone"
+                    ) from error
+                return found if isinstance(found, dict) else {}
+    return {}
 
 
 def read(paths: Sequence[Path], ask: Ask | None = None) -> Answers:
@@ -37,27 +81,71 @@ def read(paths: Sequence[Path], ask: Ask | None = None) -> Answers:
     item's id is looked for in ``doc.specific``.
 
     Raises:
-        DataError: if a file has other columns.
-        RequestError: if items have no id, or a task no language.
+        DataError: if a file has other columns, or runs cannot be told apart.
+        RequestError: if items have no id, a task no language, or the metric that was asked for is not there.
     """
     ask = ask or Ask()
-    found = find(paths)
-    # A name is `suite|task|shots` or `task|shots`; shots are no language.
-    bare = {task: re.sub(r"\|\d+(\|\d)?$", "", task) for _, task in found}
-    tasks = names.assign(list(bare.values()), ask.languages)
-    tables = [_read(path, tasks[bare[task]], number, ask) for number, (path, task) in enumerate(found)]
-    model = found[0][0].parent.parent.name
-    return Answers(model, pa.concat_tables(tables), tuple(str(path) for path, _ in found))
+    files, notes = runs.newest(find(paths), "details_*_{}*.parquet")
+    given = {_SHOTS.sub("", task): code for task, code in ask.languages.items()}
+    of_task = names.assign([f.task for f in files], given)
+    if ask.filter is not None:
+        notes.append(f"lighteval has no filters: --filtered {ask.filter} says nothing here")
+    tables, metrics, conditions, unscored = [], {}, {}, {}
+    for number, file in enumerate(files):
+        which = of_task[file.task]
+        conditions[which] = file.run.conditions(file.task)
+        made = _read(file, which, number, ask)
+        if made is None:
+            notes.append(f"{file.task}: likelihoods of whole texts (perplexity), no choices and no answers: left out")
+            continue
+        rows, metric, why, said = made
+        tables.append(rows)
+        notes += said
+        if metric is not None:
+            metrics[which] = metric
+        if why is not None:
+            unscored[which[0]] = why
+    if not tables:
+        raise DataError("the details hold perplexity alone, nothing is chosen or answered")
+    notes += runs.differences(conditions) + runs.dates({f.path: (of_task[f.task], f.when) for f in files})
+    notes += judged.differences(metrics)
+    model = files[0].run.model or files[0].folder.name
+    return Answers(
+        model, pa.concat_tables(tables), tuple(str(f.path) for f in files), tuple(dict.fromkeys(notes)),
+        metrics, conditions, unscored,
+    )  # fmt: skip
 
 
-def _read(path: Path, named: tuple[str, str], number: int, ask: Ask) -> pa.Table:
-    whole = pq.read_table(path)
+def _read(
+    file: File, named: tuple[str, str], number: int, ask: Ask
+) -> tuple[pa.Table, str | None, str | None, list[str]] | None:
+    """Return rows, the metric that judges, why nothing does, and notes; None for a task of perplexity."""
+    path = file.path
+    try:
+        whole = pq.read_table(path, partitioning=None)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}", "fetch it again") from error
     if not {"doc", "model_response", "metric"} <= set(whole.column_names):
         raise DataError(
             f"{path} has the columns {', '.join(whole.column_names)}, not doc, metric and model_response",
             "details of lighteval 0.9 or later",
         )
-    doc, response = (whole[n].combine_chunks() for n in ("doc", "model_response"))
+    doc, response, metric = (whole[n].combine_chunks() for n in ("doc", "model_response", "metric"))
+    choices = _choices(doc)
+    counts = pc.fill_null(pc.list_value_length(choices), 0).to_numpy().astype(np.int64)
+    logprobs = _field(response, "logprobs")
+    scored = (
+        logprobs is not None
+        and len(whole) > 0
+        and pc.all(pc.equal(pc.list_value_length(logprobs), pa.array(counts))).as_py()
+        and counts.any()
+    )
+    texts = _field(response, "text")
+    answered = texts is not None and bool(pc.any(pc.greater(pc.list_value_length(texts), 0)).as_py())
+    there = [f.name for f in metric.type if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)
+             or pa.types.is_boolean(f.type)]  # fmt: skip
+    if not scored and not answered and there and all(judged.measures(name) for name in there):
+        return None
     task, lang = named
     size = len(whole)
     columns: dict[str, Any] = {
@@ -67,58 +155,115 @@ def _read(path: Path, named: tuple[str, str], number: int, ask: Ask) -> pa.Table
         "file": pa.repeat(number, size),
         "line": np.arange(size, dtype=np.int32),
     }
-    gold = pc.struct_field(doc, "gold_index")
-    if pa.types.is_list(gold.type):
-        gold = pc.if_else(pc.equal(pc.list_value_length(gold), 1), pc.list_element(gold, 0), None)
-    choices = pc.struct_field(doc, "choices")
-    counts = pc.list_value_length(choices).to_numpy(zero_copy_only=False)
-    logprobs = _field(response, "logprobs")
-    if logprobs is not None and size and pc.all(pc.equal(pc.list_value_length(logprobs), pa.array(counts))).as_py():
-        scores = logprobs.flatten().cast(pa.float64()).to_numpy()
-        texts = pc.utf8_ltrim_whitespace(choices.flatten())
-        columns |= {"options": counts, "gold": gold.cast(pa.int32()), "raw": best(scores, counts)}
-        with np.errstate(divide="ignore", invalid="ignore"):
-            columns["chars"] = best(scores / pc.utf8_length(texts).to_numpy(), counts)
-            columns["bytes"] = best(scores / pc.binary_length(texts).to_numpy(), counts)
+    if columns["item"].null_count:
+        row = pc.index(pc.is_null(columns["item"]), True).as_py()
+        raise DataError(f"{path}: row {row}: the document has no id")
+    gold = _gold(doc)
+    notes: list[str] = []
+    if scored:
+        assert logprobs is not None
+        scores = logprobs.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+        columns |= {"options": counts, "raw": likelihoods.best(scores, counts)}
+        columns["gold"] = pc.if_else(likelihoods.within(gold, counts), gold, None)
+        columns |= likelihoods.lengths(scores, pc.utf8_ltrim_whitespace(choices.flatten()), counts)
     else:
-        columns |= _generated(doc, response, choices, gold)
-    metric = whole["metric"].combine_chunks()
-    for name_, column in (("acc", "logged"), ("acc_norm", "logged_norm"), ("exact_match", "logged"), ("em", "logged")):
-        value = _field(metric, name_)
-        if value is not None and column not in columns:
-            columns[column] = value.cast(pa.float64())
-    return table(columns)
+        made, notes = _generated(file.task, lang, doc, response, choices, gold)
+        columns |= made
+    judge = judged.pick(there, ask.metric, path.name) or _only_binary(metric, there)
+    if judge is not None and ask.metric is None and not judged.judges(judge):
+        notes.append(f"{file.task}: the log's {judge} says what is right; --metric chooses another")
+    why = None
+    if judge is not None:
+        columns["logged"] = pc.struct_field(metric, [judge]).cast(pa.float64())
+        notes += _stated(file, judge, columns["logged"])
+    elif not scored and there and "options" not in columns:
+        why = f"its answers are measured ({', '.join(there)}), not right or wrong"
+    elif not scored:
+        notes.append(
+            f"{file.task}: the log does not say which answers are right (metrics: {', '.join(there) or 'none'})"
+        )
+    if scored and "acc_norm" in there:
+        columns["logged_norm"] = pc.struct_field(metric, ["acc_norm"]).cast(pa.float64())
+    return table(columns), judge, why, notes
 
 
-def _generated(doc: pa.Array, response: pa.Array, choices: pa.Array, gold: pa.Array) -> dict[str, Any]:
-    text = firsts(pc.struct_field(response, "text").to_pylist())
-    right = [None if g is None or not c else c[g] for c, g in zip(choices.to_pylist(), gold.to_pylist(), strict=True)]
-    asked = pc.struct_field(doc, "query").to_pylist()
+def _only_binary(metric: pa.StructArray, there: Sequence[str]) -> str | None:
+    unknown = [name for name in there if not judged.measures(name)]
+    if len(unknown) != 1:
+        return None
+    values = set(pc.struct_field(metric, [unknown[0]]).cast(pa.float64()).unique().to_pylist())
+    return unknown[0] if values <= {0.0, 1.0} else None
+
+
+def _stated(file: File, judge: str, logged: pa.Array) -> list[str]:
+    """Say where the mean that the results state is not that of the details."""
+    stated = [
+        values[judge]
+        for name, values in _results(file).items()
+        if _SHOTS.sub("", name) == file.task and isinstance(values, dict) and isinstance(values.get(judge), int | float)
+    ]
+    mean = pc.mean(logged).as_py()
+    if len(stated) != 1 or mean is None or logged.null_count or abs(stated[0] - mean) <= runs.ROUNDING:
+        return []
+    return [
+        f"{file.task}: the results state {judge} {stated[0]:.4g}, the {len(logged):,} details have {mean:.4g}: "
+        "the details count"
+    ]
+
+
+def _choices(doc: pa.StructArray) -> pa.Array:
+    found = _field(doc, "choices")
+    if found is None or pa.types.is_null(found.type):
+        return pa.array([[]] * len(doc), pa.list_(pa.string()))
+    return found.cast(pa.list_(pa.string()))
+
+
+def _gold(doc: pa.StructArray) -> pa.Array:
+    """Return the position of the right choice, null where there is none or several."""
+    gold = _field(doc, "gold_index")
+    if gold is None or pa.types.is_null(gold.type):
+        return pa.nulls(len(doc), pa.int32())
+    if pa.types.is_list(gold.type):
+        single = pc.equal(pc.list_value_length(gold), 1)
+        padded = pa.array([g if g and len(g) == 1 else [None] for g in gold.to_pylist()], pa.list_(pa.int64()))
+        gold = pc.if_else(single, pc.list_element(padded, 0), None)
+    return gold.cast(pa.int32())
+
+
+def _generated(
+    task: str, lang: str, doc: pa.Array, response: pa.Array, choices: pa.Array, gold: pa.Array
+) -> tuple[dict[str, Any], list[str]]:
+    given = _field(response, "text")
+    several = [[None]] * len(doc) if given is None else given.to_pylist()
+    text, thought, never = options.spoken([each[0] if each else None for each in several])
+    notes = []
+    if thought:
+        notes.append(
+            f"{task}: reasoning was taken away from {thought} of {len(doc)} answers"
+            + (f"; {never} never came to an answer" if never else "")
+        )
+    right = [
+        None if g is None or not c or not 0 <= g < len(c) else c[g]
+        for g, c in zip(gold.to_pylist(), choices.to_pylist(), strict=True)
+    ]
+    query = _field(doc, "query")
+    asked = [""] * len(doc) if query is None else [q or "" for q in query.to_pylist()]
     counts, marked = options.choose(right, asked)
-    if not marked.null_count:
+    if len(marked) and not marked.null_count:
         _, chosen = options.choose(text.to_pylist(), asked)
-        return {"response": text, "options": counts, "gold": marked, "raw": chosen}
-    return {
-        "response": text,
-        "answer": options.plain(text),
-        "gold_answer": options.plain(pa.array(right, pa.string())),
-    }
+        return {"response": text, "options": counts, "gold": marked, "raw": chosen}, notes
+    plain = options.plain(text, lang)
+    return {"response": text, "answer": plain, "gold_answer": options.plain(pa.array(right, pa.string()))}, notes
 
 
 def _field(struct: pa.Array, name: str) -> pa.Array | None:
-    return pc.struct_field(struct, name) if struct.type.get_field_index(name) >= 0 else None
+    return pc.struct_field(struct, [name]) if struct.type.get_field_index(name) >= 0 else None
 
 
-def _ids(path: Path, doc: pa.Array, wanted: str | None) -> pa.Array:
+def _ids(path: Path, doc: pa.StructArray, wanted: str | Sequence[str] | None) -> pa.Array:
     specific = _field(doc, "specific")
     there = [f.name for f in specific.type] if specific is not None and pa.types.is_struct(specific.type) else []
-    for name in IDS if wanted is None else (wanted,):
-        if name in there:
-            return pc.struct_field(specific, name).cast(pa.string())
-    own = None if wanted is None else _field(doc, wanted)
-    if own is not None:
-        return own.cast(pa.string())
-    raise RequestError(
-        f"{path.name}: the documents name no id in `specific` (it has {', '.join(there) or 'nothing'})",
-        "--id FIELD, or --id id if the data sets of all languages are in one order",
-    )
+    own = [f.name for f in doc.type if f.name not in there]
+    fields = identity.fields(path.name, dict.fromkeys(there) if wanted is None else dict.fromkeys([*there, *own]),
+                             wanted, position="id")  # fmt: skip
+    return identity.joined([pc.struct_field(specific if f in there else doc, [f]) for f in fields])

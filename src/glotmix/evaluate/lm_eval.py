@@ -1,29 +1,23 @@
 """Reading lm-eval's logs (0.4.x): ``results_*.json`` and, for each task, ``samples_*.jsonl``.
 
-The samples are parsed by Arrow with a schema of the few fields that are needed, so prompts are skipped, not built.
+The results say whose the samples are and how they were asked (`runs`); the samples hold the answers (`samples`).
 """
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.json as pj
 
-from glotmix.core.errors import DataError, RequestError
-from glotmix.evaluate import names, options
-from glotmix.evaluate.answers import Answers, table
+from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.evaluate import judged, names, runs, samples
+from glotmix.evaluate.answers import Answers
+from glotmix.evaluate.runs import File
 
 _SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<when>\d{4}-\d\d-\d\dT[\d:.\-]+)\.jsonl")
-IDS = ("id", "_id", "idx", "item_id", "question_id", "sample_id", "qid", "uid", "key")
-_BLOCK = 1 << 24
-"""Bytes that Arrow parses at once; a sample must fit into it."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +25,19 @@ class Ask:
     """How to read a log.
 
     Args:
-        id: the field of the documents that names an item in every language; None for the first of the usual names
-            that is there. ``doc_id`` is lm-eval's position in the data set: only if asked for.
+        id: the field of the documents that names an item in every language, or several that do together, with commas
+            between them or as several; None for the first of the usual names that is there. ``doc_id`` is lm-eval's
+            position in the data set: only if asked for.
         languages: languages by the name of the task, where the name does not tell.
-        filter: of several filters of a generated answer, the one that counts; None for the first.
+        filter: of several filters of a generated answer, the one that counts; None for the first that all languages
+            of a task have.
+        metric: of several metrics, the one that says what is right; None to choose by their names.
     """
 
-    id: str | None = None
+    id: str | Sequence[str] | None = None
     languages: Mapping[str, str] = field(default_factory=dict)
     filter: str | None = None
-
-
-@dataclass(frozen=True)
-class Samples:
-    """One file of samples."""
-
-    path: Path
-    task: str
-    when: str
+    metric: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,46 +48,30 @@ class Prompt:
     choices: tuple[str, ...]
 
 
-def find(paths: Sequence[Path]) -> list[Samples]:
+def find(paths: Sequence[Path]) -> list[File]:
     """Return the files of samples in folders (or the files themselves), the newest of each task, sorted by task.
 
     Raises:
-        DataError: if there are none, or more than one model's.
+        DataError: if there are none, or more than one model's, or a task was asked in more than one way.
     """
-    files = sorted({f for p in paths for f in (p.rglob("samples_*.jsonl") if p.is_dir() else [p])})
-    newest: dict[str, Samples] = {}
-    for path in files:
-        matched = _SAMPLES.fullmatch(path.name)
-        task, when = (matched["task"], matched["when"]) if matched else (path.stem.removeprefix("samples_"), "")
-        if task not in newest or newest[task].when < when:
-            newest[task] = Samples(path, task, when)
-    if not newest:
-        raise DataError(
-            f"there is no samples_*.jsonl in {', '.join(map(str, paths))}",
-            "run lm_eval with --log_samples --output_path",
-        )
-    folders = {s.path.parent for s in newest.values()}
-    if len(folders) > 1:
-        raise DataError(
-            f"the samples stand in {len(folders)} folders, which are different models': "
-            + ", ".join(sorted(map(str, folders))[:5]),
-            "name one of them; `glotmix eval compare` takes two",
-        )
-    return [newest[task] for task in sorted(newest)]
+    return _newest(paths)[0]
 
 
-def results(folder: Path) -> dict[str, Any]:
-    """Return what the ``results_*.json`` of a folder say, the newest last word of each task: ``results, configs``."""
-    said: dict[str, Any] = {"results": {}, "configs": {}, "model_name": None}
-    for path in sorted(folder.glob("results_*.json")):
-        try:
-            told = json.loads(path.read_text("utf-8"))
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path} is damaged: {error}") from error
-        said["results"] |= told.get("results", {})
-        said["configs"] |= told.get("configs", {})
-        said["model_name"] = told.get("model_name") or said["model_name"]
-    return said
+def _newest(paths: Sequence[Path]) -> tuple[list[File], list[str]]:
+    files = []
+    told: dict[Path, Mapping[str, runs.Run]] = {}
+    for given in paths:
+        there = sorted(given.rglob("samples_*.jsonl")) if given.is_dir() else [given]
+        if not there:
+            raise DataError(f"there is no samples_*.jsonl in {given}", "run lm_eval with --log_samples --output_path")
+        for path in there:
+            matched = _SAMPLES.fullmatch(path.name)
+            task, when = (matched["task"], matched["when"]) if matched else (path.stem.removeprefix("samples_"), "")
+            if path.parent not in told:
+                told[path.parent] = runs.read(path.parent)
+            files.append(File(path, task, when, path.parent, runs.of(told[path.parent], when, task)))
+    unique = list({f.path.resolve(): f for f in files}.values())
+    return runs.newest(unique, "samples_*_{}*.jsonl")
 
 
 def read(paths: Sequence[Path], ask: Ask | None = None) -> Answers:
@@ -109,219 +82,98 @@ def read(paths: Sequence[Path], ask: Ask | None = None) -> Answers:
         ask: how.
 
     Raises:
-        DataError: if a file cannot be read, or names the line where something lacks.
-        RequestError: if items have no id, or a task no language.
+        DataError: if a file cannot be read, or names the line where something lacks, or runs cannot be told apart.
+        RequestError: if items have no id, a task no language, or a filter or metric that was asked for is not there.
     """
     ask = ask or Ask()
-    samples = find(paths)
-    told = results(samples[0].path.parent)
-    tasks = names.assign([s.task for s in samples], ask.languages)
-    tables, notes = [], []
-    for number, sample in enumerate(samples):
-        made, said = _read(sample, number, told["configs"].get(sample.task, {}), ask, tasks[sample.task])
-        tables.append(made)
-        notes += said
-    model = told["model_name"] or samples[0].path.parent.name
-    return Answers(str(model), pa.concat_tables(tables), tuple(str(s.path) for s in samples), tuple(notes))
+    files, notes = _newest(paths)
+    of_task = names.assign([f.task for f in files], ask.languages)
+    heads = {f.path: samples.head(f.path) for f in files}
+    rolling = [f.task for f in files if samples.rolling(heads[f.path], f.run.config(f.task))]
+    if rolling:
+        notes.append(
+            f"{', '.join(sorted(rolling))}: likelihoods of whole texts (perplexity), no choices, no answers: left out"
+        )
+    kept = [f for f in files if f.task not in rolling]
+    if not kept:
+        raise DataError(
+            f"{', '.join(sorted(rolling))}: perplexity alone, nothing is chosen or answered",
+            "a log with multiple choice or generated answers",
+        )
+    filters, said = _filters(kept, of_task, heads, ask.filter)
+    notes += said
+    tables, metrics, conditions, unscored = [], {}, {}, {}
+    for number, file in enumerate(kept):
+        which = of_task[file.task]
+        made = samples.read(file, number, heads[file.path], ask.id, filters[file.path], ask.metric, which)
+        tables.append(made.table)
+        notes += made.notes + _stated(file, made, filters[file.path])
+        conditions[which] = file.run.conditions(file.task)
+        if made.metric is not None:
+            metrics[which] = made.metric
+        if made.unscored is not None:
+            unscored[which[0]] = made.unscored
+    notes += runs.differences(conditions) + judged.differences(metrics)
+    notes += runs.dates({f.path: (of_task[f.task], f.when) for f in kept})
+    model = next((f.run.model for f in kept if f.run.model), kept[0].folder.name)
+    return Answers(
+        model, pa.concat_tables(tables), tuple(str(f.path) for f in kept), tuple(dict.fromkeys(notes)),
+        metrics, conditions, unscored,
+    )  # fmt: skip
 
 
-def _read(
-    sample: Samples, number: int, config: Mapping[str, Any], ask: Ask, named: tuple[str, str]
-) -> tuple[pa.Table, list[str]]:
-    with sample.path.open("rb") as file:
-        head = file.readline()
-    if not head.strip():
-        raise DataError(f"{sample.path} is empty")
-    try:
-        first = json.loads(head)
-        generated = not isinstance(first["filtered_resps"][0], list)
-        identity, width = _id_field(sample, first, ask), len(first["arguments"])
-        found = _parse(sample.path, first, generated, identity, width)
-    except (json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
-        raise DataError(f"{sample.path} is no file of lm-eval's samples: {error!r} at its first line") from error
-    most = 0 if generated else pc.max(pc.list_value_length(found["filtered_resps"])).as_py()
-    if most > width:
-        # Some item has more options than the first one; each is a field to Arrow.
-        found = _parse(sample.path, first, generated, identity, most)
-    task, lang = named
-    lines = pa.array(np.arange(len(found), dtype=np.int32))
-    found = found.append_column("line", lines)
-    notes: list[str] = []
-    if "filter" in found.column_names:
-        there = found["filter"].unique().to_pylist()
-        chosen = ask.filter if ask.filter in there else there[0]
-        if len(there) > 1:
-            notes.append(f"{sample.task}: the filter {chosen} counts, of {', '.join(map(str, there))}")
-            found = found.filter(pc.equal(found["filter"], chosen))
-    found = found.combine_chunks()
-    size = len(found)
-    columns: dict[str, Any] = {
-        "task": pa.repeat(task, size),
-        "lang": pa.repeat(lang, size),
-        "item": found["item"].cast(pa.string()),
-        "file": pa.repeat(number, size),
-        "line": found["line"],
-    }
-    if columns["item"].null_count:
-        line = found["line"][pc.index(pc.is_null(columns["item"]), True).as_py()].as_py()
-        raise DataError(f"{sample.path}:{line + 1}: the document has no id")
-    columns |= (_generated if generated else _chosen)(found, config, first)
-    return table(columns), notes
+def _filters(
+    files: Sequence[File], of_task: Mapping[str, tuple[str, str]], heads: Mapping[Path, Any], wanted: str | None
+) -> tuple[dict[Path, str | None], list[str]]:
+    """Choose the filter that counts in each file: one that all languages of its task have."""
+    there = {f.path: samples.filters(f.path, heads[f.path]) for f in files}
+    every = sorted({name for found in there.values() for name in found})
+    if wanted is not None and wanted not in every:
+        raise RequestError(
+            f"there is no filter {wanted!r} in the log{did_you_mean(wanted, every)}",
+            f"--filtered, one of {', '.join(every)}",
+        )
+    chosen: dict[Path, str | None] = {}
+    notes = []
+    for task in sorted({of_task[f.task][0] for f in files}):
+        own = [f for f in files if of_task[f.task][0] == task]
+        common = [name for name in there[own[0].path] if all(name in there[f.path] for f in own)]
+        several = list(dict.fromkeys(name for f in own for name in there[f.path]))
+        if wanted is not None and wanted in several and wanted not in common:
+            lacking = ", ".join(of_task[f.task][1] for f in own if wanted not in there[f.path])
+            raise RequestError(
+                f"{task}: {lacking} has no filter {wanted!r}",
+                f"--filtered, one of {', '.join(common) or 'none in common'}",
+            )
+        if not common and several:
+            said = "; ".join(f"{of_task[f.task][1]}: {', '.join(there[f.path])}" for f in own)
+            raise DataError(
+                f"{task}: the languages have no filter in common ({said})",
+                "name the files of languages that have one in common",
+            )
+        name = wanted if wanted in common else (common[0] if common else None)
+        chosen |= dict.fromkeys((f.path for f in own), name)
+        if len(several) > 1:
+            other = next(n for n in several if n != name)
+            notes.append(
+                f"{task}: the filter {name} counts, of {', '.join(several)}; --filtered {other} chooses another"
+            )
+        elif wanted is not None and several and wanted not in several:
+            notes.append(f"{task}: there is no filter {wanted}; its one filter, {several[0]}, counts")
+    return chosen, notes
 
 
-def _id_field(sample: Samples, first: Mapping[str, Any], ask: Ask) -> str:
-    document = first["doc"]
-    if ask.id == "doc_id":
-        return "doc_id"
-    for name in IDS if ask.id is None else (ask.id,):
-        if name in document:
-            return name
-    wanted = "an id" if ask.id is None else f"a field {ask.id!r}"
-    raise RequestError(
-        f"{sample.path.name}: the documents have no {wanted.removeprefix('an ').removeprefix('a ')}; they have "
-        f"{', '.join(sorted(document))}",
-        "--id FIELD, or --id doc_id if the data sets of all languages are in one order",
-    )
-
-
-def _parse(path: Path, first: Mapping[str, Any], generated: bool, identity: str, width: int) -> pa.Table:
-    """Parse the fields that are needed, with the types that the first line shows."""
-    fields: list[pa.Field] = [pa.field("target", pa.infer_type([first["target"]]))]
-    fields.append(pa.field("filtered_resps", pa.list_(pa.string() if generated else pa.list_(pa.string()))))
-    if "filter" in first:
-        fields.append(pa.field("filter", pa.string()))
-    fields += [pa.field(m, pa.float64()) for m in ("acc", "acc_norm", "exact_match") if _number(first.get(m))]
-    if identity == "doc_id":
-        fields.append(pa.field("doc_id", pa.int64()))
-    else:
-        fields.append(pa.field("doc", pa.struct([pa.field(identity, pa.infer_type([first["doc"][identity]]))])))
-    if generated:
-        fields.append(pa.field("resps", pa.list_(pa.list_(pa.string()))))
-        asked = pa.struct([pa.field("gen_args_0", pa.struct([pa.field("arg_0", pa.string())]))])
-        fields.append(pa.field("arguments", asked))
-    elif isinstance(first["arguments"], dict):
-        one = pa.struct([pa.field("arg_1", pa.string())])
-        fields.append(pa.field("arguments", pa.struct([pa.field(f"gen_args_{i}", one) for i in range(width)])))
-    else:
-        fields.append(pa.field("arguments", pa.list_(pa.list_(pa.string()))))
-    how = pj.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
-    try:
-        found = pj.read_json(path, pj.ReadOptions(block_size=_BLOCK), how)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{path} is damaged, or its lines differ in kind: {error}") from error
-    column = found["doc_id"] if identity == "doc_id" else pc.struct_field(found["doc"], identity)
-    return found.append_column("item", column)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float)
-
-
-def _generated(found: pa.Table, config: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
-    filtered = firsts(found["filtered_resps"].to_pylist())
-    whole = firsts(r[0] if r else [] for r in found["resps"].to_pylist())
-    target = found["target"].cast(pa.string())
-    columns: dict[str, Any] = {"response": whole}
-    if "exact_match" in found.column_names:
-        columns |= {"logged": found["exact_match"]}
-    asked = pc.struct_field(found["arguments"], [0, 0]).to_pylist()
-    counts, gold = options.choose(target.to_pylist(), asked)
-    if not gold.null_count:
-        # The right answers are markers of options: so are the given ones, however the language writes them.
-        _, chosen = options.choose(whole.to_pylist(), asked)
-        return columns | {"options": counts, "gold": gold, "raw": chosen}
-    columns |= {"answer": options.plain(filtered), "gold_answer": options.plain(target)}
-    if "exact_match" in found.column_names:
-        columns |= {"correct": pc.equal(found["exact_match"], 1.0)}
-    return columns
-
-
-def firsts(lists: Iterable[list[str] | None]) -> pa.Array:
-    """Return the first text of each list, null where there is none."""
-    return pa.array([each[0] if each else None for each in lists], pa.string())
-
-
-def _chosen(found: pa.Table, config: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
-    responses = found["filtered_resps"].combine_chunks()
-    counts = pc.list_value_length(responses).to_numpy()
-    flat = responses.flatten()
-    likelihoods = pc.list_element(flat, 0).cast(pa.float64()).to_numpy()
-    if "acc_mutual_info" in first.get("metrics", first):
-        # The second half is the likelihood of each choice without its question.
-        counts = counts // 2
-        starts = np.cumsum(2 * counts) - 2 * counts
-        likelihoods = likelihoods[_ranges(starts, counts)]
-    choices = _continuations(found["arguments"].combine_chunks(), counts, config.get("target_delimiter", " "))
-    columns: dict[str, Any] = {"options": counts, "raw": best(likelihoods, counts)}
-    if choices is not None:
-        for name, length in (("chars", pc.utf8_length), ("bytes", pc.binary_length)):
-            with np.errstate(divide="ignore", invalid="ignore"):
-                columns[name] = best(likelihoods / length(choices).to_numpy(), counts)
-    gold = _gold(found["target"].combine_chunks(), choices, counts)
-    columns["gold"] = gold
-    if "acc" in found.column_names:
-        columns["logged"] = found["acc"]
-        if gold.null_count:
-            # Several right answers, or one that is no choice: lm-eval's own judgement stands.
-            columns["correct"] = pc.equal(found["acc"], 1.0)
-    if "acc_norm" in found.column_names:
-        columns["logged_norm"] = found["acc_norm"]
-    return columns
-
-
-def _ranges(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return ``starts[i], starts[i] + 1, …`` for each i, ``counts[i]`` of them."""
-    ends = np.cumsum(counts)
-    places: npt.NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)
-    return places
-
-
-def _continuations(arguments: pa.Array, counts: npt.NDArray[np.int64], delimiter: str) -> pa.Array | None:
-    """Return the choices of all items in a row, without the delimiter; None where they are not what differs."""
-    if pa.types.is_list(arguments.type):
-        flat = pc.list_element(arguments.flatten(), 1)
-        sizes = pc.list_value_length(arguments).to_numpy()
-        texts = flat.take(pa.array(_ranges(np.cumsum(sizes) - sizes, counts)))
-    else:
-        width = int(counts.max())
-        columns = [pc.struct_field(arguments, [i, 0]) for i in range(width)]
-        order = np.arange(len(arguments) * width).reshape(width, -1).T
-        there = np.arange(width)[None, :] < counts[:, None]
-        texts = pa.concat_arrays(columns).take(pa.array(order[there]))
-    if texts.null_count or not len(texts):
-        return None
-    starts = np.cumsum(counts) - counts
-    firsts = texts.take(pa.array(np.repeat(starts, counts)))
-    if pc.all(pc.equal(texts, firsts)).as_py():
-        return None  # as in WinoGrande, where the context varies and the continuation is one
-    if not delimiter:
-        return texts
-    begins = pc.starts_with(texts, pattern=delimiter)
-    return pc.if_else(begins, pc.utf8_slice_codeunits(texts, len(delimiter)), texts)
-
-
-def best(scores: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> pa.Array:
-    """Return the position of the largest score of each item, the first of equals; null where one is no number."""
-    starts = np.cumsum(counts) - counts
-    largest = np.maximum.reduceat(scores, starts)
-    position = np.arange(len(scores)) - np.repeat(starts, counts)
-    candidate = np.where(scores == np.repeat(largest, counts), position, len(scores))
-    best = np.minimum.reduceat(candidate, starts)
-    return pa.array(best.astype(np.int32), mask=np.isnan(largest))
-
-
-def _gold(target: pa.Array, choices: pa.Array | None, counts: npt.NDArray[np.int64]) -> pa.Array:
-    """Return the position of the right choice: lm-eval writes it as a number, or as the choice itself."""
-    if not pa.types.is_string(target.type):
-        return target.cast(pa.int32()) if pa.types.is_integer(target.type) else pa.nulls(len(target), pa.int32())
-    number = pc.match_substring_regex(target, r"^\d{1,4}$")
-    gold = pc.if_else(number, target, None).cast(pa.int32())
-    if choices is not None and gold.null_count:
-        same = pc.equal(choices, target.take(pa.array(np.repeat(np.arange(len(counts)), counts))))
-        told = best(pc.fill_null(same, False).cast(pa.int8()).to_numpy().astype(float), counts)
-        any_same = np.maximum.reduceat(same.cast(pa.int8()).to_numpy(), np.cumsum(counts) - counts) == 1
-        gold = pc.if_else(pc.and_(pc.is_null(gold), pa.array(any_same)), told, gold)
-    return pc.if_else(pc.less(gold, pa.array(counts.astype(np.int32))), gold, None)
+def _stated(file: File, made: samples.Made, filtered: str | None) -> list[str]:
+    """Say where the mean that the results state is not that of the samples."""
+    if made.metric is None:
+        return []
+    stated = file.run.result(file.task, made.metric, filtered)
+    if stated is None or made.mean is None or abs(stated - made.mean) <= runs.ROUNDING:
+        return []
+    return [
+        f"{file.task}: the results state {made.metric} {stated:.4g}, the {len(made.table):,} samples have "
+        f"{made.mean:.4g}: the samples count"
+    ]
 
 
 def prompts(answers: Answers, rows: Sequence[int]) -> list[Prompt | None]:
@@ -345,5 +197,5 @@ def _prompt(arguments: Any) -> Prompt | None:
     if not arguments:
         return None  # a table of answers in JSON Lines
     each = [list(a.values()) for a in arguments.values()] if isinstance(arguments, dict) else arguments
-    choices = tuple(str(a[1]).strip() for a in each if isinstance(a[1], str))
+    choices = tuple(str(a[1]).strip() for a in each if len(a) > 1 and isinstance(a[1], str))
     return Prompt(str(each[0][0]), choices)

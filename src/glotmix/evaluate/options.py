@@ -6,10 +6,12 @@ in any width, or of a series that a script counts options with; what cannot be r
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from glotmix.core import reasoning, unanswered
 
 SERIES = {
     "Latn": "ABCDEFGHIJ",
@@ -33,13 +35,61 @@ _MARKS = (")", ":", ".", "：", "．", "）", "、", "]", "】")
 _OPENS, _CLOSES = "([{（【「『〔《*", ")]}）】」』〕》.:,、。،।;：．*"
 
 
-def plain(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return open answers as they are compared: white space at the ends gone, null where nothing is left.
+_REASONS = r"(?i)think|thought|reason|scratchpad|channel|analysis|solution|response|answer>"
+"""What every mark of reasoning holds, to look more closely at these texts alone."""
 
-    What is right stays the log's decision; this says only when two languages' answers are one.
+
+def spoken(texts: Sequence[str | None]) -> tuple[pa.Array, int, int]:
+    """Return generated texts without the reasoning before the answer, from how many it was taken, and how many of
+    these hold no answer."""
+    column = pa.array(texts, pa.string())
+    marked = pc.fill_null(pc.match_substring_regex(column, _REASONS), False).to_numpy(zero_copy_only=False)
+    found, taken, nothing = list(texts), 0, 0
+    for at in marked.nonzero()[0].tolist():
+        whole = texts[at] or ""
+        rest = reasoning.answer(whole)
+        if rest != whole:
+            found[at] = rest
+            taken += 1
+            nothing += not rest
+    return pa.array(found, pa.string()), taken, nothing
+
+
+def plain(
+    texts: pa.Array | pa.ChunkedArray, lang: str | None = None, nothing: frozenset[str] = frozenset()
+) -> pa.Array | pa.ChunkedArray:
+    """Return open answers as they are compared, without white space at their ends or a fence around them.
+
+    Null is what is no answer: an empty text, a mark of nothing found (``[invalid]``), a refusal. What is right stays
+    the log's decision; this says only when two languages' answers are one.
+
+    Args:
+        texts: what was answered.
+        lang: of the questions, for refusals; None to look for none (right answers).
+        nothing: further texts that mark that nothing was found.
     """
-    trimmed = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+    known: dict[str | None, str | None] = {None: None}
+    for text in texts.unique().to_pylist():
+        if text is not None:
+            bare = reasoning.unfenced(text).strip()
+            declined = lang is not None and bool(unanswered.refusal(bare, lang))
+            known[text] = None if not bare or bare in nothing or unanswered.mark(bare) or declined else bare
+    return pa.array([known[text] for text in texts.to_pylist()], pa.string())
+
+
+def position(text: str) -> int | None:
+    """Return the position that a table's value means: a number, or a letter of a series; None for anything else.
+
+    >>> [position(t) for t in ("0", "B", "c", "(D)", "ب", "В", "나", "maybe", "1.5")]
+    [0, 1, 2, 3, 1, 2, 1, None, None]
+    """
+    bare = unicodedata.normalize("NFKC", text).strip(" ()[].:")
+    if bare.isdecimal() or (bare[:1] == "-" and bare[1:].isdecimal()):
+        return int(bare)
+    if len(bare) != 1:
+        return None
+    letter = _FOLDED.get(bare, bare).upper()
+    return next((series.find(letter) for series in SERIES.values() if letter in series), None)
 
 
 def asked(prompt: str) -> tuple[str, int] | None:

@@ -7,11 +7,13 @@ from typing import Any
 from glotmix.core.errors import DataError
 from glotmix.evaluate import consistency
 from glotmix.evaluate.accuracy import OfLanguage, languages
-from glotmix.evaluate.answers import Answers, LeftOut, Score, align, check_languages
+from glotmix.evaluate.answers import Answers, Grid, LeftOut, Score, align, check_languages
 from glotmix.evaluate.consistency import Figure, Pair, Summary
 from glotmix.evaluate.flips import Flip, flips, order
 from glotmix.evaluate.intervals import DRAWS
 
+_SAME = 1e-6
+"""How near two means are the same: they are summed in different orders."""
 UNREAD = 0.05
 """The share of answers without a readable option that is warned of."""
 
@@ -104,7 +106,8 @@ def score(
             tuple(found),
         )
         tasks.append(task)
-        warnings += _warnings(task)
+        warnings += _warnings(task) + _differs(grid, task, answers, by)
+    warnings += [f"{task}: not scored: {why}" for task, why in sorted(answers.unscored.items())]
     if not tasks:
         raise DataError("no task has two languages or more", "--language TASK=CODE where names do not tell them")
     mean = consistency.over(means)
@@ -127,10 +130,42 @@ def score(
     )
 
 
+def _differs(grid: Grid, task: TaskScores, answers: Answers, by: Score) -> list[str]:
+    """Say where the accuracy that is shown is another number than what the choices or the whole log say."""
+    told: list[str] = []
+    worth = grid.worth
+    if worth is None:
+        return told
+    # Open answers are right or wrong by the log alone: that their texts are equal is no judgement of ours.
+    if grid.own is not None and grid.chance is not None:
+        pairs = [
+            f"{lang} {said:.3f} by {answers.metrics.get((grid.task, lang), 'the log')}, {own:.3f} by its choices"
+            for lang, said, own in zip(grid.langs, worth.mean(axis=0), grid.own.mean(axis=0), strict=True)
+            if abs(said - own) > _SAME
+        ]
+        if pairs:
+            told.append(
+                f"{grid.task}: the log's own judgement is shown, and is not that of the choices: {'; '.join(pairs)}"
+            )
+    if by == "raw" or grid.chance is None:
+        whole = [
+            f"{o.lang} {o.logged:.3f}"
+            for o in task.languages
+            if o.logged is not None and o.accuracy is not None and o.accuracy.value is not None
+            and abs(o.logged - o.accuracy.value) > _SAME
+        ]  # fmt: skip
+        if whole:
+            told.append(
+                f"{grid.task}: accuracy is of the {task.items:,} items of all languages; the log's mean over all items "
+                f"of a language is another: {'; '.join(whole)}"
+            )
+    return told
+
+
 def _warnings(task: TaskScores) -> list[str]:
     told = []
     degenerate = [o for o in task.languages if o.degenerate]
-    if degenerate:
+    if degenerate and task.all.mlc.value is not None:
         worst = max(degenerate, key=lambda o: o.majority_share)
         k = "undefined" if task.all.kappa.value is None else f"{task.all.kappa.value:.2f}"
         told.append(
@@ -138,6 +173,8 @@ def _warnings(task: TaskScores) -> list[str]:
             f"({worst.majority!r} to {worst.majority_share:.0%} of the items in {worst.lang}): of the mean MLC of "
             f"{task.all.mlc.value:.2f}, {task.all.chance.value:.2f} is chance; kappa is {k}"
         )
+    if not task.pairs:
+        told.append(f"{task.task}: one choice in every item: accuracy, and no consistency to measure")
     unread = [o for o in task.languages if o.unread > UNREAD]
     if unread:
         told.append(

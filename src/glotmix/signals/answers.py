@@ -9,16 +9,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix.core import conversation, table
+from glotmix.core import conversation, reasoning, table
 from glotmix.core import language as languages
 from glotmix.core.record import JSON, Counts, Output
+from glotmix.core.unanswered import refusal
 from glotmix.signals import language_id
 from glotmix.signals.annotate import annotate, parts
 from glotmix.signals.asked import asked
@@ -41,9 +41,6 @@ SENTENCE_BYTES = 40
 
 _SHORT = 10
 """Signs of an answer without letters that may be nothing; more are Morse code or a drawing."""
-
-_REFUSES_WITHIN = 24
-"""Characters before a refusal: an answer that comes to one later says more than that."""
 
 CHECKS = ("unfaithful", "untranslated", "refusal", "empty", "truncated")
 """What can be wrong; the roof makes a rule of each."""
@@ -72,7 +69,6 @@ reads, with its score. ``faithful``: whether that is one of those asked for; nul
 everywhere). ``remnant_share``: the share of the answer's letters in sentences that clearly are in another language.
 ``truncated``: whether the answer breaks off."""
 
-_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _SENTENCES = re.compile(r"[^\n.!?。！？｡।။።؟։…]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _PLACEHOLDERS = frozenset({"noinput", "no input", "nooutput", "no output", "null", "nan", "n/a", "undefined", "todo"})
@@ -141,7 +137,7 @@ def make(output: Output, corpus: Path, model: str | Path = "py3langid") -> Count
 
 def prose(text: str) -> str:
     """Return a text without fenced code."""
-    return _FENCE.sub(" ", text)
+    return reasoning.FENCED.sub(" ", text)
 
 
 def _size(text: str) -> int:
@@ -220,34 +216,6 @@ def remnants(texts: Sequence[str], wanted: Sequence[Sequence[str]], model: Ident
             if label is not None and score >= SURE and not _faithful(wanted[row], label):
                 other[row] += size
     return [float(o / w) if w else None for o, w in zip(other, whole, strict=True)]
-
-
-def refusal(answer: str, lang: str, wanted: Sequence[str] = ()) -> bool | None:
-    """Say whether an answer begins by declining; None where no phrases of its language are known.
-
-    >>> refusal("Es tut mir leid, aber ich kann das nicht beantworten.", "deu_Latn")
-    True
-    """
-    table = _refusals()
-    known = [code for code in dict.fromkeys((lang, *wanted)) if code in table]
-    start = answer.lstrip()[:160].casefold().replace("’", "'")
-    phrases = (phrase for code in dict.fromkeys((*known, "eng_Latn")) for phrase in table[code])
-    if any(_declines(start, phrase) for phrase in phrases):
-        return True
-    return False if known else None
-
-
-def _declines(start: str, phrase: str) -> bool:
-    """Say whether a phrase stands at the beginning, and is no part of a longer word (``as an AI-generated``)."""
-    at = start.find(phrase, 0, _REFUSES_WITHIN + len(phrase))
-    return at >= 0 and not re.match(r"[a-z]|-[a-z]", start[at + len(phrase) :])
-
-
-@cache
-def _refusals() -> dict[str, tuple[str, ...]]:
-    text = (files("glotmix") / "data" / "refusals.tsv").read_text("utf-8")
-    rows = (line.split("\t") for line in text.splitlines() if line and not line.startswith("#"))
-    return {lang: tuple(p.replace("’", "'") for p in phrases.split("|")) for lang, phrases in rows}
 
 
 def empty(answer: str) -> bool:
