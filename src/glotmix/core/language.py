@@ -200,7 +200,7 @@ def named(name: str) -> str | None:
     small languages are often words of another meaning.
 
     >>> named("Albanian"), named("north macedonian"), named("Even"), named("german law")
-    ('sqi_Latn', 'mkd_Cyrl', None, None)
+    ('als_Latn', 'mkd_Cyrl', None, None)
     """
     return _by_name().get(name.lower())
 

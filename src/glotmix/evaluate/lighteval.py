@@ -178,7 +178,8 @@ def _read(
         notes += _stated(file, judge, columns["logged"])
     elif not scored and there and "options" not in columns:
         why = f"its answers are measured ({', '.join(there)}), not right or wrong"
-    elif not scored:
+    elif not scored and "options" not in columns:
+        del columns["gold_answer"]
         notes.append(
             f"{file.task}: the log does not say which answers are right (metrics: {', '.join(there) or 'none'})"
         )

@@ -126,7 +126,7 @@ def _filters(
     files: Sequence[File], of_task: Mapping[str, tuple[str, str]], heads: Mapping[Path, Any], wanted: str | None
 ) -> tuple[dict[Path, str | None], list[str]]:
     """Choose the filter that counts in each file: one that all languages of its task have."""
-    there = {f.path: samples.filters(f.path, heads[f.path]) for f in files}
+    there = {f.path: samples.filters(f.path, heads[f.path], f.run.config(f.task)) for f in files}
     every = sorted({name for found in there.values() for name in found})
     if wanted is not None and wanted not in every:
         raise RequestError(

@@ -23,6 +23,7 @@ from glotmix.evaluate.runs import File
 Head: TypeAlias = Mapping[str, Any]
 _BLOCK = 1 << 24
 """Bytes that Arrow parses at once; a sample must fit into it."""
+_LARGE = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,15 @@ def _generated(first: Head, config: Mapping[str, Any]) -> bool:
     return not (asked and len(asked[0]) > 1 and isinstance(asked[0][1], str))
 
 
-def filters(path: Path, first: Head) -> list[str]:
-    """Return the names of a file's filters, in the order in which they come."""
+def filters(path: Path, first: Head, config: Mapping[str, Any]) -> list[str]:
+    """Return the names of a file's filters, in the order in which they come.
+
+    A large file of choices is not read for them: their one filter is ``none``.
+    """
     if "filter" not in first:
         return []
+    if first["filter"] == "none" and path.stat().st_size > _LARGE and not _generated(first, config):
+        return ["none"]
     found = _arrow(path, [pa.field("filter", pa.string())])
     return [str(name) for name in found["filter"].drop_null().unique().to_pylist()]
 
@@ -137,7 +143,9 @@ def read(
             measured = [name for name in judged.names(first) if judged.measures(name) or name not in there]
             if measured and "options" not in made:
                 unscored = f"its answers are measured ({', '.join(measured)}), not right or wrong"
-            else:
+            elif "options" not in made:
+                # Whether open answers are right is the log's decision: that texts are equal says nothing.
+                del columns["gold_answer"]
                 notes.append(f"{file.task}: the log does not say which answers are right ({_named(first)})")
     else:
         columns |= _chosen(found, config, first)

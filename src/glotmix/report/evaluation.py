@@ -56,10 +56,11 @@ def _task(
     cells = {}
     for pair in task["pairs"]:
         cells[pair["a"], pair["b"]] = pair
+    paired = bool(cells)
     ranked = sorted(langs, key=lambda lang: (-_mean(cells, langs, lang, "mlc"), lang))
     rows = []
     for lang in ranked:
-        pairs = [cells.get((lang, other)) or cells[other, lang] for other in ranked if other != lang]
+        pairs = [cells.get((lang, other)) or cells[other, lang] for other in ranked if other != lang and paired]
         rows.append({"lang": lang, "pairs": {p["b"] if p["a"] == lang else p["a"]: p for p in pairs}})
     ways = [("raw", "as it is"), ("chars", "by character"), ("bytes", "by byte")]
     points = [
@@ -77,7 +78,7 @@ def _task(
         series = list(dict.fromkeys(point["series"] for point in points))
         order = [names[lang] for lang in ranked]
         drawn[f"accuracy-{number}"] = plots.intervals(points, order, series, "accuracy", ".0%")
-    if pivot is not None and pivot in langs:
+    if pivot is not None and pivot in langs and paired:
         against = [pair for pair in task["pairs"] if pivot in (pair["a"], pair["b"])]
         drawn[f"pivot-{number}"] = plots.intervals(
             [
@@ -96,7 +97,7 @@ def _task(
 
 def _mean(cells: Mapping[tuple[str, str], Data], langs: Sequence[str], lang: str, figure: str) -> float:
     values = [pair[figure]["value"] for both, pair in cells.items() if lang in both]
-    return float(sum(values) / len(values))
+    return float(sum(values) / len(values)) if values else 0.0
 
 
 def _point(name: str, series: str, figure: Data, n: int) -> dict[str, Any]:
