@@ -134,7 +134,9 @@ def _input(source: Source, found: Sequence[InputFile]) -> Input:
     if source.shape is not None:
         return Input(instructions.resolved(source, found), tuple(found))
     heeded = {o for file in found for o in readers.spec(file.kind).options}
-    if idle := next((name for name in sorted(source.options.model_fields_set) if name not in heeded), None):
+    if idle := next(
+        (name for name in sorted(source.options.model_fields_set - {"zawgyi"}) if name not in heeded), None
+    ):
         kinds = ", ".join(dict.fromkeys(file.kind for file in found))
         raise RequestError(
             f"source '{source.name}': options.{idle} says nothing to {kinds}",

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from glotmix.core import language
 from glotmix.core.errors import RequestError
+from glotmix.corpus import zawgyi
 from glotmix.corpus.sources import IDENTIFY, Source
 
 SHOWN = 200
@@ -106,6 +107,8 @@ def screen(rows: Rows, source: Source, label: Label | None, max_chars: int) -> t
         their names with a ``+`` before them; and the rejects.
     """
     bad: dict[int, tuple[str, str]] = {}
+    if source.options.zawgyi == "convert" and not _other_myanmar(source):
+        rows = _unicoded(rows)
 
     def refuse(mask: pa.Array, reason: str, detail: Callable[[int], str] = lambda _: "") -> None:
         for row in np.flatnonzero(np.asarray(mask)).tolist():
@@ -130,6 +133,29 @@ def screen(rows: Rows, source: Source, label: Label | None, max_chars: int) -> t
         good[list(bad)] = False
         table = table.filter(pa.array(good))
     return table, sorted(rejects, key=lambda r: r.at)
+
+
+def _other_myanmar(source: Source) -> bool:
+    """Whether the source's one language shares Burmese's letters: nothing in it is Zawgyi."""
+    return isinstance(source.language, str) and source.language.endswith("_Mymr") and source.language != "mya_Mymr"
+
+
+def _unicoded(rows: Rows) -> Rows:
+    texts = rows.text.combine_chunks() if isinstance(rows.text, pa.ChunkedArray) else rows.text
+    texts, were = zawgyi.unicoded(texts)
+    if not were:
+        return rows
+    named = {"encoding": "zawgyi"}
+    extras = dict(rows.extras)
+    for name, kind in (("encoding", pa.string()), ("encoding_score", pa.float64())):
+        given = extras.get(name)
+        if given is not None and given.type != kind:
+            continue  # a column of the user's that happens to be called so
+        values = [None] * len(rows.at) if given is None else given.to_pylist()
+        for row, sure in were.items():
+            values[row] = named.get(name, sure)
+        extras[name] = pa.array(values, kind)
+    return replace(rows, text=texts, extras=extras)
 
 
 def _languages(rows: Rows, source: Source, label: Label | None, refuse: Callable[..., None]) -> pa.Array:

@@ -68,6 +68,10 @@ class Options(_Part):
     names: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
         (), description="of csv and tsv without a first row of names: the names"
     )
+    namespaces: tuple[int, ...] = Field((0,), description="of wikis: the namespaces whose pages are documents")
+    zawgyi: Literal["convert", "keep"] = Field(
+        "convert", description="of any format: Burmese in Zawgyi is made Unicode, or kept as it is"
+    )
     extractor: str = Field("resiliparse", description="of pages: resiliparse, or trafilatura")
 
     @field_validator("encoding")

@@ -14,7 +14,7 @@ from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.corpus.readers.spec import ReaderSpec
 
 GROUP = "glotmix.readers"
-MODULES = ("lines", "arrow", "text", "delimited", "page", "archive")
+MODULES = ("wiki", "parallel", "lines", "arrow", "text", "delimited", "page", "archive")
 """The modules of this package that hold specs, each in a tuple ``SPECS``."""
 
 
