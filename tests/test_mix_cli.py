@@ -88,7 +88,7 @@ def test_a_dry_run_says_what_would_be_made_and_makes_nothing(made, tmp_path):
 def test_a_fit_is_reused_only_with_the_runs_that_it_was_made_from(made, tmp_path):
     runs, choices, told = files.read_fit(made / "fit")
     assert [c.law.name for c in choices] == [t["law"] for t in told["targets"]]
-    assert set(told["targets"][0]["scores"][0]) == {"law", "error", "error_of_mean", "rank", "n", "beats_mean"}
+    assert set(told["targets"][0]["scores"][0]) == {"law", "error", "rms", "error_of_mean", "rank", "n", "beats_mean"}
     again = files.read_fit(made / "fit")[1]
     np.testing.assert_array_equal(choices[0].fitted.predict(runs.shares), again[0].fitted.predict(runs.shares))
     for name in ("fit.json", "ratios.csv", "metrics.csv"):
@@ -129,7 +129,7 @@ def test_solving_leaves_a_mixture_with_its_evidence_and_a_page(made, tmp_path):
     shares = {row["lang"]: row["share"] for row in told["languages"]}
     assert shares["hin_Deva"] + shares["amh_Ethi"] <= 0.3 + 1e-6 and sum(shares.values()) == pytest.approx(1)
     evidence = told["evidence"]
-    assert evidence["transfer"]["languages"] and len(evidence["next_runs"]) == 4 and evidence["widths"][2]["measured"]
+    assert evidence["transfer"]["languages"] and len(evidence["next_runs"]) == 4 and evidence["widths"][1]["measured"]
     donors = dict(
         zip(evidence["transfer"]["languages"], (g["value"] for g in evidence["transfer"]["gives"]), strict=True)
     )
@@ -176,7 +176,7 @@ def test_mixtures_are_compared_with_intervals(made, tmp_path):
     told = json.loads(call("mix", "compare", made / "fit", *paths, "--draws", 20, "--json"))
     gains = {gain["over"]: gain for gain in told["gains"]}
     assert not gains["again"]["told_apart"] and gains["again"]["gain"] == 0
-    assert gains["english"]["told_apart"] and gains["english"]["low"] > 0.05
+    assert gains["english"]["told_apart"] and gains["english"]["low"] > 0.03
     assert told["objective"]["even"]["low"] <= told["objective"]["even"]["value"] <= told["objective"]["even"]["high"]
     assert "english" in call("mix", "compare", made / "fit", *paths, "--draws", 20, "--weight", "amh_Ethi=3")
     assert "nothing to be compared" in call("mix", "compare", made / "fit", paths[0], code=2)

@@ -21,7 +21,6 @@ from glotmix.mix.repeats import Repeats
 from glotmix.mix.solve import Goal, solve
 from glotmix.mix.transfer import transfer, worths
 from glotmix.mix.two_step import two_step
-from glotmix.mix.uncertainty import Ensemble
 
 
 def effective(m, seed=0, donor=1.0, shift=0.0, equal=False):
@@ -179,7 +178,7 @@ def test_the_run_that_is_proposed_says_which_contender_is_best():
 
     # Either of two corners may be the best; the third is known to be bad.
     shifts = (-0.4, -0.2, 0.2, 0.4)
-    drawn = Ensemble(tuple(world(s) for s in shifts), np.eye(3)[[1, 1, 0, 0]], ())
+    drawn = [world(s) for s in shifts]
     contenders, could = np.eye(3)[:2], np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.5, 0.0]])
     (run, second) = propose(drawn, could, contenders, 0.01, 2)
     np.testing.assert_array_equal(run.shares, [0, 1, 0])

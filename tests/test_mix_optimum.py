@@ -74,8 +74,12 @@ def test_the_mixture_is_the_true_worlds_optimum_under_the_limits(made):
     best = solve(goal)
     shares = found.mixture.shares[np.argsort(order)]
     uniform = goal.value(np.full((1, 4), 0.25))[0]
-    assert goal.value(shares[None])[0] - best.value < 0.02 * (uniform - best.value)
-    np.testing.assert_allclose(shares, best.shares, atol=0.03)
+    # The pull to UniMax has its price.
+    assert goal.value(shares[None])[0] - best.value < 0.15 * (uniform - best.value)
+    np.testing.assert_allclose(shares, best.shares, atol=0.05)
+    freely = plan(STOCK, config(anchor=0, caution=0, keep=0), made[0]).mixture.shares[np.argsort(order)]
+    assert goal.value(freely[None])[0] - best.value < 0.02 * (uniform - best.value)
+    np.testing.assert_allclose(freely, best.shares, atol=0.03)
     assert found.mixture.rows[0].lang == "khm_Khmr" and found.mixture.rows[0].epochs == pytest.approx(4, abs=1e-3)
     assert [p["law"] for p in found.predictions] == ["effective_data"] * 4
 
@@ -98,19 +102,36 @@ def test_intervals_and_gains_over_every_baseline_are_given(made):
     assert {m.name for m in found.baselines} == set(over)
 
 
-def test_with_noise_as_large_as_the_differences_mixtures_cannot_be_told_apart(tmp_path):
-    found = plan(STOCK, config(laws=("effective_data",), bootstrap=12), runs(tmp_path, n=24, noise=0.2))
+def test_with_noise_as_large_as_the_differences_the_prior_is_taken_and_the_verdict_says_so(made, tmp_path):
+    found = plan(STOCK, config(laws=("effective_data", "own_share"), bootstrap=12), runs(tmp_path, n=24, noise=0.2))
+    unimax = next(m for m in found.baselines if m.name == "unimax")
+    np.testing.assert_allclose(found.mixture.shares, unimax.shares, atol=1e-9)
+    verdict = found.evidence["verdict"]
+    assert not verdict["proven"] and verdict["gain"]["low"] <= 0 <= verdict["gain"]["high"]
+    assert "unimax, which is taken" in verdict["said"] or "cannot say" in verdict["said"]
     assert any(not gain["told_apart"] and gain["low"] <= 0 <= gain["high"] for gain in found.gains)
-    assert any("cannot tell the chosen mixture from" in said for said in found.warnings)
+    # With little noise the gain is proven, and the verdict has its figure.
+    sure = made[1].evidence["verdict"]
+    assert sure["proven"] and sure["gain"]["low"] > 0 and f"{sure['gain']['value']:+.4f}" in sure["said"]
+    assert sure["noise"] < 0.2 * verdict["noise"]
+
+
+def test_the_prior_is_what_was_asked_for(tmp_path):
+    folder = runs(tmp_path, n=24, noise=0.2)
+    found = plan(STOCK, config(laws=("own_share",), prior="temperature", max_epochs=None), folder)
+    temperature = next(m for m in found.baselines if m.name == "temperature")
+    np.testing.assert_allclose(found.mixture.shares, temperature.shares, atol=1e-9)
 
 
 def test_more_runs_make_narrower_intervals(tmp_path):
     widths = []
     for n in (16, 96):
         (tmp_path / str(n)).mkdir()
-        rows = plan(STOCK, config(laws=("effective_data",)), runs(tmp_path / str(n), n, 0.01)).mixture.rows
-        widths.append(sum(row.high - row.low for row in rows))
-    assert widths[1] < 0.7 * widths[0]
+        gain = plan(STOCK, config(laws=("effective_data",)), runs(tmp_path / str(n), n, 0.01)).evidence["verdict"][
+            "gain"
+        ]
+        widths.append(gain["high"] - gain["low"])
+    assert widths[1] < 0.8 * widths[0]
 
 
 def test_the_same_files_give_the_same_bytes_and_the_order_of_runs_little(made, tmp_path):
@@ -123,7 +144,7 @@ def test_the_same_files_give_the_same_bytes_and_the_order_of_runs_little(made, t
     assert told["predictions"][0]["scores"][0]["law"] == "effective_data"
     turned = plan(STOCK, config(bootstrap=0), runs(tmp_path, order=np.random.default_rng(0).permutation(40)))
     np.testing.assert_allclose(turned.mixture.shares, found.mixture.shares, atol=0.01)
-    assert turned.mixture.rows[0].low is None and turned.gains[0]["told_apart"] is None
+    assert turned.evidence["widths"] == [] and turned.evidence["next_runs"] == []
 
 
 def test_objectives_and_weights_change_the_answer(made):
@@ -136,7 +157,7 @@ def test_objectives_and_weights_change_the_answer(made):
     assert max(predicted) < max(mean)
     heavy = plan(STOCK, config(weights={"hin_Deva": 20.0}, **quick), folder)
     assert heavy.mixture.rows[3].share > shares["hin_Deva"] + 0.1
-    near = plan(STOCK, config(anchor=50.0, **quick), folder)
+    near = plan(STOCK, config(anchor=50.0, prior="natural", **quick), folder)
     np.testing.assert_allclose(near.mixture.shares, STOCK.sizes / STOCK.total, atol=0.01)
     with pytest.raises(RequestError, match=r"'hin_Dev'.*hin_Deva"):
         plan(STOCK, config(weights={"hin_Dev": 2.0}, **quick), folder)
@@ -162,10 +183,11 @@ STOCK_ROWS = {
 
 def test_what_the_reader_must_know_is_said(tmp_path):
     folder = runs(tmp_path, n=10)
-    found = plan(STOCK, config(bootstrap=0, laws=("ridge",), max_epochs=None, weights={"hin_Deva": 50.0}), folder)
+    found = plan(STOCK, config(bootstrap=0, laws=("effective_data", "own_share")), folder)
     assert any("10 runs over 4 languages are few: 15" in said for said in found.warnings)
-    # A linear law goes to a corner that no run ever saw.
-    assert any("the law is beyond its runs" in said for said in found.warnings)
+    # A line, trees and exponentials of shares rank mixtures; their optimum is a corner that no run ever saw.
+    with pytest.raises(RequestError, match="they rank mixtures, they cannot choose one"):
+        plan(STOCK, config(bootstrap=0, laws=("ridge", "log_linear")), folder)
     with pytest.raises(RequestError, match=r"mix.runs is not given"):
         plan(STOCK, MixConfig(method="law"), folder)
 

@@ -60,7 +60,7 @@ def show_fit(runs: Runs, choices: Sequence[Choice], lacking: Mapping[str, str], 
 def show_mixture(made: Plan, output: Path | None, page: Path | None) -> None:
     """Print the mixture with its intervals, its gains, who helps whom, and what to run next."""
     console = terminal.console()
-    table = terminal.table("language", "share", "interval", "tokens", "epochs")
+    table = terminal.table("language", "share", "as good", "tokens", "epochs")
     baselines = terminal.table("language", *(m.name for m in made.baselines))
     for i, row in enumerate(made.mixture.rows):
         span = "" if row.low is None or row.high is None else f"{row.low:.1%} – {row.high:.1%}"
@@ -71,8 +71,8 @@ def show_mixture(made: Plan, output: Path | None, page: Path | None) -> None:
     console.print(baselines)
     gains = terminal.table("predicted gain over", "loss", "95 % interval", "told apart")
     for gain in made.gains:
-        span = "–" if gain["low"] is None else f"{gain['low']:+.4f} to {gain['high']:+.4f}"
-        apart = {None: "not asked", True: "yes", False: "no"}[gain["told_apart"]]
+        span = f"{gain['low']:+.4f} to {gain['high']:+.4f}"
+        apart = "yes" if gain["told_apart"] else "no"
         if gain["runs_needed"]:
             apart += f" (about {gain['runs_needed']} mixtures might)"
         gains.add_row(gain["over"], f"{gain['gain']:+.4f}", span, apart)
@@ -81,6 +81,8 @@ def show_mixture(made: Plan, output: Path | None, page: Path | None) -> None:
         _show_evidence(console, made)
     for warning in made.warnings:
         console.print(Text(f"warning: {warning}"))
+    if made.evidence is not None:
+        console.print(Text(made.evidence["verdict"]["said"], style="bold"))
     _where(console, output, "mixture.json")
     if page is not None and output is not None:
         console.print(f"page: {page}", soft_wrap=True)
@@ -102,8 +104,8 @@ def _show_evidence(console: Console, made: Plan) -> None:
             table.add_row(lang, f"{gives['value']:.3f}", _ends(gives), f"{receives['value']:.3f}", _ends(receives))
         console.print(table)
     if evidence["widths"]:
-        told = ", ".join(f"{w['mixtures']}: {w['share']:.1%}{'' if w['measured'] else '?'}" for w in evidence["widths"])
-        console.print(f"mean width of a share's interval by mixtures (? is carried on): {told}")
+        told = ", ".join(f"{w['mixtures']}: {w['width']:.4f}{'' if w['measured'] else '?'}" for w in evidence["widths"])
+        console.print(f"width of the gain's interval by mixtures (? is carried on): {told}")
     for run in evidence["next_runs"]:
         most = sorted(run["shares"].items(), key=lambda pair: -pair[1])[:4]
         shares = ", ".join(f"{lang} {share:.0%}" for lang, share in most)

@@ -1,7 +1,7 @@
 """Mixtures side by side, as laws fitted to runs see them: which is better, by how much, and whether one can tell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from glotmix.mix.limits import Box
 from glotmix.mix.optimum import context_of
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
-from glotmix.mix.solve import Goal, Optimum
+from glotmix.mix.solve import Goal
 from glotmix.mix.transfer import Figure
-from glotmix.mix.uncertainty import LEVEL, Gain, at, distinct, ensemble, interval, not_told
+from glotmix.mix.uncertainty import LEVEL, Gain, gains, not_told
+from glotmix.mix.worlds import average, distinct, worlds
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def compare(
     draws: int = 100,
     seed: int = 0,
 ) -> Compared:
-    """Compare mixtures by the bootstrap over runs that a solved mixture's intervals come from.
+    """Compare mixtures by what a solved mixture's intervals come from: laws, draws of the runs, held-out differences.
 
     Args:
         runs: what the laws were fitted to.
@@ -66,20 +67,17 @@ def compare(
     stock = np.full(m, np.inf) if unique is None else unique
     context = context_of(runs, stock)
     goal = Goal(
-        laws=[at(choice.fitted, context) for choice in choices],
+        laws=[average(choice, Repeats(stock), context) for choice in choices],
         weights=weights,
         within=Box(np.zeros(m), np.ones(m)),
         repeats=Repeats(stock),
         natural=all_[0],
     )
     point = goal.losses(all_)
-    here = Optimum(all_[0], point[0], float(point[0] @ weights), 1, 1)
-    # What is compared is given, so nothing is solved again: every share is held.
-    held = replace(goal, within=Box(all_[0], all_[0]))
-    drawn = ensemble(held, here, runs, choices, draws, seed, context=context)
-    samples = np.array([again.losses(all_) for again in drawn.goals])
+    drawn = worlds(goal, runs, choices, all_[0], draws, seed, context=context, dosed=False)
+    samples = drawn.losses(all_)
     others = {name: shares for name, shares in mixtures.items() if name != first}
-    sure = interval(goal, here, drawn, others, distinct(runs)) if others else None
+    told = gains(drawn, all_[0], others, distinct(runs))
     doubted = doubts(runs, choices, weights)
     names = list(mixtures)
     return Compared(
@@ -90,7 +88,7 @@ def compare(
             name: tuple(_figure(point[i, t], samples[:, i, t]) for t in range(len(runs.targets)))
             for i, name in enumerate(names)
         },
-        gains=() if sure is None else tuple(not_told(g) if doubted else g for g in sure.gains),
+        gains=tuple(not_told(g) if doubted else g for g in told),
         doubts=tuple(doubt.said for doubt in doubted),
         draws=draws,
     )

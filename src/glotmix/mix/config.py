@@ -78,10 +78,17 @@ class MixConfig(BaseModel):
     weights: dict[str, float] = Field(
         default_factory=dict, description="importance per target in the mean; 1 by default"
     )
-    anchor: float = Field(
-        0.0, ge=0, description="strength of the anchor to the natural mixture; Olmix uses 0.05 to 0.1"
+    prior: Literal["unimax", "temperature", "natural"] = Field(
+        "unimax", description="the mixture that stands until runs prove another better; within the limits"
     )
-    bootstrap: int = Field(100, ge=0, description="samples behind the intervals; 0 for none")
+    anchor: float = Field(
+        0.01, ge=0, description="strength of the pull to the prior, times KL(r ‖ prior), in units of the loss"
+    )
+    caution: float = Field(1.0, ge=0, description="standard deviations of doubt that a gain must pay for")
+    keep: float = Field(0.1, ge=0, le=1, description="part of its share of the prior that every language keeps")
+    bootstrap: int = Field(
+        40, ge=0, description="draws of the runs behind choice and intervals; 0: all runs once, under each law"
+    )
     next_runs: int = Field(4, ge=0, description="further proxy runs to propose")
     at_scale: bool = Field(
         False,

@@ -34,13 +34,16 @@ class Doubt:
     said: str
 
 
-def doubts(runs: Runs, choices: Sequence[Choice] = (), weights: Array | None = None) -> tuple[Doubt, ...]:
+def doubts(
+    runs: Runs, choices: Sequence[Choice] = (), weights: Array | None = None, floored: Sequence[str] = ()
+) -> tuple[Doubt, ...]:
     """Say what these runs cannot speak for.
 
     Args:
         runs: the table.
         choices: the laws chosen for its targets; without them it is not asked what laws predict.
         weights: importance of each target, shape (t,): one without any is not asked about.
+        floored: languages for which a floor was given: whether somebody measured them is not asked.
     """
     heard = [t for i, t in enumerate(runs.targets) if weights is None or weights[i] > 0]
     found = []
@@ -60,7 +63,7 @@ def doubts(runs: Runs, choices: Sequence[Choice] = (), weights: Array | None = N
             f"no law ranks unseen mixtures better than chance on {_listed(names)}: these runs say nothing of it; add "
             f"runs or seeds, or leave it out (mix.weights.{names[0]}=0)"
         )))  # fmt: skip
-    if names := unmeasured(runs, weights):
+    if names := [name for name in unmeasured(runs, weights) if name not in floored]:
         found.append(Doubt("unmeasured", tuple(names), (
             f"no loss is of held-out text of {_listed(names)}: nothing speaks for what they are given, and a"
             f" share of zero is no finding (UniMax's is kept); add a column {names[0]} to the losses, or give a "

@@ -9,13 +9,16 @@ from glotmix.mix.accounting import Array
 from glotmix.mix.convex import certify, convex
 from glotmix.mix.fit import Choice
 from glotmix.mix.laws import Law, PowerLaw
-from glotmix.mix.limits import nearest
+from glotmix.mix.limits import Box, nearest
 from glotmix.mix.proposals import candidates, propose
 from glotmix.mix.runs import Runs
-from glotmix.mix.solve import Goal, Optimum
+from glotmix.mix.solve import Goal, solve
 from glotmix.mix.transfer import Transfer, transfer, worths
 from glotmix.mix.two_step import two_step
-from glotmix.mix.uncertainty import Ensemble
+from glotmix.mix.worlds import Worlds
+
+_CONTEND = 8
+"""Worlds whose own optima contend: each is a problem to be solved."""
 
 
 @dataclass(frozen=True)
@@ -62,27 +65,26 @@ def dosed(fitted: object) -> PowerLaw:
     return fitted
 
 
-def certified(goal: Goal, kinds: Sequence[Law], optimum: Optimum) -> tuple[Optimum, Bound | None]:
-    """Bound a convex goal from below, and take the better mixture if the bounding met one."""
+def bounded(goal: Goal, kinds: Sequence[Law], shares: Array) -> Bound | None:
+    """Bound a convex goal from below: by how much any mixture within the limits is expected to be better, at most."""
     if not convex(goal, kinds):
-        return optimum, None
-    found = certify(goal, optimum.shares)
-    if found.value < optimum.value:
-        losses = goal.losses(found.shares[None])[0]
-        optimum = replace(optimum, shares=found.shares, losses=losses, value=found.value)
-    return optimum, Bound(found.lower, found.gap, _part(found.gap, goal, optimum), found.rounds)
+        return None
+    found = certify(goal, shares)
+    value = float(goal.value(shares[None])[0])
+    gap = max(value - found.lower, 0.0)
+    return Bound(found.lower, gap, _part(gap, goal, value), found.rounds)
 
 
-def _part(of: float, goal: Goal, optimum: Optimum) -> float | None:
-    gain = float(goal.value(goal.natural[None])[0]) - optimum.value
+def _part(of: float, goal: Goal, value: float) -> float | None:
+    gain = float(goal.value(goal.natural[None])[0]) - value
     return of / gain if gain > 1e-9 else None
 
 
-def steps(goal: Goal, laws: Sequence[PowerLaw], runs: Runs, optimum: Optimum) -> Steps:
+def steps(goal: Goal, laws: Sequence[PowerLaw], runs: Runs, direct: float) -> Steps:
     """Solve in Climb's two steps, and say what that loses against the direct solver."""
     found = two_step(goal, laws, [runs.own(target) for target in runs.targets])
     shares = {lang: float(r) for lang, r in zip(runs.domains, found.shares, strict=True)}
-    return Steps(shares, found.value, optimum.value, _part(found.value - optimum.value, goal, optimum))
+    return Steps(shares, found.value, direct, _part(found.value - direct, goal, direct))
 
 
 def between(
@@ -90,42 +92,50 @@ def between(
     runs: Runs,
     choices: Sequence[Choice],
     laws: Sequence[PowerLaw],
-    optimum: Optimum,
-    drawn: Ensemble | None,
+    shares: Array,
+    drawn: Worlds,
 ) -> Transfer | None:
     """Return the transfer between the languages that were measured, at the chosen mixture; None for fewer than two."""
     here = [i for i, target in enumerate(runs.targets) if runs.own(target) is not None]
     if len(here) < 2:
         return None
     positions = [runs.domains.index(runs.targets[i]) for i in here]
-    point = worths([laws[i] for i in here], positions, optimum.shares, goal.repeats)
+    point = worths([laws[i] for i in here], positions, shares, goal.repeats)
     samples = None
-    if drawn is not None:
-        many = [worths([each[i] for i in here], positions, optimum.shares, goal.repeats) for each in drawn.dosed]
+    if drawn.dosed:
+        many = [worths([each[i] for i in here], positions, shares, goal.repeats) for each in drawn.dosed]
         samples = np.array(many)
     return transfer([runs.targets[i] for i in here], [choices[i].speaker.name for i in here], point, samples)
 
 
 def next_runs(
-    goal: Goal,
+    drawn: Worlds,
+    best: Array,
+    within: Box,
     runs: Runs,
-    choices: Sequence[Choice],
-    optimum: Optimum,
-    drawn: Ensemble,
     others: Mapping[str, Array],
     prior: Array,
+    noise: float,
     count: int,
     seed: int,
 ) -> tuple[NextRun, ...]:
-    """Propose further runs, by what the ensemble expects to learn of them: `proposals.propose`."""
-    few = replace(drawn, goals=drawn.goals[:50])
-    could = candidates(prior, optimum.shares, goal.within, seed)
-    allowed = [r for r in others.values() if np.allclose(nearest(np.maximum(r, 1e-12), goal.within), r, atol=1e-6)]
-    contend = np.vstack([optimum.shares, drawn.shares[:50], *allowed])
-    errors = np.array([choice.scores[0].error for choice in choices])
-    # An error is the mean of an absolute value: of normal noise it is 0.8 of the standard deviation.
-    noise = float(np.sqrt(((goal.weights * errors / 0.8) ** 2).sum()))
-    found = propose(few, could, contend, noise, count)
+    """Propose further runs, by what the worlds expect to learn of them: `proposals.propose`.
+
+    Args:
+        drawn: what might be true.
+        best: the mixture that the rule found, shape (m,).
+        within: the limits that it keeps.
+        runs: what the laws were fitted to.
+        others: baselines, by name; those within the limits contend.
+        prior: around which half of the candidates are drawn, shape (m,).
+        noise: standard deviation of the objective between seeds of a run.
+        count: runs to propose.
+        seed: of the candidates.
+    """
+    could = candidates(prior, best, within, seed)
+    allowed = [r for r in others.values() if np.allclose(nearest(np.maximum(r, 1e-12), within), r, atol=1e-6)]
+    solved = [solve(replace(goal, within=within), seed, near=best).shares for goal in drawn.goals[:_CONTEND]]
+    found = propose(drawn.goals[:50], could, np.vstack([best, *solved, *allowed]), noise, count)
     return tuple(
         NextRun({lang: float(r) for lang, r in zip(runs.domains, run.shares, strict=True)}, run.gain) for run in found
     )

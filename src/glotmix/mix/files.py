@@ -129,6 +129,7 @@ def write_fit(folder: Path, runs: Runs, choices: Sequence[Choice], told: Mapping
                 "speaker": c.speaker.name,
                 "scores": [asdict(score) for score in c.scores],
                 "warning": c.warning,
+                "residuals": [float(f"{off:.6g}") for off in c.residuals],
             }
             for c in choices
         ],
@@ -151,7 +152,16 @@ def read_fit(folder: Path) -> tuple[Runs, list[Choice], dict[str, Any]]:
             )
     runs = olmix(*(folder / name for name in _RUNS))
     choices = [
-        choice(runs, t["target"], t["law"], t["speaker"], [Score(**s) for s in t["scores"]], t["warning"], told["seed"])
+        choice(
+            runs,
+            t["target"],
+            t["law"],
+            t["speaker"],
+            [Score(**s) for s in t["scores"]],
+            t["warning"],
+            np.array(t["residuals"]),
+            told["seed"],
+        )
         for t in told["targets"]
     ]
     return runs, choices, told

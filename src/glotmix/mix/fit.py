@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.config import DEFAULT_LAWS
-from glotmix.mix.laws import DOSED, Fitted, Law, Scaled, law
+from glotmix.mix.laws import CHOOSING, DOSED, Fitted, Law, Scaled, law
 from glotmix.mix.laws.climb import ALONE, Alone, alone
 from glotmix.mix.runs import Runs, kinship
 
@@ -26,6 +26,7 @@ class Score:
     Args:
         law: the law's name.
         error: mean absolute error of the loss on held-out runs.
+        rms: root of their mean squared error.
         error_of_mean: the same of predicting the mean loss of the runs fitted to.
         rank: Spearman's correlation of predicted and measured loss over held-out runs; None where a prediction is flat.
         n: held-out runs, each predicted once.
@@ -34,6 +35,7 @@ class Score:
 
     law: str
     error: float
+    rms: float
     error_of_mean: float
     rank: float | None
     n: int
@@ -47,6 +49,10 @@ class Choice:
     `scores` are of all laws that competed, by rising error. `warning` is a sentence where the law does not beat the
     mean: then the runs say nothing of this target. `speaker` and `spoken` are the best law of the form `E + B r̃^−β`
     (the chosen one, if it has that form; effective data if none competed), which says what transfer there is.
+
+    `law` predicts; it need not choose. `voices` are the laws that choose a mixture, with their weights: see `voices`.
+    `voiced` are these fitted to all runs, and `residuals` how far their average was from each held-out run of
+    `judged_on`, shape (n,).
     """
 
     target: str
@@ -56,6 +62,37 @@ class Choice:
     warning: str | None
     speaker: Law
     spoken: Fitted
+    voices: Mapping[str, float]
+    voiced: Mapping[str, Fitted]
+    residuals: Array
+
+
+_FAINT = 0.02
+"""Weight below which a law is not worth the fitting."""
+
+
+def voices(scores: Sequence[Score]) -> dict[str, float]:
+    """Return the laws that choose a mixture, those with diminishing returns in the own share, with their weights.
+
+    The weight falls with the fourth power of the held-out error: near the optimum laws of almost the same error differ
+    by as much as there is to gain, so that their average is nearer than the best of them.
+
+    Empty if none of them competed.
+
+    >>> at = lambda law, rms: Score(law, rms, rms, 1.0, 0.9, 30, True)
+    >>> found = voices([at("gp", 0.01), at("effective_data", 0.02), at("own_share", 0.04)])
+    >>> {law: round(weight, 3) for law, weight in found.items()}
+    {'effective_data': 0.941, 'own_share': 0.059}
+    """
+    able = [s for s in scores if s.law in CHOOSING]
+    if not able:
+        return {}
+    least = min(s.rms for s in able)
+    weights = {s.law: (max(least, 1e-12) / max(s.rms, 1e-12)) ** 4 for s in able}
+    total = sum(weights.values())
+    heard = {name: weight for name, weight in weights.items() if weight >= _FAINT * total}
+    total = sum(heard.values())
+    return {name: weight / total for name, weight in heard.items()}
 
 
 def fit(runs: Runs, target: str, by: Law, seed: int = 0, near: Fitted | None = None) -> Fitted:
@@ -193,7 +230,8 @@ def choose(runs: Runs, target: str, laws: Sequence[str] = DEFAULT_LAWS, folds: i
         )
     judged = {by.name: _judge(runs, target, by, folds, seed) for by in competing}
     scores = sorted((found for found, _ in judged.values()), key=lambda s: s.error)
-    best = prefer(scores, {name: errors for name, (_, errors) in judged.items()}, runs.groups()[judged_on(runs)])
+    absolute = {name: np.abs(errors) for name, (_, errors) in judged.items()}
+    best = prefer(scores, absolute, runs.groups()[judged_on(runs)])
     warning = None
     if not best.beats_mean:
         warning = (
@@ -201,16 +239,28 @@ def choose(runs: Runs, target: str, laws: Sequence[str] = DEFAULT_LAWS, folds: i
             f"{best.error:.4g} against {best.error_of_mean:.4g}); these {best.n} runs say nothing of it"
         )
     speaker = next((s.law for s in (best, *scores) if s.law in DOSED), "effective_data")
-    return choice(runs, target, best.law, speaker, scores, warning, seed)
+    heard = voices(scores)
+    residuals = sum((weight * judged[name][1] for name, weight in heard.items()), np.zeros(scores[0].n))
+    return choice(runs, target, best.law, speaker, scores, warning, residuals, seed)
 
 
 def choice(
-    runs: Runs, target: str, taken: str, speaker: str, scores: Sequence[Score], warning: str | None, seed: int = 0
+    runs: Runs,
+    target: str,
+    taken: str,
+    speaker: str,
+    scores: Sequence[Score],
+    warning: str | None,
+    residuals: Array,
+    seed: int = 0,
 ) -> Choice:
     """Fit the laws of a choice that was made: see `Choice`."""
-    fitted = fit(runs, target, law(taken), seed)
-    spoken = fitted if speaker == taken else fit(runs, target, law(speaker), seed)
-    return Choice(target, law(taken), fitted, tuple(scores), warning, law(speaker), spoken)
+    heard = voices(scores)
+    found = {name: fit(runs, target, law(name), seed) for name in {taken: 1, speaker: 1, **heard}}
+    return Choice(
+        target, law(taken), found[taken], tuple(scores), warning, law(speaker), found[speaker], heard,
+        {name: found[name] for name in heard}, residuals,
+    )  # fmt: skip
 
 
 def prefer(scores: Sequence[Score], errors: Mapping[str, Array], groups: NDArray[np.int64]) -> Score:
@@ -229,7 +279,7 @@ def prefer(scores: Sequence[Score], errors: Mapping[str, Array], groups: NDArray
 
 
 def _judge(runs: Runs, target: str, by: Law, folds: int, seed: int) -> tuple[Score, Array]:
-    """Return a law's score and its absolute error on every run."""
+    """Return a law's score and its error on every run, prediction less loss."""
     rows = judged_on(runs)
     losses = runs.loss(target)[rows]
     predicted, mean = held_out(runs, target, by, folds, seed)
@@ -238,12 +288,13 @@ def _judge(runs: Runs, target: str, by: Law, folds: int, seed: int) -> tuple[Sco
     found = Score(
         law=by.name,
         error=float(errors.mean()),
+        rms=float(np.sqrt(((predicted - losses) ** 2).mean())),
         error_of_mean=float(others.mean()),
         rank=None if flat else float(spearmanr(predicted, losses).statistic),
         n=len(rows),
         beats_mean=_beyond_chance(others - errors, runs.groups()[rows]),
     )
-    return found, errors
+    return found, predicted - losses
 
 
 def _beyond_chance(gain: Array, groups: NDArray[np.int64]) -> bool:

@@ -1,4 +1,4 @@
-"""From a table of runs to the mixture they speak for: choose laws, solve, and say how sure it is."""
+"""From a table of runs to the mixture they speak for: laws, the rule, and what to make of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,19 +6,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glotmix.core.errors import RequestError, did_you_mean
-from glotmix.mix import evidence
+from glotmix.mix import evidence, rule
 from glotmix.mix.accounting import Array, Available
-from glotmix.mix.baselines import natural, temperature, unimax
+from glotmix.mix.baselines import natural, temperature
 from glotmix.mix.doubts import Doubt, doubts, unmeasured
-from glotmix.mix.fit import Choice, Score, choose, fit
+from glotmix.mix.fit import Choice, Score, choose, fit, judged_on
 from glotmix.mix.groups import Group
 from glotmix.mix.laws import Context, law
-from glotmix.mix.limits import Box
+from glotmix.mix.limits import Box, nearest
+from glotmix.mix.ranges import ranges
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
-from glotmix.mix.solve import Goal, Optimum, solve
-from glotmix.mix.transfer import Transfer
-from glotmix.mix.uncertainty import Gain, Width, at, distinct, ensemble, gains, interval, not_told, shrinkage
+from glotmix.mix.solve import Goal, solve
+from glotmix.mix.transfer import Figure, Transfer
+from glotmix.mix.uncertainty import SURE, Gain, Width, gains, not_told, shrinkage
+from glotmix.mix.worlds import Worlds, at, distinct, seed_noise, worlds
+
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,46 @@ class Prediction:
 
     Args:
         target: the target.
-        law: the law chosen for it.
+        law: of the laws that choose, the one with most weight.
+        voices: the laws that choose, with their weights.
         scores: every law that competed, judged on held-out mixtures, the best first.
         losses: predicted loss under each mixture, by the mixture's name (the chosen one is ``chosen``).
+        change: predicted change of the loss from the prior to the best mixture found, with its 95 % interval.
     """
 
     target: str
     law: str
+    voices: Mapping[str, float]
     scores: tuple[Score, ...]
     losses: Mapping[str, float]
+    change: Figure
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the runs say of the choice, in words and numbers.
+
+    Args:
+        said: in a sentence or two.
+        proven: whether the mixture found is better than the prior beyond its 95 % interval; if not, the prior is taken.
+        prior: the name of what is taken without proof.
+        gain: predicted gain of the mixture found over the prior, with its 95 % interval.
+        best: the mixture found, by language, whether it is taken or not.
+        noise: standard deviation of the objective between seeds of one run: mixtures nearer than this are as good.
+        as_good: baselines that the runs cannot tell from the mixture taken.
+        worse: languages that the mixture found is predicted to harm, against the prior.
+        settled: whether further runs are not expected to change the choice by a tenth of the noise; None if not asked.
+    """
+
+    said: str
+    proven: bool
+    prior: str
+    gain: Figure
+    best: Mapping[str, float]
+    noise: float
+    as_good: tuple[str, ...]
+    worse: tuple[str, ...]
+    settled: bool | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,33 +78,35 @@ class Measured:
     """A mixture from runs, over the languages of the account.
 
     Args:
-        shares: shape (m,).
-        interval: lower and upper end of each share, None without a bootstrap.
+        shares: shape (m,): the mixture found, or the prior where it is not proven better.
+        interval: least and greatest share of each language among mixtures that are as good: see `ranges`.
         others: what it was compared with: the baselines given, and the optima of MSL (``msl``) and of RegMix
             (``regmix``) on the same runs, by name.
         predictions: one per target.
         gains: one per other mixture.
+        verdict: what to make of it.
         warnings: what a reader must know, in sentences.
         two_step: None where the objective is not the mean.
         bound: None where the problem is not convex.
         transfer: between the languages that were measured; None for fewer than two.
-        widths: how the intervals shrink with more runs; empty without a bootstrap.
+        widths: how the interval of the gain shrinks with more runs; empty without a bootstrap.
         next_runs: empty without a bootstrap.
         doubts: what the runs cannot speak for: if anything, no gain counts as told apart.
     """
 
     shares: Array
-    interval: tuple[Array, Array] | None
+    interval: tuple[Array, Array]
     others: Mapping[str, Array]
     predictions: tuple[Prediction, ...]
     gains: tuple[Gain, ...]
+    verdict: Verdict
     warnings: tuple[str, ...]
     two_step: evidence.Steps | None
     bound: evidence.Bound | None
     transfer: Transfer | None
     widths: tuple[Width, ...]
     next_runs: tuple[evidence.NextRun, ...]
-    doubts: tuple[Doubt, ...] = ()
+    doubts: tuple[Doubt, ...]
 
 
 @dataclass(frozen=True)
@@ -80,8 +117,11 @@ class Ask:
         laws: names of the laws that compete.
         weights: importance per target, 1 where none is given; the mean is weighted with it.
         quantile: None for the weighted mean of the losses, else the quantile that is minimised (1 is the worst).
-        anchor: strength of the anchor to the natural mixture, in units of the loss.
-        draws: bootstrap samples; 0 for no intervals.
+        prior: the name of what is taken without proof; one of the baselines.
+        anchor: strength of the pull to it, in units of the loss.
+        caution: standard deviations of doubt that a gain must pay for.
+        keep: part of its share of the prior that every language keeps.
+        draws: of the runs; 0 for none.
         seed: of folds, starts and samples.
         scale: parameters (None: the proxies') and tokens of the model to be trained, to predict at its scale; None to
             stay at the proxies'.
@@ -91,9 +131,12 @@ class Ask:
     laws: Sequence[str]
     weights: Mapping[str, float]
     quantile: float | None
-    anchor: float
-    draws: int
-    seed: int
+    prior: str = "unimax"
+    anchor: float = 0.01
+    caution: float = 1.0
+    keep: float = 0.1
+    draws: int = 40
+    seed: int = 0
     scale: tuple[float | None, float] | None = None
     next_runs: int = 4
 
@@ -124,59 +167,131 @@ def find(
     ask: Ask,
     choices: Sequence[Choice] | None = None,
 ) -> Measured:
-    """Choose a law for every target (unless they are chosen), solve for the best mixture within bounds, and bootstrap.
+    """Choose laws for every target (unless they are chosen), and by them the mixture: see `rule.Rule`.
 
     Raises:
-        RequestError: if the runs say nothing of a language that has text, or a weight is of no target.
+        RequestError: if the runs say nothing of a language that has text, a weight is of no target, or none of the laws
+            can choose.
         DataError: if there are too few runs to judge a law.
     """
     place = _places(available, runs, within)
-    choices = choices or judge(runs, ask)
     weights = weights_of(runs, ask.weights)
-    doubted = doubts(runs, choices, weights)
+    choices = choices or judge(runs, ask)
+    floored = [lang for lang, least in zip(available.languages, within.low, strict=True) if least > 0]
+    doubted = doubts(runs, choices, weights, floored)
     unique = _spread(available.sizes / tokens, place, runs)
     context = context_of(runs, unique, ask.scale)
-    prior = _mixture(unimax(available, within), place, runs)
+    prior = _mixture(nearest(np.maximum(baselines[ask.prior], _TINY * (within.high > 0)), within), place, runs)
     goal = Goal(
-        laws=[at(choice.fitted, context) for choice in choices],
+        laws=[],
         weights=weights,
         within=_hold(_box(within, place, runs), prior, unmeasured(runs, weights), runs),
         repeats=Repeats(unique),
         natural=_mixture(natural(available), place, runs),
-        anchor=ask.anchor,
         quantile=ask.quantile,
     )
-    optimum = solve(goal, ask.seed)
-    optimum, bound = evidence.certified(goal, [choice.law for choice in choices], optimum)
+    drawn = worlds(goal, runs, choices, prior, ask.draws, ask.seed, context=context)
+    goal = drawn.point
+    found = rule.choose(drawn, rule.Rule(prior, ask.caution, ask.anchor, ask.keep), ask.seed)
+    shares = found.prior if doubted else found.shares
     rivals = _rivals(goal, runs, ask)
-    others = {name: _mixture(shares, place, runs) for name, shares in baselines.items()} | rivals
-    drawn = ensemble(goal, optimum, runs, choices, ask.draws, ask.seed, context=context) if ask.draws else None
-    sure = None if drawn is None else interval(goal, optimum, drawn, others, distinct(runs))
-    won = sure.gains if sure else _point_gains(goal, optimum, others)
+    others = {name: _mixture(r, place, runs) for name, r in baselines.items()} | rivals
+    won = gains(drawn, shares, others, distinct(runs))
     if doubted:
         won = tuple(not_told(gain) for gain in won)
-    losses = {name: goal.losses(shares[None])[0] for name, shares in others.items()} | {"chosen": optimum.losses}
+    noise = noise_of(runs, choices, goal)
+    inside = rule.floored(goal.within, rule.Rule(prior, floor=ask.keep))
+    low, high = ranges(drawn, found.best, shares, inside, noise)
+    losses = dict(zip((*others, "chosen"), goal.losses(np.array([*others.values(), shares])), strict=True))
+    changes = _changes(drawn, found)
+    further: tuple[evidence.NextRun, ...] = ()
+    if ask.draws and ask.next_runs:
+        spread = _mixture(temperature(available, 2.0), place, runs)
+        further = evidence.next_runs(drawn, found.best, inside, runs, others, spread, noise, ask.next_runs, ask.seed)
+    verdict = _verdict(runs, ask, found, won, changes, noise, doubted, further)
     speaking = [evidence.dosed(at(choice.spoken, context)) for choice in choices]
-    spread = _mixture(temperature(available, 2.0), place, runs)
+    value = float(goal.value(shares[None])[0])
     return Measured(
-        shares=_gather(optimum.shares, place),
-        interval=(_gather(sure.low, place), _gather(sure.high, place)) if sure else None,
-        others={**baselines, **{name: _gather(shares, place) for name, shares in rivals.items()}},
+        shares=_gather(shares, place),
+        interval=(_gather(low, place), _gather(high, place)),
+        others={**baselines, **{name: _gather(r, place) for name, r in rivals.items()}},
         predictions=tuple(
-            Prediction(c.target, c.law.name, c.scores, {name: float(row[i]) for name, row in losses.items()})
+            Prediction(
+                c.target, max(c.voices, key=lambda name: c.voices[name]), c.voices, c.scores,
+                {name: float(row[i]) for name, row in losses.items()}, changes[i],
+            )
             for i, c in enumerate(choices)
         ),
         gains=won,
-        warnings=tuple(_warnings(runs, doubted, optimum, won, bound)),
-        two_step=evidence.steps(goal, speaking, runs, optimum) if ask.quantile is None else None,
-        bound=bound,
-        transfer=evidence.between(goal, runs, choices, speaking, optimum, drawn),
-        widths=() if drawn is None else shrinkage(goal, optimum, runs, choices, drawn, 20, ask.seed, context),
-        next_runs=()
-        if drawn is None
-        else evidence.next_runs(goal, runs, choices, optimum, drawn, others, spread, ask.next_runs, ask.seed),
+        verdict=verdict,
+        warnings=tuple(_warnings(runs, doubted, shares)),
+        two_step=evidence.steps(goal, speaking, runs, value) if ask.quantile is None else None,
+        bound=evidence.bounded(goal, [law(name) for c in choices for name in c.voices], shares),
+        transfer=evidence.between(goal, runs, choices, speaking, shares, drawn),
+        widths=shrinkage(drawn, goal, runs, choices, (found.best, found.prior), 20, ask.seed, context)
+        if ask.draws
+        else (),
+        next_runs=further,
         doubts=doubted,
-    )
+    )  # fmt: skip
+
+
+def noise_of(runs: Runs, choices: Sequence[Choice], goal: Goal) -> float:
+    """Return the standard deviation of the objective between seeds of one run.
+
+    Where it was not measured: how far the averaged laws are from held-out runs, which is more.
+    """
+    if (measured := seed_noise(runs, goal)) is not None:
+        return measured
+    rows = judged_on(runs)
+    predicted = runs.losses[rows] + np.column_stack([c.residuals for c in choices])
+    return float(np.sqrt(np.mean((goal.score(predicted) - goal.score(runs.losses[rows])) ** 2)))
+
+
+def _changes(drawn: Worlds, found: rule.Chosen) -> list[Figure]:
+    """Say how each target's loss is predicted to change from the prior to the mixture found."""
+    both = np.array([found.prior, found.best])
+    expected, each = drawn.point.losses(both), drawn.losses(both)
+    change = expected[1] - expected[0]
+    # What no law knows of a mean of t targets is √t times as much of one of them.
+    beyond = drawn.doubt(found.best[None], found.prior)[0] * np.sqrt(len(change))
+    sd = np.sqrt((each[:, 1] - each[:, 0]).var(axis=0) + beyond**2)
+    return [Figure(float(c), float(c - SURE * s), float(c + SURE * s)) for c, s in zip(change, sd, strict=True)]
+
+
+def _verdict(
+    runs: Runs,
+    ask: Ask,
+    found: rule.Chosen,
+    won: Sequence[Gain],
+    changes: Sequence[Figure],
+    noise: float,
+    doubted: Sequence[Doubt],
+    further: Sequence[evidence.NextRun],
+) -> Verdict:
+    gain = Figure(*found.gain)
+    proven = found.proven and not doubted
+    as_good = tuple(g.over for g in won if not g.told_apart and g.over != ask.prior)
+    worse = tuple(t for t, c in zip(runs.targets, changes, strict=True) if c.low is not None and c.low > 0)
+    figure = f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+    if doubted:
+        said = f"The runs cannot say whether any mixture is better than {ask.prior}: see the warnings. It is taken."
+    elif proven:
+        said = f"The mixture is predicted to gain {figure} over {ask.prior}."
+        if as_good:
+            said += f" As good, as far as the runs can tell: {', '.join(as_good)}."
+        if worse:
+            said += f" Worse than under {ask.prior}: {', '.join(worse[:8])}."
+    else:
+        said = (
+            f"No mixture is shown to be better than {ask.prior}, which is taken: the best found is predicted to gain "
+            f"{figure} over it."
+        )
+        if as_good:
+            said += f" Any of these is as good, as far as the runs can tell: {', '.join(as_good)}."
+    best = {lang: float(r) for lang, r in zip(runs.domains, found.best, strict=True)}
+    settled = max(run.gain for run in further) < 0.1 * noise if further else None
+    return Verdict(said, proven, ask.prior, gain, best, noise, as_good, worse, settled)
 
 
 def context_of(runs: Runs, unique: Array, scale: tuple[float | None, float] | None = None) -> Context | None:
@@ -286,36 +401,14 @@ def _rivals(goal: Goal, runs: Runs, ask: Ask) -> dict[str, Array]:
     return rivals
 
 
-def _point_gains(goal: Goal, optimum: Optimum, others: Mapping[str, Array]) -> tuple[Gain, ...]:
-    won = gains(goal, optimum.shares, others)
-    return tuple(Gain(name, float(gain), None, None, None) for name, gain in zip(others, won, strict=True))
-
-
-def _warnings(
-    runs: Runs, doubted: Sequence[Doubt], optimum: Optimum, won: Sequence[Gain], bound: evidence.Bound | None
-) -> list[str]:
+def _warnings(runs: Runs, doubted: Sequence[Doubt], shares: Array) -> list[str]:
     said = [doubt.said for doubt in doubted]
     wanted = 3 * (len(runs.domains) + 1)
     if len(runs) < wanted:
         said.append(f"{len(runs)} runs over {len(runs.domains)} languages are few: {wanted} are a good number (Olmix)")
-    if optimum.agree < optimum.starts:
-        said.append(
-            f"{optimum.agree} of {optimum.starts} starts of the solver ended at the best mixture: the fitted laws have "
-            "several optima"
-        )
-    if bound is not None and bound.of_gain is not None and bound.of_gain > 0.05:
-        said.append(
-            f"linear programmes cannot rule out a mixture that is better by {bound.gap:.3g}, {bound.of_gain:.0%} of "
-            "the gain over natural"
-        )
-    for domain, share, most in zip(runs.domains, optimum.shares, runs.shares.max(axis=0), strict=True):
+    for domain, share, most in zip(runs.domains, shares, runs.shares.max(axis=0), strict=True):
         if share > most + 0.02:
             said.append(
-                f"{domain} is given {share:.1%}, and no run had more than {most:.1%}: the law is beyond its runs"
+                f"{domain} is given {share:.1%}, and no run had more than {most:.1%}: the laws are beyond their runs"
             )
-    if same := [gain for gain in won if gain.told_apart is False]:
-        text = f"these runs cannot tell the chosen mixture from {', '.join(gain.over for gain in same)}"
-        if needed := [f"{gain.over} {gain.runs_needed}" for gain in same if gain.runs_needed]:
-            text += f"; mixtures in all that might (95 % intervals): {', '.join(needed)}"
-        said.append(text)
     return said

@@ -153,8 +153,9 @@ def _from_runs(
     quantile = {"mean": None, "worst": 1.0, "quantile": config.quantile}[config.objective]
     scale = (config.parameters, float(tokens)) if config.at_scale else None
     ask = optimum.Ask(
-        config.laws, config.weights, quantile, config.anchor, config.bootstrap, config.seed, scale, config.next_runs
-    )
+        config.laws, config.weights, quantile, config.prior, config.anchor, config.caution, config.keep,
+        config.bootstrap, config.seed, scale, config.next_runs,
+    )  # fmt: skip
     with threadpool_limits(1):
         # Sums in another order, on another number of threads, would be other bytes; and the matrices are small.
         found = optimum.find(available, tokens, within, runs, others, ask, choices)
@@ -169,6 +170,7 @@ def _from_runs(
         warnings=(*found.warnings, *_repeats(mixture)),
         evidence={
             "runs": len(runs),
+            "verdict": asdict(found.verdict),
             "doubts": [asdict(doubt) for doubt in found.doubts],
             "two_step": None if found.two_step is None else asdict(found.two_step),
             "bound": None if found.bound is None else asdict(found.bound),

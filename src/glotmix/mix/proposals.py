@@ -1,5 +1,6 @@
 """Which mixture to train a proxy on next: the one whose loss would teach most about where the optimum is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.stats import norm
 from glotmix.mix.accounting import Array
 from glotmix.mix.design import dirichlet
 from glotmix.mix.limits import Box, nearest_rows
-from glotmix.mix.uncertainty import Ensemble
+from glotmix.mix.solve import Goal
 
 _NODES = norm.ppf((np.arange(64) + 0.5) / 64)
 _TINY = 1e-12
@@ -27,22 +28,24 @@ class Proposal:
     gain: float
 
 
-def propose(drawn: Ensemble, candidates: Array, contenders: Array, noise: float, count: int) -> tuple[Proposal, ...]:
+def propose(
+    goals: Sequence[Goal], candidates: Array, contenders: Array, noise: float, count: int
+) -> tuple[Proposal, ...]:
     """Choose runs by their correlated knowledge gradient (Frazier, Powell and Dayanik 2009), one after another.
 
-    The ensemble's goals F_b stand for what might be true. With mean μ and covariance Σ over them, a run at c moves the
+    The goals F_b stand for what might be true. With mean μ and covariance Σ over them, a run at c moves the
     objective of every contender k by `σ̃_k Z`, `σ̃_k = Σ_kc / √(Σ_cc + σ²)`, Z standard normal, so that its gain is
     `min_k μ_k − E min_k (μ_k + σ̃_k Z)`. After each choice the covariance is conditioned on it.
 
     Args:
-        drawn: the ensemble.
+        goals: what might be true.
         candidates: mixtures that could be run, shape (k, m).
         contenders: mixtures that may be the best, shape (c, m).
         noise: standard deviation σ of a run's objective around its law.
         count: runs to choose.
     """
     both = np.vstack([contenders, candidates])
-    values = np.array([goal.value(both) for goal in drawn.goals])
+    values = np.array([goal.value(both) for goal in goals])
     mean, off = values.mean(axis=0), values - values.mean(axis=0)
     covariance = off.T @ off / max(len(values) - 1, 1)
     c = len(contenders)

@@ -154,7 +154,12 @@ def _mean(goal: Goal, start: Array) -> Array:
         assert slopes is not None
         return goal.weights @ slopes + goal.anchor_slope(r)
 
-    return _slsqp(value, slope, start, goal.within, [])
+    return descend(value, slope, start, goal.within)
+
+
+def descend(value: Callable[[Array], float], slope: Callable[[Array], Array], start: Array, within: Box) -> Array:
+    """Minimise a smooth function of the shares within a box, from a start, by SLSQP with its slope."""
+    return _slsqp(value, slope, start, within, [])
 
 
 def _quantile(goal: Goal, start: Array) -> Array:

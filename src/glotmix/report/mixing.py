@@ -26,6 +26,8 @@ def read(path: Path | None) -> dict[str, Any] | None:
         return told
     beside = dict(told["evidence"])
     beside["next_runs"] = [run | {"most": _most(run["shares"])} for run in beside["next_runs"]]
+    if beside.get("verdict") is not None:
+        beside["verdict"] = beside["verdict"] | {"most": _most(beside["verdict"]["best"])}
     if beside["two_step"] is not None:
         beside["two_step"] = beside["two_step"] | {"most": _most(beside["two_step"]["shares"])}
     return told | {"evidence": beside}

@@ -16,7 +16,7 @@ from glotmix.mix.laws.own_share import OwnShare
 from glotmix.mix.laws.ridge import Ridge
 from glotmix.mix.laws.saturating import SaturatingTransfer
 
-__all__ = ["DOSED", "LAWS", "Context", "Fitted", "Law", "PowerLaw", "Scaled", "law"]
+__all__ = ["CHOOSING", "DOSED", "LAWS", "Context", "Fitted", "Law", "PowerLaw", "Scaled", "law"]
 
 LAWS: Mapping[str, Law] = {
     known.name: known
@@ -48,6 +48,13 @@ DOSED = (
     *(n for n in LAWS if n.startswith("climb")),
 )
 """Laws of the form `E + B r̃^−β`: see `PowerLaw`."""
+
+CHOOSING = (*DOSED, "own_share")
+"""Laws with diminishing returns in the own share. Only these choose a mixture; the others rank mixtures that there are.
+
+A line, a tree or an exponential of shares promises as much of the last token as of the first, so its optimum lies in a
+corner where no run was, whatever it predicts well.
+"""
 
 
 def law(name: str) -> Law:

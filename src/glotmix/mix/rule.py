@@ -1,0 +1,121 @@
+"""Which mixture to take: the least of what is expected, what is doubtful, and the way from what needs no proof."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from glotmix.mix.accounting import Array
+from glotmix.mix.limits import Box, nearest
+from glotmix.mix.solve import Goal, descend, solve
+from glotmix.mix.uncertainty import SURE
+from glotmix.mix.worlds import Worlds
+
+_TINY = 1e-12
+_SMOOTH = 1e-8
+"""Variance under the root: at the prior, where nothing is doubtful, a root has no slope."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """How a mixture is chosen.
+
+    `min_r  mean_w g_w(r) + z sd_w g_w(r) + κ KL(r ‖ q)`, `g_w(r) = F_w(r) − F_w(q)` over the worlds w, within the
+    limits and above a part of q; and q itself where the lower end of its 95 % interval says no gain.
+
+    Args:
+        prior: q, what is taken without proof, shape (m,).
+        caution: z.
+        pull: κ, in units of the loss.
+        floor: part of q that every language keeps.
+    """
+
+    prior: Array
+    caution: float = 1.0
+    pull: float = 0.01
+    floor: float = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """What the rule says.
+
+    Args:
+        shares: the mixture to take, shape (m,): `best`, or the prior where the gain is not proven.
+        best: the least of the rule.
+        prior: q, within the limits.
+        gain: expected gain of `best` over the prior, with the ends of its 95 % interval.
+        proven: whether the lower end is above zero.
+    """
+
+    shares: Array
+    best: Array
+    prior: Array
+    gain: tuple[float, float, float]
+    proven: bool
+
+
+def floored(within: Box, rule: Rule) -> Box:
+    """Raise the lower bounds to the rule's part of the prior, where the upper ones leave room."""
+    low = np.maximum(within.low, np.minimum(rule.floor * rule.prior, within.high))
+    return replace(within, low=low) if low.sum() <= 1 else within
+
+
+def choose(worlds: Worlds, rule: Rule, seed: int = 0) -> Chosen:
+    """Apply the rule: see `Rule`.
+
+    An objective that is no mean (the worst language, a quantile) has no slope in its doubt: of these the least expected
+    value with the pull is taken, and the proof asked as of a mean.
+
+    Args:
+        worlds: what might be true.
+        rule: how.
+        seed: of the random starts of an objective that is no mean.
+    """
+    within = floored(worlds.point.within, rule)
+    q = nearest(np.maximum(rule.prior, _TINY * (within.high > 0)), within)
+    pulled = replace(worlds.point, within=within, natural=q, anchor=rule.pull)
+    if pulled.quantile is not None:
+        solved = solve(pulled, seed)
+        found, values = [solved.shares], [solved.value]
+    else:
+        value, slope = _objective(worlds, pulled, rule.caution)
+        expected = solve(pulled, seed, near=q).shares
+        found = [descend(value, slope, start, within) for start in (q, expected)]
+        values = [value(r) for r in found]
+    at = int(np.argmin(values))
+    best = found[at]
+    mean, sd = (float(x[0]) for x in worlds.gain(best, q[None]))
+    low, high = mean - SURE * sd, mean + SURE * sd
+    return Chosen(best if low > 0 else q, best, q, (mean, low, high), low > 0)
+
+
+def _objective(
+    worlds: Worlds, pulled: Goal, caution: float
+) -> tuple[Callable[[Array], float], Callable[[Array], Array]]:
+    """Return the objective relative to the prior, and its slope."""
+    q = pulled.natural
+    at_q = worlds.scores(q[None])[:, 0]
+    start = float(pulled.value(q[None])[0])
+
+    def doubt(r: Array) -> tuple[Array, float]:
+        off = worlds.scores(r[None])[:, 0] - at_q
+        off = off - off.mean()
+        return off, float(np.sqrt((off**2).mean() + _SMOOTH))
+
+    def value(r: Array) -> float:
+        return float(pulled.value(r[None])[0]) - start + caution * doubt(r)[1]
+
+    def slope(r: Array) -> Array:
+        slopes = pulled.slopes(r)
+        assert slopes is not None
+        total = pulled.weights @ slopes + pulled.anchor_slope(r)
+        if caution > 0:
+            off, sd = doubt(r)
+            for each, goal in zip(off, worlds.goals, strict=True):
+                slopes = goal.slopes(r)
+                assert slopes is not None
+                total += caution * each / (len(off) * sd) * (goal.weights @ slopes)
+        return np.asarray(total)
+
+    return value, slope

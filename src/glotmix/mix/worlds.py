@@ -1,0 +1,245 @@
+"""What might be true, given the runs: laws, each as often as it predicts well, fitted to runs drawn anew."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glotmix.core.errors import RequestError
+from glotmix.mix.accounting import Array
+from glotmix.mix.fit import Choice, fit, judged_on
+from glotmix.mix.laws import Context, Fitted, PowerLaw, Scaled, law
+from glotmix.mix.repeats import Repeats
+from glotmix.mix.runs import Runs
+from glotmix.mix.solve import Goal
+
+_PLACES = 16
+"""Worlds without draws: weights of laws are kept to a sixteenth."""
+_NEAR = 0.67
+_LEAST = 0.1
+"""Part of the error of held-out differences that is never put down to seeds."""
+_SEEDS = 3
+"""Further seeds of mixtures from which on the noise between them counts as measured."""
+_CLIPPED = (0.05, 0.95)
+"""Held-out errors beyond these quantiles count as these: a run that starved a language says nothing near the answer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """The mean of several fitted laws, at drawn shares (`Scaled`): what repeats are worth is counted within."""
+
+    laws: Sequence[Fitted]
+    weights: Sequence[float]
+    repeats: Repeats
+
+    def predict(self, shares: Array) -> Array:
+        """See `Fitted`."""
+        worth = self.repeats.worth(shares)
+        each = [by.predict(shares if isinstance(by, Scaled) else worth) for by in self.laws]
+        mean: Array = np.asarray(self.weights) @ np.array(each)
+        return mean
+
+    def gradient(self, shares: Array) -> Array | None:
+        """See `Fitted`."""
+        worth, slope = self.repeats.worth(shares), self.repeats.slope(shares)
+        mean = np.zeros_like(shares)
+        for by, weight in zip(self.laws, self.weights, strict=True):
+            knows = isinstance(by, Scaled)
+            gradient = by.gradient(shares if knows else worth)
+            if gradient is None:
+                return None
+            mean += weight * (gradient if knows else gradient * slope)
+        return mean
+
+    def at(self, context: Context) -> "Average":
+        """See `Scaled`."""
+        return replace(self, laws=[by.at(context) if isinstance(by, Scaled) else by for by in self.laws])
+
+
+@dataclass(frozen=True, eq=False)
+class Worlds:
+    """Goals that might be the true one, all as likely.
+
+    Args:
+        point: the goal with the averaged laws, fitted to all runs: what is expected.
+        goals: the goal with the laws of each world.
+        dosed: for each and each target a law of the form `E + B r̃^−β`; empty where there are none.
+        slack: s of the discrepancy: two mixtures apart by a Hellinger distance d differ by s·d more or less than any
+            of these laws says (one standard deviation), as held-out mixtures did.
+    """
+
+    point: Goal
+    goals: tuple[Goal, ...]
+    dosed: tuple[tuple[PowerLaw, ...], ...]
+    slack: float
+
+    def losses(self, shares: Array) -> Array:
+        """Predicted loss of every target in every world: shape (k, m) → (worlds, k, t)."""
+        return np.array([goal.losses(shares) for goal in self.goals])
+
+    def scores(self, shares: Array) -> Array:
+        """The objective's loss, without an anchor: shape (k, m) → (worlds, k)."""
+        return np.array([goal.score(goal.losses(shares)) for goal in self.goals])
+
+    def doubt(self, shares: Array, other: Array) -> Array:
+        """Standard deviation of what no law knows of the difference of mixtures: (k, m), (m,) → (k,)."""
+        return self.slack * hellinger(shares, other)
+
+    def gain(self, chosen: Array, others: Array) -> tuple[Array, Array]:
+        """Expected gain of a mixture over others and its standard deviation: (m,), (k, m) → (k,), (k,)."""
+        both = np.vstack([chosen, others])
+        expected, scores = self.point.score(self.point.losses(both)), self.scores(both)
+        spread = (scores[:, 1:] - scores[:, :1]).var(axis=0)
+        return expected[1:] - expected[0], np.sqrt(spread + self.doubt(others, chosen) ** 2)
+
+
+def hellinger(one: Array, other: Array) -> Array:
+    """Hellinger distance of mixtures, √(1 − Σ √(p q)): (k, m), (m,) or (k, m) → (k,).
+
+    >>> hellinger(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([0.0, 1.0])).round(3)
+    array([1.   , 0.541])
+    """
+    affinity = np.sqrt(np.maximum(one, 0.0) * np.maximum(other, 0.0)).sum(axis=-1)
+    distance: Array = np.sqrt(np.maximum(1.0 - affinity, 0.0))
+    return distance
+
+
+def slack(runs: Runs, choices: Sequence[Choice], goal: Goal, prior: Array) -> float:
+    """Return s: root mean square of the errors of held-out differences over that of the mixtures' distances.
+
+    The averaged laws predict each run from runs of other mixtures; a pair's error is that of the difference of their
+    objectives. Pairs are of the two thirds of the runs that are nearest to the prior: one that starves a language is
+    missed by as much as nothing near the answer is. The noise of seeds, where it was measured, is taken out.
+
+    Args:
+        runs: the table.
+        choices: the laws of each target.
+        goal: says what is minimised.
+        prior: shape (m,).
+    """
+    rows = judged_on(runs)
+    measured = runs.losses[rows]
+    predicted = measured + np.column_stack([c.residuals for c in choices])
+    error = goal.score(predicted) - goal.score(measured)
+    far = hellinger(runs.shares[rows], prior)
+    near = np.flatnonzero(far <= np.quantile(far, _NEAR))
+    one, other = (near[i] for i in np.triu_indices(len(near), 1))
+    between = error[one] - error[other]
+    low, high = np.quantile(between, _CLIPPED)
+    squares = float((np.clip(between, low, high) ** 2).mean())
+    apart = hellinger(runs.shares[rows][one], runs.shares[rows][other])
+    noise = seed_noise(runs, goal) or 0.0
+    return float(np.sqrt(max(squares - 2 * noise**2, _LEAST * squares) / max((apart**2).mean(), 1e-12)))
+
+
+def seed_noise(runs: Runs, goal: Goal) -> float | None:
+    """Return the standard deviation of the objective between seeds of one run, None where it was hardly measured."""
+    rows = judged_on(runs)
+    stock = np.zeros((len(runs), 0)) if runs.unique is None else runs.unique
+    same = np.unique(np.column_stack([runs.groups(), stock])[rows], axis=0, return_inverse=True)[1].reshape(-1)
+    scores = goal.score(runs.losses[rows])
+    off = [scores[same == g] - scores[same == g].mean() for g in np.unique(same) if (same == g).sum() > 1]
+    free = sum(len(each) - 1 for each in off)
+    if free < _SEEDS:
+        return None
+    every = np.concatenate(off)
+    return float(np.sqrt(every @ every / free))
+
+
+def worlds(
+    goal: Goal,
+    runs: Runs,
+    choices: Sequence[Choice],
+    prior: Array,
+    draws: int,
+    seed: int = 0,
+    mixtures: int | None = None,
+    context: Context | None = None,
+    dosed: bool = True,
+) -> Worlds:
+    """Draw mixtures of the runs with replacement, a law for every target, and fit it to them.
+
+    Runs that share a mixture are drawn together; runs of one language alone are in every draw, for a law of a language
+    alone needs all of its budgets. A law is drawn as often as its weight says (`fit.voices`), in one order for all
+    targets, so that what is doubtful of a form is doubtful of all languages at once.
+
+    Args:
+        goal: the problem.
+        runs: what the laws were fitted to.
+        choices: the laws that speak for each target, in the order of the targets.
+        prior: the mixture near which the laws are asked, shape (m,).
+        draws: worlds; 0 for one of each law, fitted to all runs.
+        seed: of the draws.
+        mixtures: how many to draw; by default as many as there are.
+        context: what laws that know of budgets are asked about; None for the runs' main scale.
+        dosed: whether a law of the form `E + B r̃^−β` is fitted where the one drawn has another.
+
+    Raises:
+        RequestError: if a target has no law that can choose.
+    """
+    for c in choices:
+        if not c.voices:
+            raise RequestError(
+                f"none of {', '.join(s.law for s in c.scores)} has diminishing returns in a language's own share: the "
+                "best mixture under such laws is a corner where no run was; they rank mixtures, they cannot choose one",
+                "mix.laws=[effective_data, own_share]",
+            )
+    rng = np.random.default_rng(seed)
+    groups, kept = drawable(runs)
+    size = mixtures or len(groups)
+    goals, speaking = [], []
+    # Every law has its part of the worlds exactly, whatever their number.
+    for place in (rng.permutation(draws or _PLACES) + 0.5) / (draws or _PLACES):
+        names = [_at_place(c.voices, place) for c in choices]
+        if draws:
+            rows = np.concatenate([kept, *(groups[i] for i in rng.integers(0, len(groups), size))])
+            sample = runs.take(rows)
+            fitted = [fit(sample, c.target, law(n), seed, c.voiced[n]) for c, n in zip(choices, names, strict=True)]
+        else:
+            sample, fitted = runs, [c.voiced[n] for c, n in zip(choices, names, strict=True)]
+        found = [at(mine, context) for mine in fitted]
+        goals.append(replace(goal, laws=found))
+        if dosed:
+            speaking.append(tuple(
+                mine
+                if isinstance(mine, PowerLaw)
+                else _dosed(at(fit(sample, c.target, c.speaker, seed, c.spoken), context))
+                for mine, c in zip(found, choices, strict=True)
+            ))  # fmt: skip
+    point = replace(goal, laws=[average(c, goal.repeats, context) for c in choices])
+    return Worlds(point, tuple(goals), tuple(speaking), slack(runs, choices, goal, prior))
+
+
+def _at_place(voices: Mapping[str, float], place: float) -> str:
+    """Return the law at a place in [0, 1) where each has a part as long as its weight."""
+    names = sorted(voices)
+    return names[min(int(np.searchsorted(np.cumsum([voices[n] for n in names]), place)), len(names) - 1)]
+
+
+def at(fitted: Fitted, context: Context | None) -> Fitted:
+    """Return a law at a budget, size and stock, if it knows of them."""
+    return fitted.at(context) if context is not None and isinstance(fitted, Scaled) else fitted
+
+
+def average(c: Choice, repeats: Repeats, context: Context | None = None) -> Average:
+    """Return the laws that speak for a target, fitted to all runs, as one."""
+    return Average([at(c.voiced[name], context) for name in c.voices], list(c.voices.values()), repeats)
+
+
+def distinct(runs: Runs) -> int:
+    """Count the distinct mixtures that are drawn from."""
+    return len(drawable(runs)[0])
+
+
+def drawable(runs: Runs) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
+    """Return the rows of each mixture, and the rows that are in every draw."""
+    groups = runs.groups()
+    alone = runs.shares.max(axis=1) > 1 - 1e-9 if runs.tokens is not None else np.zeros(len(runs), dtype=bool)
+    members = [np.flatnonzero(groups == g) for g in np.unique(groups[~alone])]
+    return members, np.flatnonzero(alone)
+
+
+def _dosed(fitted: Fitted) -> PowerLaw:
+    assert isinstance(fitted, PowerLaw)
+    return fitted
