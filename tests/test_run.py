@@ -267,7 +267,7 @@ def test_what_the_system_refuses_is_one_message(done, tmp_path):
     path, _ = run.demo_recipe(made.folder, small=True)
     (tmp_path / "file").write_text("no folder", "utf-8")
     code, out, err = command("run", str(path), f"output={tmp_path / 'file' / 'below'}", "-q")
-    assert (code, out) == (3, "") and "Not a directory" in err and "Traceback" not in err
+    assert (code, out) == (2, "") and "is a file" in err and "Traceback" not in err
 
 
 def test_what_ctrl_c_stopped_says_that_it_can_be_taken_up(monkeypatch, capsys):

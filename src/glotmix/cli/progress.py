@@ -7,7 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-_STATES = {"new": "", "changed": "changed: ", "resumed": "taken up again", "reused": "reused"}
+_STATES = {"new": "", "changed": "changed: ", "resumed": "taken up again", "reused": "reused", "damaged": "damaged: "}
 
 
 class Bars:

@@ -14,10 +14,10 @@ def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("step", "what happens", "documents", "why"):
         table.add_column(name, overflow="fold")
-    words = {"reused": "reused", "changed": "made again", "new": "made", "resumed": "taken up again"}
+    words = {"reused": "reused", "new": "made", "resumed": "taken up again"}
     for row in rows:
         count = "" if row["documents"] is None else f"{row['documents']:,}"
-        table.add_row(row["step"], words[row["state"]], count, "\n".join(row["changes"]))
+        table.add_row(row["step"], words.get(row["state"], "made again"), count, "\n".join(row["changes"]))
     terminal.console().print(table)
 
 

@@ -1,7 +1,8 @@
 """Errors that say what was asked, what is possible, which input is to blame, and what to type.
 
 Exit codes of the command line: 2 for a wrong request (recipe, flag, language), 3 for data that cannot be
-used, 4 for a missing optional dependency; 1 is left to errors that glotmix did not foresee.
+used, 4 for a missing optional dependency, 5 where another run writes to the same output, 6 where memory is short, 130
+and 143 where it was stopped; 1 is left to errors that glotmix did not foresee.
 """
 
 from collections.abc import Iterable
@@ -48,6 +49,18 @@ class MissingExtraError(GlotmixError):
 
     def __init__(self, wanted: str, extra: str) -> None:
         super().__init__(f"{wanted} needs the extra '{extra}'", f"pip install 'glotmix[{extra}]'")
+
+
+class BusyError(GlotmixError):
+    """Another run writes to the same output."""
+
+    exit_code = 5
+
+
+class MemoryShortError(GlotmixError):
+    """The machine, or `engine.memory`, has no memory left for what was asked."""
+
+    exit_code = 6
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -6,27 +6,59 @@ output is reused. Present and different: it is rebuilt, and the changed fields a
 unfinished folder beside it is taken up again, part by part, and ends as the same bytes.
 """
 
-import hashlib
+import dataclasses
 import json
-import math
-import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from glotmix.core import flight
+from glotmix.core import files, flight, owned
 from glotmix.core.errors import DataError, GlotmixError
+from glotmix.core.files import FileDigest, digest_file
+from glotmix.core.identity import (
+    DAMAGED,
+    IDENTITY,
+    JSON,
+    RECORD,
+    Counts,
+    Identity,
+    Record,
+    building,
+    canonical,
+    changed_fields,
+    digest,
+    read,
+    written,
+)
 
-JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
-Counts: TypeAlias = dict[str, int]
+__all__ = [
+    "JSON",
+    "RECORD",
+    "Counts",
+    "Identity",
+    "Output",
+    "Record",
+    "Silent",
+    "Watcher",
+    "build",
+    "canonical",
+    "changed_fields",
+    "damage",
+    "digest",
+    "digest_file",
+    "read",
+    "require",
+    "state_of",
+    "verify",
+]
+
 Unit = TypeVar("Unit")
 
-RECORD = "record.json"
 _PROGRESS = ".progress"
 _LIBRARIES = ("glotmix", "daft", "pyarrow", "numpy", "scikit-learn")
 
@@ -35,7 +67,7 @@ class Watcher(Protocol):
     """What a step tells of its progress; the command line draws it, a library user may ignore it."""
 
     def begin(self, step: str, state: str, detail: str) -> None:
-        """A step begins; `state` is one of ``new``, ``changed``, ``resumed``, ``reused``."""
+        """A step begins; `state` is one of ``new``, ``changed``, ``damaged``, ``resumed``, ``reused``."""
 
     def advance(self, step: str, done: int, total: int, rows: int) -> None:
         """`done` of `total` parts are finished; `rows` more documents went through."""
@@ -57,140 +89,66 @@ class Silent:
         """Say nothing."""
 
 
-def canonical(value: object) -> JSON:
-    """Return `value` as plain JSON data in one canonical form.
+def state_of(folder: Path, identity: Identity) -> tuple[str, list[str]]:
+    """Say what building `folder` would mean, and why.
 
-    Raises:
-        TypeError: for anything without one (a path, a set, NaN, an object): a fingerprint that guesses is worse
-            than none.
+    Returns:
+        ``reused``, ``changed`` (with the fields), ``damaged`` (with the files), ``resumed`` or ``new``.
     """
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            if not math.isfinite(value):
-                raise TypeError(f"{value} has no canonical form")
-            return value
-        case Mapping():
-            if not all(isinstance(k, str) for k in value):
-                raise TypeError(f"only text can be a key: {list(value)}")
-            return {k: canonical(value[k]) for k in sorted(value)}
-        case list() | tuple():
-            return [canonical(v) for v in value]
-    raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
+    found = read(folder)
+    same = found is not None and found.fingerprint == identity.fingerprint
+    wrong = damage(folder, found) if found is not None and same else {}
+    if same and not wrong:
+        return "reused", []
+    if _taken_up(building(folder), identity):
+        return "resumed", []
+    if found is None:
+        return "new", []
+    if same:
+        return "damaged", [f"{name} {what}" for name, what in wrong.items()]
+    return "changed", changed_fields(found.identity, identity.as_json())
 
 
-def digest(value: object) -> str:
-    """Return the SHA-256 (hexadecimal) of the canonical JSON of `value`."""
-    text = json.dumps(canonical(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def damage(folder: Path, found: Record) -> dict[str, str]:
+    """Return what is wrong with the files of an output: those that are gone, resized, rewritten, or found damaged.
+
+    Names and sizes are compared, and the content of files that were written to after the record: see `verify` for all.
+    """
+    try:
+        suspected = json.loads((folder / DAMAGED).read_bytes())
+    except (OSError, ValueError):
+        suspected = []
+    return files.harm(folder, found.files, written(folder), suspected if isinstance(suspected, list) else [])
 
 
-def digest_file(path: Path) -> str:
-    """Return the SHA-256 (hexadecimal) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Everything that changes a result.
+def verify(folder: Path, told: Callable[[str, int], None] = lambda name, size: None) -> dict[str, str]:
+    """Compare the content of every file of an output with its record, and keep in mind what is wrong.
 
     Args:
-        step: the step's name, such as ``signals/heuristics``.
-        version: raised by hand whenever the step's code changes its result.
-        config: the part of the recipe that the step reads.
-        inputs: fingerprint of each input, by name.
+        folder: a finished output.
+        told: called with the name and size of each file that was read.
+
+    Returns:
+        what is wrong, by file. `state_of` calls such an output ``damaged`` from then on.
     """
-
-    step: str
-    version: int
-    config: Mapping[str, object] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, JSON]:
-        """Return the identity as plain data."""
-        return {
-            "step": self.step,
-            "version": self.version,
-            "config": canonical(dict(self.config)),
-            "inputs": canonical(dict(self.inputs)),
-        }
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the canonical identity."""
-        return digest(self.as_json())
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a finished output says of itself.
-
-    `counts` are whole numbers about the result (documents, bytes, dropped, …); `notes` anything else worth
-    keeping (warnings, evidence). `seconds`, `versions` and `nodes` (how many parts each node of a cluster made) say how
-    it was made and are no part of its identity.
-    """
-
-    identity: dict[str, JSON]
-    fingerprint: str
-    counts: Counts
-    notes: dict[str, JSON]
-    seconds: float
-    versions: dict[str, str]
-    nodes: Counts = field(default_factory=dict)
-
-
-def read(folder: Path) -> Record | None:
-    """Return the record of a finished output, or None where there is none."""
-    path = folder / RECORD
-    if not path.is_file():
-        return None
-    try:
-        return Record(**json.loads(path.read_text("utf-8")))
-    except (json.JSONDecodeError, TypeError) as error:
-        raise DataError(f"{path} is damaged: {error}", f"delete {folder} and run again") from error
-
-
-def changed_fields(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> list[str]:
-    """Name the fields in which two identities differ, with both values: ``config.bands: 14 → 20``."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    missing = object()
-    return [
-        f"{name}: {_short(before.get(name, missing))} → {_short(after.get(name, missing))}"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name, missing) != after.get(name, missing)
-    ]
-
-
-def _leaves(value: "JSON | Mapping[str, JSON]", at: str = "") -> Iterable[tuple[str, Hashable]]:
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{at}.{key}" if at else key)
-    else:
-        yield at, json.dumps(value, ensure_ascii=False)
-
-
-def _short(value: object) -> str:
-    if not isinstance(value, str):
-        return "(absent)"
-    plain = value.strip('"')
-    if len(plain) == 64 and all(c in "0123456789abcdef" for c in plain):
-        return plain[:8]
-    return plain if len(plain) <= 60 else plain[:57] + "…"
-
-
-def state_of(folder: Path, identity: Identity) -> tuple[str, list[str]]:
-    """Say what building `folder` would mean: ``reused``, ``changed`` (with the fields), ``resumed`` or ``new``."""
     found = read(folder)
-    if found is not None and found.fingerprint == identity.fingerprint:
-        return "reused", []
-    unfinished = _building(folder) / "identity.json"
-    if unfinished.is_file() and unfinished.read_text("utf-8") == _identity_text(identity):
-        return "resumed", []
+    if found is None:
+        return {}
+    wrong = files.harm(folder, found.files, written(folder), None, told)
+    if wrong:
+        files.write_text(folder / DAMAGED, json.dumps(list(wrong), ensure_ascii=False))
+    else:
+        (folder / DAMAGED).unlink(missing_ok=True)
+    return wrong
+
+
+def _taken_up(unfinished: Path, identity: Identity) -> bool:
+    """Whether what stands unfinished is to become this, from inputs that nobody has touched since it was begun."""
+    found = read(unfinished)
     if found is not None:
-        return "changed", changed_fields(found.identity, identity.as_json())
-    return "new", []
+        return found.fingerprint == identity.fingerprint
+    path = unfinished / IDENTITY
+    return path.is_file() and path.read_bytes() == _identity_text(identity).encode()
 
 
 class Output:
@@ -198,11 +156,18 @@ class Output:
 
     A part is finished when its marker stands in ``.progress``; its files were moved into place before that, so
     a killed run loses at most the part it was in.
+
+    Args:
+        folder: where it is filled.
+        step: whose it is.
+        watcher: told of the progress.
+        inputs: the names of the inputs that its identity holds; empty where nothing was hashed.
     """
 
-    def __init__(self, folder: Path, step: str, watcher: Watcher) -> None:
+    def __init__(self, folder: Path, step: str, watcher: Watcher, inputs: Collection[str] = ()) -> None:
         self.path = folder
         self.step = step
+        self.inputs = inputs
         self.notes: dict[str, JSON] = {}
         self.nodes: Counts = {}
         self._watcher = watcher
@@ -272,12 +237,9 @@ class _Part(Generic[Unit]):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         counts = self.make(self.units[name], scratch)
-        for file in sorted(p for p in scratch.rglob("*") if p.is_file()):
-            target = self.folder / file.relative_to(scratch)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(target)
+        files.settle(scratch, self.folder)
         shutil.rmtree(scratch)
-        _write_text(markers / f"{name}.json", json.dumps(counts))
+        files.write_text(markers / f"{name}.json", json.dumps(counts))
         return counts
 
 
@@ -298,50 +260,82 @@ def build(
         may_be_empty: otherwise counts that are all zero are an error: nothing ends empty in silence.
 
     Raises:
-        DataError: if the result is empty.
+        DataError: if the result is empty, or an input changes while it is read.
+        RequestError: if something stands in the folder that is not glotmix's.
     """
     watch: Watcher = watcher or Silent()
+    owned.refuse({identity.step: folder})
     state, detail = state_of(folder, identity)
     watch.begin(identity.step, state, "; ".join(detail))
+    old = read(folder)
     if state == "reused":
-        found = read(folder)
-        assert found is not None
+        assert old is not None
         watch.end(identity.step, 0.0)
-        return found
-    building = _building(folder)
-    if state != "resumed":
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True)
-        _write_text(building / "identity.json", _identity_text(identity))
-    began = time.monotonic()
-    output = Output(building, identity.step, watch)
-    counts = make(output)
-    if not may_be_empty and not any(counts.values()):
-        raise DataError(f"{identity.step} came out empty: every count is zero ({counts})")
-    record = Record(
-        identity.as_json(),
-        identity.fingerprint,
-        counts,
-        output.notes,
-        time.monotonic() - began,
-        _versions(),
-        output.nodes,
-    )
-    shutil.rmtree(building / _PROGRESS, ignore_errors=True)
-    (building / "identity.json").unlink()
-    told = {name: value for name, value in vars(record).items() if name != "nodes" or value}
-    _write_text(building / RECORD, json.dumps(told, ensure_ascii=False, indent=1))
-    if folder.exists():
-        # Set aside by rename first: a reader never sees a half-deleted folder under the final name.
-        old = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-        building.rename(folder)
-        shutil.rmtree(old)
-    else:
-        building.rename(folder)
+        return old
+    owned.refuse_strangers([folder])
+    unfinished = building(folder)
+    record = read(unfinished) if state == "resumed" else None
+    if record is None:
+        if state != "resumed":
+            _begin(unfinished, identity)
+        record = _make(unfinished, identity, make, watch, may_be_empty)
+        warnings = []
+        if old is not None:
+            warnings += [f"{kept} was not as glotmix wrote it, and is kept" for kept in owned.set_aside(folder, old)]
+            if old.fingerprint == record.fingerprint and old.files != record.files:
+                # Another version of a library, or a step that is not repeatable.
+                warnings.append(f"{identity.step} was damaged, and was made again with other bytes than before")
+        record = _warned(record, warnings)
+        files.write_text(unfinished / RECORD, record.as_text())
+    (unfinished / IDENTITY).unlink(missing_ok=True)
+    owned.replace(folder, unfinished)
     watch.end(identity.step, record.seconds)
     return record
+
+
+def _begin(unfinished: Path, identity: Identity) -> None:
+    """Make the folder of an unfinished output, which says what it is to become."""
+    shutil.rmtree(unfinished, ignore_errors=True)
+    fresh = [at for at in (unfinished, *unfinished.parents) if not at.exists()]
+    unfinished.mkdir(parents=True)
+    files.write_text(unfinished / IDENTITY, _identity_text(identity))
+    for at in fresh:
+        files.sync_folder(at.parent)
+
+
+def _warned(record: Record, warnings: list[str]) -> Record:
+    before = record.notes.get("warnings", [])
+    if not warnings or not isinstance(before, list):
+        return record
+    return dataclasses.replace(record, notes=record.notes | {"warnings": [*before, *warnings]})
+
+
+def _make(
+    unfinished: Path, identity: Identity, make: Callable[[Output], Counts], watch: Watcher, may_be_empty: bool
+) -> Record:
+    """Fill an unfinished output, and return the record that it deserves; on disk when this returns."""
+    given = [one for one in identity.inputs.values() if isinstance(one, FileDigest)]
+    began = time.monotonic()
+    output = Output(unfinished, identity.step, watch, identity.inputs)
+    try:
+        counts = make(output)
+    except Exception:
+        # An input that somebody writes to is what to say of it, not what came of that.
+        _hold(given)
+        raise
+    _hold(given)
+    if not may_be_empty and not any(counts.values()):
+        raise DataError(f"{identity.step} came out empty: every count is zero ({counts})")
+    shutil.rmtree(unfinished / _PROGRESS, ignore_errors=True)
+    files.sync(unfinished)
+    made = files.marks(unfinished, (name for name, _ in files.listing(unfinished) if name != IDENTITY))
+    seconds = time.monotonic() - began
+    return Record(identity.as_json(), identity.fingerprint, counts, output.notes, seconds, _versions(), made, output.nodes)
+
+
+def _hold(given: Iterable[FileDigest]) -> None:
+    for one in given:
+        one.hold()
 
 
 def require(folder: Path, made_by: str) -> Record:
@@ -356,23 +350,10 @@ def require(folder: Path, made_by: str) -> Record:
     return found
 
 
-def _building(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.building")
-
-
 def _identity_text(identity: Identity) -> str:
-    return json.dumps(identity.as_json(), ensure_ascii=False, indent=1)
+    read = {name: d.stamp for name, d in identity.inputs.items() if isinstance(d, FileDigest)}
+    return json.dumps({"identity": identity.as_json(), "read": read}, ensure_ascii=False, indent=1)
 
 
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: installed_version(name) for name in _LIBRARIES}
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all, and make it last through a power cut."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -6,7 +6,7 @@ sorted files and of their lines.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,6 +83,7 @@ def make(
             )
     looked = {source.name: look(source, base) for source in sources if not source.hub}
     inputs = [_input(source, looked[source.name].files if source.name in looked else ()) for source in sources]
+    _as_hashed(inputs, output.inputs)
     parts: dict[str, Unit] = {}
     for given in inputs:
         parts |= units(given)
@@ -146,6 +147,22 @@ def _input(source: Source, found: Sequence[InputFile]) -> Input:
         if (names := readers.spec(file.kind).peek(source, file)) is not None:
             require(source, names, file.shown)
     return Input(source, tuple(found))
+
+
+def _as_hashed(inputs: Sequence[Input], hashed: Collection[str]) -> None:
+    """Refuse files that came or went since the inputs were hashed: a download goes on, and no record may vouch for it.
+
+    Raises:
+        DataError: naming them.
+    """
+    found = {f"{given.source.name}/{file.name}": file.shown for given in inputs for file in given.files}
+    known = {name for name in hashed if "/" in name}
+    if hashed and found.keys() != known:
+        moved = sorted(found.keys() ^ known)
+        raise DataError(
+            f"files came or went while the sources were being read: {', '.join(moved[:5])}; nothing was recorded",
+            "wait until they are complete (a download, an export), then run the same command again",
+        )
 
 
 def _judge(

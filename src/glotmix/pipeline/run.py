@@ -8,7 +8,6 @@
 'corpus'
 """
 
-import shutil
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -16,11 +15,13 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from glotmix.core import record, settings, table
+from glotmix.core import lock, record, settings, table
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.record import Identity, Record, Silent, Watcher
 from glotmix.core.step import Step
+from glotmix.pipeline import guard
 from glotmix.pipeline.context import RunContext
+from glotmix.pipeline.making import Making
 from glotmix.pipeline.recipe import Recipe
 from glotmix.pipeline.steps import steps_of
 from glotmix.proxy.need import installed
@@ -61,6 +62,7 @@ class Job:
 
     def plan(self, until: str | None = None) -> list[dict[str, Any]]:
         """Return, for each step, what running it would mean: ``{step, state, changes, documents}``."""
+        self._guard(until)
         rows = []
         for step, identity in self._identities(until):
             state, changes = record.state_of(self.folder / step.name, identity)
@@ -69,16 +71,31 @@ class Job:
             rows.append({"step": step.name, "state": state, "changes": changes, "documents": documents})
         return rows
 
-    def run(self, until: str | None = None) -> dict[str, Any]:
-        """Make what is missing, reuse what is there, and return a summary (see `summary`)."""
+    def run(self, until: str | None = None, wait: bool = False) -> dict[str, Any]:
+        """Make what is missing, reuse what is there, and return a summary (see `summary`).
+
+        Args:
+            until: the last step that is made; see `upto`.
+            wait: wait while another run writes to the same output.
+
+        Raises:
+            BusyError: if another run writes there.
+            RequestError: if something stands where a step writes that is not glotmix's, or an input lies there.
+            DataError: if an input changes while it is read, and whatever the steps raise.
+        """
+        self._guard(until)
         engine = self.recipe.engine
         table.start(engine.runner, engine.workers, memory=engine.memory)
-        for step, identity in self._identities(until):
-            record.build(self.folder / step.name, identity, step.make, self.watcher, step.may_be_empty)
-        page = self.folder / "report" / "report.html"
-        if page.is_file() and until in (None, "report"):
-            shutil.copyfile(page, self.folder / "report.html")
+        with lock.held(self.folder, wait):
+            Making(self._identities(until), self.folder, self.watcher).all()
+            if until in (None, "report"):
+                guard.put_page(self.work)
         return self.summary()
+
+    def _guard(self, until: str | None) -> None:
+        guard.refuse(self.work, [step.name for step in self.upto(until)])
+        if until in (None, "report"):
+            guard.refuse_page(self.work)
 
     def summary(self) -> dict[str, Any]:
         """Return ``{languages: [...], files: {...}, warnings: [...]}`` of what is finished so far."""
@@ -101,6 +118,7 @@ class Job:
             identity = Identity(step.name, step.version, step.config(), inputs)
             known[step.name] = identity.fingerprint
             pairs.append((step, identity))
+        guard.refuse_inputs(self.work, [identity for _, identity in pairs])
         return pairs
 
     def _languages(self) -> list[dict[str, Any]]:
