@@ -42,13 +42,14 @@ def command(path: Path, *overrides: str) -> list[str | Path]:
 def digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file that a run made, by its path in the run's folder.
 
-    Left out are the records, which hold seconds: theirs is the digest of all but how long it took.
+    Left out are the records, which hold seconds: theirs is the digest of all but how long it took, and of the seal over
+    it; and ``.glotmix``, where a run says who it is.
     """
     found = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.parent.name != ".glotmix"):
         content = path.read_bytes()
         if path.name == "record.json":
-            kept = {k: v for k, v in json.loads(content).items() if k != "seconds"}
+            kept = {k: v for k, v in json.loads(content).items() if k not in ("seconds", "seal")}
             content = json.dumps(kept, sort_keys=True).encode()
         found[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
     return found

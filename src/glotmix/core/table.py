@@ -147,6 +147,7 @@ def write(table: pa.Table, path: Path) -> None:
         compression="zstd",
         compression_level=3,
         row_group_size=16_384,
+        write_page_checksum=True,
     )
 
 
@@ -158,7 +159,8 @@ def read(files: Sequence[Path], columns: Sequence[str] | None = None) -> pa.Tabl
     """
     if not files:
         raise DataError("there is no Parquet file to read")
-    tables = [pq.read_table(f, columns=None if columns is None else list(columns), partitioning=None) for f in files]
+    wanted = None if columns is None else list(columns)
+    tables = [pq.read_table(f, columns=wanted, partitioning=None, page_checksum_verification=True) for f in files]
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowTypeError as error:

@@ -289,7 +289,9 @@ class _Parquet:
             return
         group = pa.concat_tables(self._held).replace_schema_metadata(None)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, group.schema, compression="zstd", compression_level=3)
+            self._writer = pq.ParquetWriter(
+                self._path, group.schema, compression="zstd", compression_level=3, write_page_checksum=True
+            )
         self._writer.write_table(group, row_group_size=_ROW_GROUP)
         self._held, self._rows, self._bytes = [], 0, 0
 
