@@ -330,7 +330,9 @@ def _make(
     files.sync(unfinished)
     made = files.marks(unfinished, (name for name, _ in files.listing(unfinished) if name != IDENTITY))
     seconds = time.monotonic() - began
-    return Record(identity.as_json(), identity.fingerprint, counts, output.notes, seconds, _versions(), made, output.nodes)
+    return Record(
+        identity.as_json(), identity.fingerprint, counts, output.notes, seconds, _versions(), made, output.nodes
+    )
 
 
 def _hold(given: Iterable[FileDigest]) -> None:
