@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ import pytest
 from benchmarks import _placements as world
 from benchmarks import _power
 
-from glotmix.core import files, flight, lock, record, table
+from glotmix.core import files, lock, record, table
 from glotmix.core.errors import BusyError, DataError, GlotmixError
 from glotmix.pipeline import recipe, run
 
@@ -279,16 +278,7 @@ def test_a_lock_of_a_process_that_is_gone_is_taken_over(folder):
     job(folder).run()
 
 
-@pytest.fixture
-def one_at_a_time():
-    """Parts one by one: what is on disk when a marker is written, another part may be about to write."""
-    before = flight.engine()
-    flight.use(replace(before, workers=1))
-    yield
-    flight.use(before)
-
-
-def test_a_power_cut_leaves_no_marker_without_what_it_vouches_for(tmp_path, one_at_a_time):
+def test_a_power_cut_leaves_no_marker_without_what_it_vouches_for(tmp_path, one_part_at_a_time):
     world.source(tmp_path / "raw" / "a.jsonl", 60)
     world.recipe(tmp_path)
     with _power.traced() as trace:
@@ -297,7 +287,7 @@ def test_a_power_cut_leaves_no_marker_without_what_it_vouches_for(tmp_path, one_
     assert trace.markers > 30 and trace.vouched > 200
 
 
-def test_the_trace_of_a_power_cut_sees_what_is_not_synced(tmp_path, monkeypatch, one_at_a_time):
+def test_the_trace_of_a_power_cut_sees_what_is_not_synced(tmp_path, monkeypatch, one_part_at_a_time):
     world.source(tmp_path / "raw" / "a.jsonl", 20)
     world.recipe(tmp_path)
     for name in ("sync_file", "sync_folder"):

@@ -53,6 +53,10 @@ class FileDigest(str):
         made.path, made.stamp = path, stamp
         return made
 
+    def __add__(self, more: str) -> "FileDigest":
+        """Return it with something added, such as how the file is read; it still is of that file."""
+        return FileDigest.of(self.path, self.stamp, str(self) + more)
+
     def hold(self) -> None:
         """Check that the file still is what was hashed.
 
