@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
+import glotmix
 from glotmix.core import record, table
 from glotmix.corpus import read
 from glotmix.pipeline import recipe
 
-DEMO = Path(recipe.__file__).parent / "data" / "demo"
+DEMO = Path(glotmix.__file__).parent / "data" / "demo"
 
 
 @pytest.fixture(scope="module", params=["recipe", "small"])

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 from benchmarks import _runs
 
+import glotmix
 from glotmix.core import language
-from glotmix.pipeline import recipe
 
-DEMO = Path(recipe.__file__).parent / "data" / "demo"
+DEMO = Path(glotmix.__file__).parent / "data" / "demo"
 # In six scripts; the crawls of the first four hold many near-duplicates.
 LANGUAGES = ("wol_Latn", "ibo_Latn", "ltg_Latn", "dzo_Tibt", "rus_Cyrl", "arb_Arab", "tha_Thai", "zho_Hans")
 
