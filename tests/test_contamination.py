@@ -1,3 +1,4 @@
+import gzip
 import json
 from itertools import product
 from pathlib import Path
@@ -8,10 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from glotmix.core import record, table
-from glotmix.core.errors import RequestError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Identity
 from glotmix.signals import contamination
-from glotmix.signals.contamination import ContaminationConfig, read_items
+from glotmix.signals.contamination import ContaminationConfig
+from glotmix.signals.evaluation_items import read_items
 from slow_shingles import slow_fold, slow_shingles
 
 SENTENCES = pq.read_table(Path(__file__).parent / "data" / "sentences.parquet").to_pylist()
@@ -145,3 +147,65 @@ def test_sets_are_read(tmp_path: Path):
     assert read_items("exam", [tmp_path / "s.parquet"], ["q"])["item"].to_pylist() == ["0", "1"]
     with pytest.raises(RequestError, match="has no column 'question'"):
         read_items("exam", [tmp_path / "s.parquet"], ["question"])
+
+
+LEAVES = [
+    ({"q": "Warum?", "c": ["Darum.", "Weil."]}, ["q", "c"], {"0.q": "Warum?", "0.c.0": "Darum.", "0.c.1": "Weil."}),
+    ({"c": {"text": ["Ja.", "Nein."], "label": ["A", "B"]}}, ["c.text"], {"0.0": "Ja.", "0.1": "Nein."}),
+    ({"q": {"stem": "Wer?", "choices": [{"text": "Er.", "label": "A"}]}}, ["q"],
+     {"0.stem": "Wer?", "0.choices.0.text": "Er.", "0.choices.0.label": "A"}),
+    ({"c": ["Ja.", 7, 1.5, None, True, ["tief"]]}, ["c"], {"0.0": "Ja.", "0.1": "7", "0.2": "1.5", "0.5.0": "tief"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "columns", "expected"), LEAVES)
+@pytest.mark.parametrize("kind", ["lines", "array", "gzip", "parquet"])
+def test_every_text_of_a_column_is_an_item_in_whatever_shape_it_comes(tmp_path, row, columns, expected, kind):
+    match kind:
+        case "lines":
+            path = tmp_path / "s.jsonl"
+            path.write_text("\ufeff" + json.dumps(row) + "\n\n", "utf-8")
+        case "array":
+            path = tmp_path / "s.json"
+            path.write_text(json.dumps([row], indent=1), "utf-8")
+        case "gzip":
+            path = tmp_path / "s.jsonl.gz"
+            path.write_bytes(gzip.compress(json.dumps(row).encode()))
+        case "parquet":
+            path = tmp_path / "s.parquet"
+            try:
+                pq.write_table(pa.Table.from_pylist([row]), path)
+            except pa.ArrowException:
+                pytest.skip("no column of Parquet holds this")
+    found = read_items("exam", [path], columns)
+    assert dict(zip(found["item"].to_pylist(), found["text"].to_pylist(), strict=True)) == expected
+
+
+def test_sets_whose_rows_differ_and_bytes_that_are_text(tmp_path):
+    rows = [{"q": "Eins?", "c": ["a"]}, {"q": 2, "c": "b", "id": "x"}, {"q": None, "c": {"k": "d"}, "more": 1}]
+    (tmp_path / "s.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    found = read_items("exam", [tmp_path / "s.jsonl"], ["q", "c"], "id")
+    assert found["item"].to_pylist() == ["0.q", "x.q", "0.c.0", "x.c", "2.c.k"]
+    assert found["text"].to_pylist() == ["Eins?", "2", "a", "b", "d"]
+    pq.write_table(pa.table({"q": [b"Eins?"], "c": [[b"a", "ж".encode()]], "id": [b"y"]}), tmp_path / "s.parquet")
+    found = read_items("exam", [tmp_path / "s.parquet"], ["q", "c"], "id")
+    assert found.select(["item", "text"]).to_pylist() == [
+        {"item": "y.q", "text": "Eins?"}, {"item": "y.c.0", "text": "a"}, {"item": "y.c.1", "text": "ж"}
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "error", "told"),
+    [
+        ('{"q": "a"}', ["question"], RequestError, "set 'exam' has no column 'question'"),
+        ('{"q": true}', ["q"], RequestError, "'exam': column 'q' holds no text, but bool"),
+        ('{"q": null}', ["q"], RequestError, "no column 'q', or nothing in it"),
+        ('{"q": "a"}\n{"q": ', ["q"], DataError, "'exam': s.jsonl is neither JSON lines nor one JSON array: line 2"),
+        ('{"q": "a"}\n["q"]', ["q"], DataError, "s.jsonl: row 1 is list, and no object"),
+        ("\udcff", ["q"], DataError, "s.jsonl cannot be read"),
+    ],
+)
+def test_sets_that_cannot_be_read_are_named(tmp_path, content, columns, error, told):
+    (tmp_path / "s.jsonl").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(error, match=told):
+        read_items("exam", [tmp_path / "s.jsonl"], columns)

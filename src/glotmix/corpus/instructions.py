@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from glotmix.core import conversation
 from glotmix.core.errors import DataError, RequestError
+from glotmix.core.visible import is_blank
 from glotmix.corpus import columns, jsonl, tabular
 from glotmix.corpus.rows import Reject, Rows, as_id, shown
 from glotmix.corpus.shapes import SPOKEN, Conversation, Grove, NoConversationError, Shape, detect, read
@@ -275,7 +276,7 @@ def _asking(found: list[_Found], rejects: list[Reject]) -> list[_Found]:
     """Return the conversations whose instruction holds text; the others go to the rejects."""
     kept = []
     for each in found:
-        if conversation.instruction(each.conversation.turns).strip():
+        if not is_blank(conversation.instruction(each.conversation.turns)):
             kept.append(each)
         else:
             rejects.append(Reject(each.at, "empty instruction", "", each.start))

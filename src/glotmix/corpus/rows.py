@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from glotmix.core import language
 from glotmix.core.errors import RequestError
+from glotmix.core.visible import visible
 from glotmix.corpus import zawgyi
 from glotmix.corpus.sources import IDENTIFY, Source
 
@@ -116,7 +117,7 @@ def screen(rows: Rows, source: Source, label: Label | None, max_chars: int) -> t
 
     refuse(rows.text.is_null(), "missing text")
     text = rows.text.fill_null("-")
-    refuse(pc.or_(pc.equal(pc.binary_length(text), 0), pc.utf8_is_space(text)), "empty text")
+    refuse(pc.invert(visible(text)), "empty text")
     chars = pc.utf8_length(text)
     refuse(pc.greater(chars, max_chars), "over-long text", lambda i: f"{chars[i].as_py():,} characters")
     if source.columns.id not in (None, "id"):

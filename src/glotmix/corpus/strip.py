@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 
 from glotmix.core import table
 from glotmix.core.record import Counts, Output
+from glotmix.core.visible import is_blank
 from glotmix.native import folding
 from glotmix.native.arrays import buffers
 from glotmix.native.lines import lines
 
-VERSION = 1
+VERSION = 2
 
 REMOVED = pa.schema(
     [
@@ -84,7 +85,7 @@ def stripped(
             kept.append(whole[at:begin])
             at = end
         rest = b"".join([*kept, whole[at:]]).decode()
-        if not rest.strip():
+        if is_blank(rest):
             counts["spared"] += 1
             continue
         new[doc] = rest

@@ -60,8 +60,13 @@ class EvaluationSet(Section):
     """An evaluation set that the data must not hold."""
 
     name: str = Field(min_length=1)
-    path: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(description="Parquet or JSON lines")
-    columns: tuple[str, ...] = Field(min_length=1, description="columns of text, such as question and choices")
+    path: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
+        description="Parquet, JSON lines or a JSON array"
+    )
+    columns: tuple[str, ...] = Field(
+        min_length=1,
+        description="columns of text, or of lists and objects that hold it, such as question and choices: each text is an item",
+    )
     id: str | None = Field(None, description="column that names the items; by default they are numbered")
 
 

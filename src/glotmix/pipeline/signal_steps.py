@@ -16,6 +16,7 @@ from glotmix.signals import (
     cross_corpus_duplicates,
     duplicates,
     embed,
+    evaluation_items,
     heuristics,
     identifiers,
     language_id,
@@ -111,7 +112,7 @@ def _on_request(work: RunContext) -> list[Step]:
         sets = section.contamination.sets
 
         def contaminated(output: Output) -> Counts:
-            items = [contamination.read_items(s.name, work.paths(s.path), s.columns, s.id) for s in sets]
+            items = [evaluation_items.read_items(s.name, work.paths(s.path), s.columns, s.id) for s in sets]
             return contamination.make(output, corpus, pa.concat_tables(items), section.contamination)
 
         steps.append(

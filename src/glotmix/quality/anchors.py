@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from glotmix.core import language
 from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.visible import is_blank
 
 SCHEMA = pa.schema(
     [
@@ -137,7 +138,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     text, label = row["text"], row["label"]
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or is_blank(text):
         raise DataError(f"{where}: the text is missing or empty")
     # 1.0 is what a table library makes of 1 where a column has gaps; True == 1 in Python, so one test serves all.
     if not isinstance(label, bool | int | float) or label not in (0, 1):

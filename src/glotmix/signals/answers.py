@@ -19,12 +19,13 @@ from glotmix.core import conversation, reasoning, table
 from glotmix.core import language as languages
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.core.unanswered import refusal
+from glotmix.core.visible import is_blank
 from glotmix.signals import language_id
 from glotmix.signals.annotate import annotate, parts
 from glotmix.signals.asked import asked
 from glotmix.signals.identifiers import Identifier, load
 
-VERSION = 1
+VERSION = 2
 
 MIN_BYTES = 24
 """An answer whose letters take fewer bytes is too short to be held against a language."""
@@ -224,6 +225,8 @@ def empty(answer: str) -> bool:
     >>> empty(" … "), empty("<nooutput>"), empty("42"), empty("はい"), empty(":-)")
     (True, True, False, False, False)
     """
+    if is_blank(answer):
+        return True
     bare = answer.strip().strip("<>[](){}.…-–—_* ")
     return (not bare and ")" not in answer and len(answer.strip()) <= _SHORT) or bare.casefold() in _PLACEHOLDERS
 

@@ -12,18 +12,16 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from glotmix.core import table
-from glotmix.core.errors import RequestError
 from glotmix.core.record import Counts, Output
 from glotmix.native import folding, overlap, shingles
 from glotmix.native.arrays import buffers
 from glotmix.signals.annotate import annotated, paged, parts
 
-VERSION = 1
+VERSION = 2
 
 TEMPLATE = 50
 """A shingle of more items than this is their template ("Which of the following …"): it is not searched for."""
@@ -83,42 +81,13 @@ class Index(NamedTuple):
     sizes: NDArray[np.int64]
 
 
-def read_items(name: str, files: Sequence[Path], columns: Sequence[str], id_column: str | None = None) -> pa.Table:
-    """Return ``set, item, text``: one item for each text column of each row of an evaluation set.
-
-    Args:
-        name: of the set.
-        files: Parquet or JSON lines.
-        columns: those that hold text, such as a question and its choices.
-        id_column: names the rows; without it they are numbered.
-
-    Raises:
-        RequestError: if a column is missing.
-    """
-    from pyarrow import json
-
-    rows = pa.concat_tables(
-        [pq.read_table(f, partitioning=None) if f.suffix == ".parquet" else json.read_json(f) for f in files],
-        promote_options="permissive",
-    )
-    for column in [*columns, *([id_column] if id_column else [])]:
-        if column not in rows.column_names:
-            raise RequestError(f"evaluation set '{name}' has no column '{column}'", f"{', '.join(rows.column_names)}")
-    names = pc.cast(rows[id_column], pa.string()).to_pylist() if id_column else list(map(str, range(rows.num_rows)))
-    found = []
-    for column in columns:
-        items = [n if len(columns) == 1 else f"{n}.{column}" for n in names]
-        found.append(pa.table({"set": [name] * len(items), "item": items, "text": rows[column].cast(pa.string())}))
-    return pa.concat_tables(found).filter(pc.is_valid(pc.field("text")))
-
-
 def make(output: Output, corpus: Path, items: pa.Table, config: ContaminationConfig) -> Counts:
     """Write the signal: ``id, items (int32: how many are held)``, besides `MATCHES` and `ITEMS`.
 
     Args:
         output: the signal under construction.
         corpus: the corpus.
-        items: ``set, item, text``, as `read_items` gives them.
+        items: ``set, item, text``, as `evaluation_items.read_items` gives them.
         config: what counts.
 
     Returns:
