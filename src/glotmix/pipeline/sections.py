@@ -65,7 +65,7 @@ class EvaluationSet(Section):
     )
     columns: tuple[str, ...] = Field(
         min_length=1,
-        description="columns of text, or of lists and objects that hold it, such as question and choices: each text is an item",
+        description="columns of text, or of lists and objects of texts, such as question and choices",
     )
     id: str | None = Field(None, description="column that names the items; by default they are numbered")
 
