@@ -25,7 +25,7 @@ from glotmix.signals.annotate import annotate, parts
 from glotmix.signals.asked import asked
 from glotmix.signals.identifiers import Identifier, load
 
-VERSION = 3
+VERSION = 2
 
 MIN_BYTES = 24
 """An answer whose letters take fewer bytes is too short to be held against a language."""
