@@ -23,8 +23,7 @@ from glotmix.core import record, table
 from glotmix.core.language import parse
 from glotmix.core.record import Silent
 from glotmix.embed import choose
-from glotmix.pipeline import quality_steps
-from glotmix.quality import anchors, train_rater
+from glotmix.quality import anchors, load, train_rater
 from glotmix.quality.heads import Head
 from glotmix.quality.rater import Rater
 from glotmix.quality.train_rater import TrainingSpec
@@ -68,7 +67,7 @@ def rated(folder: Path, features: str) -> Mapping[str, float]:
     embedder = choose.load(STATIC)
     section = FEATURES[features]
     made = folder / f"rater-{features}"
-    eyes = quality_steps.eyes(section, {STATIC: embedder})
+    eyes = load.feature_extractor(section, {STATIC: embedder})
     lesson = TrainingSpec(files=[anchors.shipped()])
     shutil.rmtree(folder / "out", ignore_errors=True)
     shutil.rmtree(made, ignore_errors=True)
@@ -89,7 +88,7 @@ def rated(folder: Path, features: str) -> Mapping[str, float]:
     read = quality_scores.Signals(out / "heuristics" if "structure" in section else None, {STATIC: out / "embed"})
 
     def rated_(o: record.Output) -> record.Counts:
-        return quality_scores.make(o, read, where, quality_steps.over(Rater.read(made), read, where).score)
+        return quality_scores.make(o, read, where, load.refit_normalizer(Rater.read(made), read, where).score)
 
     step("rate", rated_)
     return spent

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glotmix.instruct import qsm, structure
+from glotmix.instruct.measures import meanings
 from glotmix.instruct.qsm import Rater, Sides
-from glotmix.pipeline.instruction_steps import meanings
 from glotmix.select import diversify
 from glotmix.select.coverage import coverage
 from glotmix.signals.heuristics import measure

@@ -14,8 +14,8 @@ from benchmarks import harness
 from benchmarks._answered import CACHE, NAME, SETS, car, coach, embedded, mt_bench, seen
 from benchmarks.harness import Row
 from glotmix.instruct import qsm, structure
+from glotmix.instruct.measures import meanings
 from glotmix.instruct.qsm import QsmConfig, Sides
-from glotmix.pipeline.instruction_steps import meanings
 from glotmix.select import diversify
 from glotmix.select.coverage import coverage
 from glotmix.signals.heuristics import measure

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from glotmix.cli import app
 from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import choose
-from glotmix.pipeline import quality_steps, recipe, run
-from glotmix.quality import rater_features
+from glotmix.pipeline import recipe, run
+from glotmix.quality import load, rater_features
 from glotmix.quality.rater import Rater
 from test_raters_cli import LANGS, world
 
@@ -73,7 +73,7 @@ def test_its_score_is_a_column_that_selection_goes_by(made):
 
 def test_the_signal_and_the_function_see_the_same(made):
     folder, _ = made
-    rated = quality_steps.load(folder / "out" / "signals" / "quality" / "rater")
+    rated = load.load(folder / "out" / "signals" / "quality" / "rater")
     table = pq.read_table(folder / "parallel.parquet").to_pylist()
     held = {r["id"].rpartition(":")[2]: r["score"] for r in rows_of(folder, "signals/quality").to_pylist()}
     own = [r for r in table if r["lang"] == "tha_Thai"]
@@ -114,7 +114,7 @@ def test_vectors_are_of_as_much_of_a_text_as_the_rater_learned_from(made, tmp_pa
     with pytest.raises(RequestError, match="vectors of static of the first 12 characters"):
         command("run", folder / "adopted.yaml", f"quality.rater={tmp_path / 'cut'}", "--dry-run")
     texts = pq.read_table(folder / "parallel.parquet")["text"].to_pylist()[:20]
-    one, other = (quality_steps.load(at)(texts, "eng_Latn") for at in (folder / "rater", tmp_path / "cut"))
+    one, other = (load.load(at)(texts, "eng_Latn") for at in (folder / "rater", tmp_path / "cut"))
     assert np.abs(one - other).max() > 1e-6
     columns, embedders = pa.array(["eng_Latn"] * 20), {"static": choose.load("static")}
     cut = rater_features.see(pa.array(texts), columns, ["static"], embedders, max_chars={"static": 12})

@@ -10,8 +10,7 @@ import pytest
 from benchmarks import harness
 
 from glotmix.core.record import Output, Silent
-from glotmix.pipeline import quality_steps
-from glotmix.quality import anchors, train_rater
+from glotmix.quality import anchors, load, train_rater
 from glotmix.quality.heads import Head
 
 pytestmark = pytest.mark.bench
@@ -23,7 +22,7 @@ PIPELINE = """
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import JsonlWriter
-from glotmix.pipeline.datatrove_filter import rater_filter
+from glotmix.quality.datatrove_filter import rater_filter
 
 if __name__ == "__main__":
     writer = JsonlWriter({folder!r} + "/dropped", compression=None)
@@ -37,7 +36,7 @@ if __name__ == "__main__":
 
 
 def test_a_rater_filters_in_datatrove_on_two_workers(tmp_path):
-    eyes = quality_steps.eyes(("structure",), {})
+    eyes = load.feature_extractor(("structure",), {})
     (tmp_path / "rater").mkdir()
     output = Output(tmp_path / "rater", "rater", Silent())
     train_rater.make(output, train_rater.TrainingSpec(files=[anchors.shipped()]), eyes, Head(kind="logistic"), 0)
@@ -60,7 +59,7 @@ def test_a_rater_filters_in_datatrove_on_two_workers(tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     kept, dropped = (_read(tmp_path / name) for name in ("kept", "dropped"))
-    scores = quality_steps.load(tmp_path / "rater")([r["text"] for r in rows], "eng_Latn")
+    scores = load.load(tmp_path / "rater")([r["text"] for r in rows], "eng_Latn")
     wanted = {r["id"] for r, s in zip(rows, scores, strict=True) if s >= 0.5}
     assert kept.keys() == wanted
     assert kept.keys() | dropped.keys() == {r["id"] for r in rows}

@@ -18,8 +18,8 @@ from glotmix.embed.choose import load
 from glotmix.embed.concatenated import Concatenated, side_by_side
 from glotmix.embed.quantise import Quantised
 from glotmix.embed.static import StaticEmbedder
-from glotmix.pipeline import quality_steps, run
 from glotmix.pipeline import recipe as recipes
+from glotmix.pipeline import run
 from glotmix.quality.rater import Rater
 from glotmix.signals import embed
 
@@ -86,15 +86,15 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> run.Job:
 
 
 def test_each_embedder_is_a_signal_of_its_own_in_half_precision(job: run.Job) -> None:
-    documents = table.read(table.shards(job.work.corpus), ["id", "text"])
+    documents = table.read(table.shards(job.context.corpus), ["id", "text"])
     texts = documents["text"].to_pylist()
     for name, spec, cut in (("static", "static", 2_000), ("one", "models/one", 90), ("b", "models/two", 2_000)):
         ids, vectors = embed.read(job.folder / "signals/embed" / name)
         assert ids.to_pylist() == documents["id"].to_pylist() and vectors.dtype == np.float16
-        expected = load(spec, job.work.base).embed([t[:cut] for t in texts])
+        expected = load(spec, job.context.base).embed([t[:cut] for t in texts])
         assert np.array_equal(vectors, expected.astype(np.float16))
     found = record.require(job.folder / "signals/embed/b", "glotmix signals")
-    assert found.identity["inputs"]["embedder"] == load("models/two", job.work.base).fingerprint
+    assert found.identity["inputs"]["embedder"] == load("models/two", job.context.base).fingerprint
 
 
 def test_vectors_are_read_side_by_side(job: run.Job, tmp_path: Path) -> None:
@@ -115,61 +115,61 @@ def test_vectors_are_read_side_by_side(job: run.Job, tmp_path: Path) -> None:
 def test_the_rater_says_what_it_reads_and_scores_the_same_elsewhere(job: run.Job) -> None:
     folder = job.folder / "signals/quality/rater"
     scorer = Rater.read(folder)
-    one, two = (load(f"models/{n}", job.work.base) for n in ("one", "two"))
+    one, two = (load(f"models/{n}", job.context.base) for n in ("one", "two"))
     assert [(p["name"], p["numbers"]) for p in scorer.reads[1:]] == [("one", 16), ("b", 24)]
     assert scorer.reads[1:] == [
         {"name": "one", "numbers": 16, "model": "models/one", "fingerprint": one.fingerprint, "max_chars": 90},
         {"name": "b", "numbers": 24, "model": "models/two", "fingerprint": two.fingerprint, "max_chars": 2_000},
     ]
     assert scorer.usual.names[-25:-23] == ("one.15", "b.0")
-    documents = table.read(table.shards(job.work.corpus), ["text", "lang"])
+    documents = table.read(table.shards(job.context.corpus), ["text", "lang"])
     signal = table.read(sorted((job.folder / "signals/quality").glob("part-*")))["score"].to_numpy()
     # In any order: what stands where is the rater's to say.
     for given in ({"one": one, "b": two}, {"b": two, "one": one}):
-        found = quality_steps.load(folder, given)(documents["text"].to_pylist(), documents["lang"].to_pylist())
+        found = load.load(folder, given)(documents["text"].to_pylist(), documents["lang"].to_pylist())
         assert np.array_equal(found.astype(np.float32), signal)
 
 
 def test_other_embedders_are_refused(job: run.Job, tmp_path: Path) -> None:
     folder = job.folder / "signals/quality/rater"
-    one, two = (load(f"models/{n}", job.work.base) for n in ("one", "two"))
+    one, two = (load(f"models/{n}", job.context.base) for n in ("one", "two"))
     with pytest.raises(
         RequestError, match=r"reads structure \(\d+\) \+ one \(16\) \+ b \(24\); the embedders given are"
     ):
-        quality_steps.load(folder, {"one": one, "b": two, "static": load("static")})
+        load.load(folder, {"one": one, "b": two, "static": load("static")})
     with pytest.raises(RequestError, match=r"one is static:[0-9a-f]+; the rater learned from static:"):
-        quality_steps.load(folder, {"one": two, "b": one})
+        load.load(folder, {"one": two, "b": one})
     with pytest.raises(RequestError, match="reads vectors of one"):
-        quality_steps.load(folder)
+        load.load(folder)
     shutil.copytree(folder, tmp_path / "rater")
     about = json.loads((tmp_path / "rater/rater.json").read_text("utf-8"))
     for change in ({"numbers": 17}, {"name": "c"}):
         reads = [about["reads"][0], about["reads"][1] | change, about["reads"][2]]
         (tmp_path / "rater/rater.json").write_text(json.dumps(about | {"reads": reads}), "utf-8")
         with pytest.raises(DataError, match="do not belong to what it says it reads"):
-            quality_steps.load(tmp_path / "rater", {"one": one, "b": two})
+            load.load(tmp_path / "rater", {"one": one, "b": two})
     reads = [about["reads"][0], *about["reads"][:0:-1]]
     (tmp_path / "rater/rater.json").write_text(json.dumps(about | {"reads": reads}), "utf-8")
     with pytest.raises(DataError, match="do not belong to what it says it reads"):
-        quality_steps.load(tmp_path / "rater", {"one": one, "b": two})
+        load.load(tmp_path / "rater", {"one": one, "b": two})
 
 
 def test_one_more_embedder_makes_no_other_again(job: run.Job) -> None:
-    before = recipes.load(job.work.base / "recipe.yaml")
-    assert {r["state"] for r in run.Job(before, job.work.base).plan("signals")} == {"reused"}
+    before = recipes.load(job.context.base / "recipe.yaml")
+    assert {r["state"] for r in run.Job(before, job.context.base).plan("signals")} == {"reused"}
     listed = "static, {model: models/one, max_chars: 90}, {model: models/two, name: b}, {model: models/two, name: c}"
-    more = recipes.load(job.work.base / "recipe.yaml", [f"signals.embed=[{listed}]"])
-    states = {r["step"]: r["state"] for r in run.Job(more, job.work.base).plan("signals")}
+    more = recipes.load(job.context.base / "recipe.yaml", [f"signals.embed=[{listed}]"])
+    states = {r["step"]: r["state"] for r in run.Job(more, job.context.base).plan("signals")}
     assert states.pop("signals/embed/c") == "new"
     assert set(states.values()) == {"reused"}
-    turned = recipes.load(job.work.base / "recipe.yaml", ["quality.features=[b, one, structure]"])
-    states = {r["step"]: r["state"] for r in run.Job(turned, job.work.base).plan("signals")}
+    turned = recipes.load(job.context.base / "recipe.yaml", ["quality.features=[b, one, structure]"])
+    states = {r["step"]: r["state"] for r in run.Job(turned, job.context.base).plan("signals")}
     assert states["rater"] != "reused" and states["signals/quality"] != "reused"
     assert states["signals/embed/one"] == states["signals/embed/b"] == "reused"
 
 
 def test_a_finished_rater_asks_for_the_same_vectors(job: run.Job) -> None:
-    path, base = job.work.base / "recipe.yaml", job.work.base
+    path, base = job.context.base / "recipe.yaml", job.context.base
     over = ["output=again", "quality=null", "quality.rater=out/rater"]
     again = run.Job(recipes.load(path, over), base)
     again.run("signals/quality")
@@ -194,7 +194,7 @@ def test_a_finished_rater_asks_for_the_same_vectors(job: run.Job) -> None:
 
 
 def test_the_dry_run_names_each(job: run.Job) -> None:
-    found = CliRunner().invoke(app, ["run", str(job.work.base / "recipe.yaml"), "--dry-run"])
+    found = CliRunner().invoke(app, ["run", str(job.context.base / "recipe.yaml"), "--dry-run"])
     assert found.exit_code == 0, found.output
     assert all(f"signals/embed/{name}" in found.output for name in ("static", "one", "b"))
 
@@ -240,7 +240,7 @@ def test_what_is_wrong_is_said(given: object, features_: list[str], said: str) -
 
 
 def test_side_by_side_is_one_embedder(job: run.Job) -> None:
-    one, two = (load(f"models/{n}", job.work.base) for n in ("one", "two"))
+    one, two = (load(f"models/{n}", job.context.base) for n in ("one", "two"))
     assert side_by_side([one]) is one
     both = Concatenated([one, two])
     texts = [*SENTENCES.values(), "", "zzz"]

@@ -112,7 +112,7 @@ def test_shapes_and_originals_hold_what_the_ledger_keeps(done: Job) -> None:
     ]
     assert {line["id"] for line in lines} == set(kept)
     original = (done.folder / "shapes" / "original" / "chat" / "chat.jsonl").read_text("utf-8").splitlines()
-    given = (done.work.base / "chat.jsonl").read_text("utf-8").splitlines()
+    given = (done.context.base / "chat.jsonl").read_text("utf-8").splitlines()
     assert [x for x in given if json.loads(x)["id"] in kept] == original
     array = json.loads((done.folder / "shapes" / "original" / "pairs" / "pairs.json").read_text("utf-8"))
     assert {r["id"] for r in array} == {i for i, r in kept.items() if r["source"] == "pairs"}
@@ -136,7 +136,7 @@ def test_a_new_size_measures_nothing_again(done: Job, tmp_path: Path) -> None:
     section = done.recipe.instruct
     smaller = section.model_copy(update={"select": section.select.model_copy(update={"size": 5})})
     given = done.recipe.model_copy(update={"instruct": smaller})
-    states = {r["step"]: r["state"] for r in Job(given, done.work.base).plan("ledger")}
+    states = {r["step"]: r["state"] for r in Job(given, done.context.base).plan("ledger")}
     assert states.pop("ledger") == "changed"
     assert set(states.values()) == {"reused"}
 
@@ -147,7 +147,7 @@ def test_a_sweep_writes_nested_selections_with_a_manifest(done: Job, tmp_path: P
         json.dumps(done.recipe.model_dump(mode="json", exclude={"output"}) | {"output": str(done.folder)}), "utf-8"
     )
     for name in ("chat.jsonl", "pairs.json", "revised.jsonl", "exam.jsonl"):
-        (tmp_path / name).write_bytes((done.work.base / name).read_bytes())
+        (tmp_path / name).write_bytes((done.context.base / name).read_bytes())
     to = tmp_path / "sweep"
     asked = [
         "instruct",

@@ -2,7 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from glotmix.select.ledger import SCHEMA, Decisions, RuleHits, assemble, duplicates, retain, wrong_language
+from glotmix.core.rules import RuleHits
+from glotmix.select.ledger import SCHEMA, Decisions, assemble, duplicates, retain, wrong_language
 
 
 def rows(*positions: int) -> np.ndarray:

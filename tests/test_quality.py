@@ -15,8 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from glotmix.core import record
 from glotmix.core.errors import DataError, RequestError
-from glotmix.pipeline import quality_steps
-from glotmix.quality import anchors, auc, audit, checks, classifier_bank, heads, train_rater, transfer
+from glotmix.quality import anchors, auc, audit, checks, classifier_bank, heads, load, train_rater, transfer
 from glotmix.quality.audit import Figure, Judged
 from glotmix.quality.heads import Classifier, Head
 from glotmix.quality.rater import Rater
@@ -301,7 +300,7 @@ def test_verdicts(changes, verdict, why):
 
 
 def test_a_rater_from_the_shipped_anchors(tmp_path):
-    eyes = quality_steps.eyes(("structure",), {})
+    eyes = load.feature_extractor(("structure",), {})
     lesson = train_rater.TrainingSpec(files=[anchors.shipped()])
 
     def make(folder: Path) -> record.Record:
@@ -324,7 +323,7 @@ def test_a_rater_from_the_shipped_anchors(tmp_path):
     prose = "Das Wetter war schön, und wir gingen am Nachmittag an den See. Dort trafen wir alte Freunde. "
     spam = "Download kostenlos mp3 | download mp3 kostenlos | mp3 download gratis kostenlos download mp3 » "
     texts = [prose * 5, spam * 5, *anchors.read([anchors.shipped()])["text"].to_pylist()[:100]]
-    rate = quality_steps.load(tmp_path / "a")
+    rate = load.load(tmp_path / "a")
     scores = rate(texts, "de")
     assert scores[0] > scores[1]
     np.testing.assert_array_equal(rate(texts[:2], ["deu_Latn", "deu_Latn"]), scores[:2])
@@ -334,6 +333,6 @@ def test_a_rater_from_the_shipped_anchors(tmp_path):
     with pytest.raises(DataError, match="trained on link_ratio"):
         scorer.score(table.drop_columns(["link_ratio"]))
     with pytest.raises(DataError, match="never calibrated"):
-        quality_steps.load(tmp_path / "a", as_="calibrated")(texts, "de")
+        load.load(tmp_path / "a", as_="calibrated")(texts, "de")
     with pytest.raises(RequestError, match="no score"):
-        quality_steps.load(tmp_path / "a", as_="grade")
+        load.load(tmp_path / "a", as_="grade")

@@ -16,8 +16,8 @@ from glotmix.cli import app
 from glotmix.core import table
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.pipeline import run
-from glotmix.pipeline.datatrove_filter import rater_filter
 from glotmix.quality import audit, checks, controls, negatives
+from glotmix.quality.datatrove_filter import rater_filter
 from glotmix.quality.heads import Head
 from glotmix.quality.transfer import Labelled
 from quality_world import COLUMNS, LANGS, measured, planted, replace_labels
@@ -392,7 +392,7 @@ def test_the_controls_are_one_command(job):
 
 
 def test_a_rater_goes_elsewhere(job, tmp_path):
-    from glotmix.pipeline import quality_steps
+    from glotmix.quality import load
 
     folder, made = job
     found = CliRunner().invoke(app, ["quality", "export", str(folder / "recipe.yaml"), str(tmp_path / "r"), "--json"])
@@ -402,7 +402,7 @@ def test_a_rater_goes_elsewhere(job, tmp_path):
     signal = table.read(sorted((made.folder / "signals/quality").glob("part-*")))
     texts, langs = documents["text"].to_pylist(), documents["lang"].to_pylist()
     for way, tolerance in (("score", 0), ("quantile", 0.02), ("calibrated", 0.02)):
-        rate = quality_steps.load(tmp_path / "r", as_=way)
+        rate = load.load(tmp_path / "r", as_=way)
         np.testing.assert_allclose(rate(texts, langs), signal[way].to_numpy(), atol=tolerance, rtol=0)
 
 

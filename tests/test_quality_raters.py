@@ -16,8 +16,7 @@ from scipy.special import expit
 from glotmix.core import table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Output, Silent
-from glotmix.pipeline import quality_steps
-from glotmix.quality import anchors, classifier_bank, negatives, normalizer, perceptron, train_rater
+from glotmix.quality import anchors, classifier_bank, load, negatives, normalizer, perceptron, train_rater
 from glotmix.quality.calibrate import LEAST, Calibration, fit
 from glotmix.quality.heads import HEADS, Head
 from glotmix.quality.rater import Rater
@@ -257,7 +256,7 @@ def test_a_rater_learns_from_good_files_and_the_corpus_itself(tmp_path, kind, mo
     ] + [{"text": f"ที่นี่มีทะเล {i}", "lang": "th", "source": "books"} for i in range(9)]
     (tmp_path / "good.jsonl").write_text("\n".join(json.dumps(g, ensure_ascii=False) for g in good), "utf-8")
     lesson = TrainingSpec(positives=[tmp_path / "good.jsonl"], corpus=found, negatives=kind, per_class=30, upsample=1.0)
-    eyes = FeatureExtractor(quality_steps.eyes(("structure",), {}).measure, {"grams": Grams()})
+    eyes = FeatureExtractor(load.feature_extractor(("structure",), {}).measure, {"grams": Grams()})
     seen = []
     real = negatives.band
     monkeypatch.setattr(negatives, "band", lambda s, lang: seen.append(real(s, lang)) or seen[-1])
@@ -278,15 +277,15 @@ def test_a_rater_learns_from_good_files_and_the_corpus_itself(tmp_path, kind, mo
         assert seen[0].sum() == 30
     scorer = Rater.read(folder)
     assert scorer.embedders == {"grams": "grams 1"}
-    rate = quality_steps.load(folder, {"grams": Grams()})
+    rate = load.load(folder, {"grams": Grams()})
     prose, litter = "le port et la mer au loin " * 7, "le | 12 » la | 12 » au | 12 " * 6
     assert np.diff(rate([litter, prose], "fra_Latn"))[0] > 0
     with pytest.raises(RequestError, match="reads vectors of grams"):
-        quality_steps.load(folder)
+        load.load(folder)
     other = Grams()
     other.fingerprint = "grams 2"
     with pytest.raises(RequestError, match="grams is grams 2; the rater learned from grams 1"):
-        quality_steps.load(folder, {"grams": other})
+        load.load(folder, {"grams": other})
 
 
 # ----------------------------------------------------------------------------------------------------- saved

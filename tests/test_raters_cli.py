@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from glotmix.cli import app
 from glotmix.core.errors import DataError, RequestError
-from glotmix.pipeline import quality_steps
-from glotmix.quality import joined, pairs, rater_features
+from glotmix.quality import joined, load, pairs, rater_features
 from glotmix.quality.rater import Rater
 from glotmix.quality.word_order import Wording
 from test_ask import longer, serve  # noqa: F401
@@ -101,7 +100,7 @@ def test_train_carries_the_score_to_languages_that_no_rater_reads(made):
     assert "pointwise_l1" in shown
     assert "gap.sd" in shown
     # The saved rater is a function of texts, as any other rater of glotmix.
-    rated = quality_steps.load(folder / "rater")
+    rated = load.load(folder / "rater")
     table = pq.read_table(folder / "parallel.parquet").to_pylist()
     for lang in LANGS:
         own = [r["text"] for r in table if r["lang"] == lang]
@@ -184,7 +183,7 @@ def test_word_order_is_learned_from_unlabelled_texts(made, tmp_path):
     held = Rater.read(tmp_path / "w")
     assert sorted(held.wording.orders) == ["eng_Latn", "fra_Latn"]
     assert rater_features.features_of(held) == ("form", "wording")
-    rated = quality_steps.load(tmp_path / "w")
+    rated = load.load(tmp_path / "w")
     text = "".join(SENTENCES["eng_Latn"].format(n=name) for name in NAMES)
     assert rated([text], "eng_Latn") == pytest.approx(rated([text] * 3, "eng_Latn")[2], abs=1e-6)
     # Without a file, from the documents of the training half.

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
+from glotmix.core.rules import RuleHits
 from glotmix.core.settings import Setting, known, resolve
-from glotmix.select.ledger import RuleHits
 from glotmix.select.thresholds import SCHEMA, derive, failures, quantile_line
 from glotmix.signals.heuristics import COLUMNS, measure
 

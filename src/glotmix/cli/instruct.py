@@ -88,8 +88,8 @@ def train(
     from glotmix.embed import choose
     from glotmix.embed.concatenated import side_by_side
     from glotmix.instruct import pairs
+    from glotmix.instruct.measures import trained
     from glotmix.instruct.qsm import QsmConfig
-    from glotmix.pipeline.instruction_steps import trained
 
     config = QsmConfig(form=form.value, looks=looks.value, seeds=seeds)
     known = pairs.read(files, language)
@@ -158,9 +158,9 @@ def export(
     """Write what the ledger keeps in other shapes, or the sources again with rows removed."""
     with _job(recipe, overrides, quiet) as job:
         job.run("ledger")
-        from glotmix.pipeline.instruction_export import make_shapes
+        from glotmix.instruct.export import make_shapes
 
-        counts = make_shapes(job.work, [s.value for s in shape], output)
+        counts = make_shapes(job.context, [s.value for s in shape], output)
     if as_json:
         _print(counts)
     else:
@@ -184,11 +184,11 @@ def sweep(
 
     with _job(recipe, overrides, quiet) as job:
         job.run("ledger")
-        from glotmix.pipeline.instruction_export import sweep as written
+        from glotmix.instruct.export import sweep as written
 
         wanted = list(CONTROLS) if not method else [m.value for m in method]
         sizes = size or [500 * 2**k for k in range(8)]
-        manifest = written(job.work, sizes, wanted, shape.value, seed, output)
+        manifest = written(job.context, sizes, wanted, shape.value, seed, output)
     if as_json:
         _print(manifest)
         return

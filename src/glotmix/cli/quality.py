@@ -33,14 +33,14 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Say per language whether the rater is usable, doubtful or unusable, and why."""
-    from glotmix.pipeline import quality_steps
+    from glotmix.quality import steps as quality_steps
 
     if where.is_dir():
         found = quality_steps.audit_folder(where, seeds, full=not brief)
     else:
         own = [f"quality.audit={'brief' if brief else 'full'}", f"quality.audits={seeds}", *(overrides or ())]
         with _job(where, own, quiet) as job:
-            if not job.work.audited:
+            if not job.context.has("audit"):
                 named = job.recipe.quality.rater if job.recipe.quality else None
                 raise RequestError(
                     "the recipe trains no rater" + (f": it names a finished one, {named}" if named else ""),
@@ -77,16 +77,16 @@ def controls(
 ) -> None:
     """Compare pooled, target and leave-one-out raters, and random, Q3 and labelled negatives, on the same anchors."""
     from glotmix.cli.show_quality import show_controls
-    from glotmix.pipeline import quality_steps
+    from glotmix.quality import steps as quality_steps
 
     with _job(recipe, overrides, quiet) as job:
         section = job.recipe.quality
         if section is None:
             raise RequestError("the recipe has no rater", "quality.anchors=[builtin]")
-        for step in ("rater",) if labelled_only else ("rater", *quality_steps.needs(job.work, section)):
+        for step in ("rater",) if labelled_only else ("rater", *quality_steps.needs(job.context, section)):
             job.run(step)
         own = range(job.recipe.seed, job.recipe.seed + seeds)
-        found = quality_steps.controlled(job.work, section, own, retain, draws, labelled_only, job.watcher)
+        found = quality_steps.controlled(job.context, section, own, retain, draws, labelled_only, job.watcher)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
@@ -103,7 +103,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Copy a rater, as it rated its corpus, to where another pipeline reads it: a notebook, or datatrove."""
-    from glotmix.pipeline import quality_steps
+    from glotmix.quality import steps as quality_steps
     from glotmix.quality.rater import RATER, TENSORS, Rater
 
     folder = where
@@ -121,8 +121,8 @@ def export(
         "embedders": dict(scorer.embedders),
         "reads": scorer.reads,
         "calibrated": scorer.calibration is not None,
-        "notebook": f"glotmix.pipeline.quality_steps.load({str(output)!r})(texts, langs)",
-        "datatrove": f"glotmix.pipeline.datatrove_filter.rater_filter({str(output)!r}, keep=0.9)",
+        "notebook": f"glotmix.quality.load.load({str(output)!r})(texts, langs)",
+        "datatrove": f"glotmix.quality.datatrove_filter.rater_filter({str(output)!r}, keep=0.9)",
     }
     if as_json:
         _print(told)

@@ -12,7 +12,7 @@ import typer
 from glotmix.core.errors import DataError, RequestError
 
 if TYPE_CHECKING:
-    from glotmix.pipeline.recipe import Recipe
+    from glotmix.core.section import Recipe
     from glotmix.quality.raters_config import RatersConfig
 
 app = typer.Typer(

@@ -25,6 +25,7 @@ import yaml
 from glotmix.core import language as languages
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.language import Language
+from glotmix.core.section import RecipeKey
 
 LAYERS = ("default", "script", "family", "language", "source")
 """From general to specific."""
@@ -34,7 +35,7 @@ FILE = Path(str(files("glotmix") / "data" / "settings.yaml"))
 """What ships with glotmix."""
 
 BUILT_IN = "built-in"
-RECIPE = "recipe"
+FROM_RECIPE = "recipe"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def resolve(layers: Mapping[str, Any], language: Language, source: str | None = 
     Raises:
         RequestError: for a layer, script, family, language, key or value that does not exist, naming the nearest.
     """
-    own, shipped = _checked(layers, RECIPE), _built_in()
+    own, shipped = _checked(layers, FROM_RECIPE), _built_in()
     places = {
         "default": None,
         "script": language.script,
@@ -73,7 +74,7 @@ def resolve(layers: Mapping[str, Any], language: Language, source: str | None = 
     }
     resolved: dict[str, Setting] = {}
     for layer, name in places.items():
-        for who, given in ((BUILT_IN, shipped), (RECIPE, own)):
+        for who, given in ((BUILT_IN, shipped), (FROM_RECIPE, own)):
             origin = f"{who}, {layer}" if name is None else f"{who}, {layer} {name}"
             for key, value in given.get((layer, name), {}).items():
                 for one in _beneath(key):
@@ -106,7 +107,7 @@ def check(layers: Mapping[str, Any], sources: Collection[str] | None = None) -> 
     Raises:
         RequestError: as `resolve`, and for a source that does not exist.
     """
-    for layer, name in _checked(layers, RECIPE):
+    for layer, name in _checked(layers, FROM_RECIPE):
         if layer == "source" and sources is not None and name not in sources:
             raise RequestError(
                 f"settings.source.{name}: there is no source {name!r}" + did_you_mean(str(name), sources),
@@ -231,3 +232,12 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
 
 def _rule(key: str) -> tuple[str, Callable[[Any], bool]]:
     return next((wanted, fits) for beginning, wanted, fits in _RULES if key.startswith(beginning))
+
+
+RECIPE = RecipeKey(
+    "settings",
+    dict[str, Any],
+    {},
+    "per default, script, family, language, source: see docs/settings.md",
+    place=95,
+)

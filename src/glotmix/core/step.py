@@ -1,30 +1,92 @@
-"""What a step is."""
+"""What a step is, said once: `StepSpec` in the room whose work it is, under the top-level name ``STEPS``.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+From the specs come the order of the work, fingerprints, the plan of ``--dry-run`` and the reference tables of the docs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glotmix.core.record import Counts, Output
+from glotmix.core.rules import Rule
+
+if TYPE_CHECKING:
+    from glotmix.core.context import RunContext
+
+Asked: TypeAlias = "Callable[[RunContext], bool]"
+Names: TypeAlias = "Callable[[RunContext], Sequence[str]]"
+Values: TypeAlias = "Callable[[RunContext], Mapping[str, Any]]"
+
+
+def always(context: "RunContext") -> bool:
+    """A step that every recipe has."""
+    return True
+
+
+def nothing(context: "RunContext") -> dict[str, Any]:
+    """Nothing of the recipe, or of outside, changes the step's result."""
+    return {}
+
+
+def of_corpus(context: "RunContext") -> tuple[str, ...]:
+    """What reads the corpus alone needs."""
+    return context.corpus_steps
 
 
 @dataclass(frozen=True)
-class Step:
-    """One output of a recipe.
+class Column:
+    """A column of the table that a step makes.
 
     Args:
-        name: its folder below the recipe's output.
-        version: of the code that makes it.
-        make: fills it.
-        needs: names of the steps that it reads.
-        config: what else changes its result, from the recipe.
-        inputs: fingerprints of what it reads from outside.
-        may_be_empty: whether counts of zero are a result.
+        name: its name.
+        type: its Arrow type, in words: ``int64``.
+        meaning: one line.
+        unit: of its numbers; empty where they have none.
     """
 
     name: str
-    version: int
-    make: Callable[[Output], Counts]
-    needs: tuple[str, ...] = ()
-    config: Callable[[], Mapping[str, Any]] = field(default=dict)
-    inputs: Callable[[], Mapping[str, str]] = field(default=dict)
+    type: str
+    meaning: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSpec:
+    """One output of a recipe: a folder, and everything that says what is in it.
+
+    Args:
+        name: its folder below the recipe's output.
+        code: modules whose ``VERSION`` its result depends on; the first is its own, the others are called by it.
+        make: fills the output.
+        wanted: whether a recipe has the step.
+        needs: names of the steps that it reads.
+        config: what of the recipe changes its result.
+        inputs: fingerprints of what it reads from outside.
+        may_be_empty: whether counts of zero are a result.
+        per_document: it writes a row for each document of the corpus, in parts: the ledger's rules may read it; the
+            report shows its numbers, and ``glotmix why`` its row.
+        reported: the report tells of its record, though it has no row per document.
+        columns: of its table.
+        rules: that read it.
+        meaning: one line for the reference.
+        place: its order among steps that do not need each other.
+    """
+
+    name: str
+    code: "tuple[str, ...] | Names"
+    make: "Callable[[RunContext, Output], Counts]"
+    wanted: Asked = always
+    needs: Names = of_corpus
+    config: Values = nothing
+    inputs: Values = nothing
     may_be_empty: bool = False
+    per_document: bool = False
+    reported: bool = False
+    columns: tuple[Column, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    meaning: str = ""
+    place: int = 500
+
+
+StepFamily: TypeAlias = "Callable[[RunContext], Sequence[StepSpec]]"
+"""Steps whose number depends on the recipe: one for each embedder."""

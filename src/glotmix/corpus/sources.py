@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from glotmix.core import language
 from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.section import as_tuple
 from glotmix.corpus import kinds
 from glotmix.corpus.folders import Look, hidden, instead, once
 

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from glotmix.core.section import Recipe, RecipeKey, Section
 from glotmix.instruct.qsm import QsmConfig
 
 
@@ -11,11 +12,7 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SelectionConfig(_Part):
+class SelectionConfig(Section):
     """Which conversations are kept, of those that pass the rules."""
 
     method: Literal["m-daq", "facility-location", "mmr", "quality", "diversity", "random", "random-length"] = Field(
@@ -32,7 +29,7 @@ class SelectionConfig(_Part):
     )
 
 
-class InstructConfig(_Part):
+class InstructConfig(Section):
     """What is done with instruction data beyond other documents."""
 
     embedder: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
@@ -59,3 +56,21 @@ class InstructConfig(_Part):
     def scored(self) -> bool:
         """Whether a quality scoring model rates the answers."""
         return bool(self.pairs) or self.model is not None
+
+
+def _one_scorer(recipe: Recipe) -> None:
+    section, instructs = recipe.instruct, recipe.kind == "instructions"
+    if section.pairs and section.model is not None:
+        raise ValueError("instruct.pairs trains a model, and instruct.model names one: give one of them")
+    if instructs and any(source.shape is None for source in recipe.corpus.sources):
+        raise ValueError("every source of a recipe of kind instructions has a shape")
+    chosen = section.select
+    blind = instructs and not section.scored and (chosen.size or chosen.sizes)
+    if blind and chosen.method not in ("random", "diversity"):
+        raise ValueError(
+            f"instruct.select.method={chosen.method} goes by quality, and nothing rates the answers: give "
+            "instruct.pairs or instruct.model, or method=diversity"
+        )
+
+
+RECIPE = RecipeKey("instruct", InstructConfig, InstructConfig(), place=40, check=_one_scorer)

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from glotmix.core.section import Recipe, RecipeKey, Section
 
 DEFAULT_LAWS = (
     "effective_data",
@@ -21,10 +23,8 @@ DEFAULT_LAWS = (
 )
 
 
-class RunsConfig(BaseModel):
+class RunsConfig(Section):
     """A table of proxy runs: two CSV files, paths relative to the recipe."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["regmix", "olmix"] = Field(
         "olmix", description="olmix: ratios.csv and metrics.csv joined on run_id; regmix: joined on index"
@@ -33,17 +33,15 @@ class RunsConfig(BaseModel):
     losses: str = Field(description="the file of losses (metrics.csv)")
 
 
-class GroupConfig(BaseModel):
+class GroupConfig(Section):
     """Bounds on several languages together."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     languages: tuple[str, ...] = Field(min_length=1, description="the languages; none is in two groups")
     floor: float = Field(0.0, ge=0, le=1, description="least share of them together")
     ceiling: float = Field(1.0, ge=0, le=1, description="greatest share of them together")
 
 
-class MixConfig(BaseModel):
+class MixConfig(Section):
     """How much of each language to train on. Shares are of training tokens; languages are canonical codes.
 
     >>> MixConfig(tokens=1e9, method="temperature", temperature=2).max_epochs
@@ -51,8 +49,6 @@ class MixConfig(BaseModel):
     >>> MixConfig(runs={"mixtures": "ratios.csv", "losses": "metrics.csv"}).how
     'law'
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokens: int | None = Field(
         None, gt=0, description="training tokens, repeats counted; by default as many as there are, each once"
@@ -101,4 +97,13 @@ class MixConfig(BaseModel):
     @property
     def how(self) -> str:
         """The method, its default resolved."""
-        return self.method or ("law" if self.runs is not None else "unimax")
+        measured = self.runs is not None or getattr(self, "proxies", None) is not None
+        return self.method or ("law" if measured else "unimax")
+
+
+def _one_table(recipe: Recipe) -> None:
+    if recipe.mix.runs is not None and recipe.mix.proxies is not None:
+        raise ValueError("mix: give runs, or proxies to be trained, not both")
+
+
+RECIPE = RecipeKey("mix", MixConfig, MixConfig(), place=70, check=_one_table)

@@ -8,10 +8,10 @@ from glob import has_magic
 from pathlib import Path
 
 from glotmix.core import files, identity, owned
+from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError
 from glotmix.core.files import FileDigest
 from glotmix.core.lock import FOLDER
-from glotmix.pipeline.context import RunContext
 
 _PAGES = "pages.json"
 """Beside the lock: the digests of the pages that glotmix put beside its folders."""

@@ -1,11 +1,12 @@
 """Making the steps of a plan: what is there and sound is reused, and nothing is made from what is damaged."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from glotmix.core import owned, record
+from glotmix.core.context import RunContext
 from glotmix.core.record import Identity, Watcher
-from glotmix.core.step import Step
+from glotmix.core.step import StepSpec
 
 
 class Making:
@@ -16,13 +17,13 @@ class Making:
 
     Args:
         plan: the steps in the order of the work, with their identities.
-        folder: of the whole output.
+        context: the recipe at work.
         watcher: told of the progress.
     """
 
-    def __init__(self, plan: Sequence[tuple[Step, Identity]], folder: Path, watcher: Watcher) -> None:
+    def __init__(self, plan: Sequence[tuple[StepSpec, Identity]], context: RunContext, watcher: Watcher) -> None:
         self._plan = {step.name: (step, identity) for step, identity in plan}
-        self._folder = folder
+        self._context = context
         self._watcher = watcher
         self._sound: set[str] = set()
 
@@ -32,7 +33,7 @@ class Making:
         Raises:
             RequestError: before anything is made, if what must be made again holds files that glotmix did not make.
         """
-        stale = [self._folder / name for name in self._plan if self._state(name) != "reused"]
+        stale = [self._context.step_dir(name) for name in self._plan if self._state(name) != "reused"]
         owned.refuse_strangers(stale)
         for name in self._plan:
             self._make(name)
@@ -43,18 +44,20 @@ class Making:
         step, identity = self._plan[name]
         fresh = self._state(name) != "reused"
         if fresh:
-            for need in step.needs:
+            for need in step.needs(self._context):
                 self._trust(need)
-        record.build(self._folder / name, identity, step.make, self._watcher, step.may_be_empty)
+        record.build(
+            self._context.step_dir(name), identity, partial(step.make, self._context), self._watcher, step.may_be_empty
+        )
         if fresh:
             self._sound.add(name)
 
     def _trust(self, name: str) -> None:
         """Make sure that what stands in a step's folder is what was written there."""
         if name not in self._sound:
-            record.verify(self._folder / name)
+            record.verify(self._context.step_dir(name))
             self._make(name)
             self._sound.add(name)
 
     def _state(self, name: str) -> str:
-        return record.state_of(self._folder / name, self._plan[name][1])[0]
+        return record.state_of(self._context.step_dir(name), self._plan[name][1])[0]

@@ -5,84 +5,54 @@ Unknown keys are errors with a suggestion; values can be overridden on the comma
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
+from glotmix.core import registry
 from glotmix.core.errors import RequestError, did_you_mean
-from glotmix.instruct.config import InstructConfig
+from glotmix.core.section import Recipe, RecipeKey, Section
 from glotmix.mix.config import MixConfig
-from glotmix.pipeline.sections import (
-    CorpusSection,
-    EngineSection,
-    ExportSection,
-    MixSection,
-    Section,
-    SelectSection,
-    SignalsSection,
-)
 from glotmix.proxy.config import ProxiesConfig
-from glotmix.quality.config import QualityConfig
-from glotmix.quality.raters_config import RatersConfig
-from glotmix.signals import heuristics
-from glotmix.signals.embed import EmbedConfig
-
-RESERVED = frozenset({"structure", "form", "wording", "flow", "id", "lang", "label", "group", "source", "length"})
-"""Columns of a rater's table that are no vectors."""
 
 
-class Recipe(Section):
-    """From raw text to a data set, a mixture, a card and a report."""
+@cache
+def model() -> type[Recipe]:
+    """Return the recipe's type: what every recipe says, and the keys that rooms and plugins declare."""
+    nested: dict[str, Any] = {}
+    for key in registry.recipe_keys():
+        at = nested
+        *path, last = key.key.split(".")
+        for name in path:
+            at = at.setdefault(name, {})
+        at.setdefault(last, {})[""] = key
+    fields = {name: _field(name, below) for name, below in nested.items()}
+    return create_model("Recipe", __base__=_Checked, **fields)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the data set")
-    output: str = Field("out", description="folder of everything that is made, beside the recipe")
-    kind: Literal["documents", "instructions"] = Field(
-        "documents", description="instructions: conversations, rated by `instruct` and not by `quality`"
-    )
-    seed: int = 0
-    corpus: CorpusSection
-    signals: SignalsSection = SignalsSection()
-    quality: QualityConfig | None = Field(QualityConfig(), description="null for no rater")
-    instruct: InstructConfig = InstructConfig()
-    raters: RatersConfig | None = Field(None, description="many raters, joined and carried across languages")
-    select: SelectSection = SelectSection()
-    mix: MixSection = MixSection()
-    export: ExportSection = ExportSection()
-    engine: EngineSection = EngineSection()
-    settings: dict[str, Any] = Field(
-        default_factory=dict, description="per default, script, family, language, source: see docs/settings.md"
-    )
 
-    @model_validator(mode="after")
-    def _seen(self) -> "Recipe":
-        seen: list[EmbedConfig] = []
-        for name in self.quality.embedders if self.quality else ():
-            one = self.signals.embedder(name)
-            called = [each.called for each in self.signals.embed]
-            if one is None:
-                hint = did_you_mean(name, called)
-                fix = f"signals.embed=[{', '.join([*called, name])}]" if called else f"signals.embed={name}"
-                raise ValueError(f"quality.features names the embedder {name}, which is no signal{hint}: {fix}")
-            if one in seen:
-                raise ValueError(f"quality.features names the embedder {one.called} twice")
-            if one.called in heuristics.COLUMNS or one.called in RESERVED:
-                raise ValueError(
-                    f"signals.embed: {one.called} names a column of another kind; give the embedder a name"
-                )
-            seen.append(one)
-        return self
+def _field(name: str, below: Mapping[str, Any]) -> Any:
+    """Return type and default of a key: its own, with the keys that others declare below it."""
+    key: RecipeKey | None = below.get("")
+    inner = {part: _field(part, what) for part, what in below.items() if part}
+    title = f"{name.capitalize()}Section"
+    if key is None:
+        made = create_model(title, __base__=Section, **inner)
+        return made, made()
+    if inner:
+        if not (isinstance(key.type, type) and issubclass(key.type, Section)):
+            raise TypeError(f"{key.key} is no section, and {', '.join(inner)} are declared below it")
+        whole: type[Section] = create_model(title, __base__=key.type, **inner)
+        return whole, Field(whole.model_validate(key.default.model_dump()), description=key.description or None)
+    if isinstance(key.default, dict):
+        return key.type, Field(default_factory=key.default.copy, description=key.description or None)
+    return key.type, Field(key.default, description=key.description or None)
 
-    @model_validator(mode="after")
-    def _one_line(self) -> "Recipe":
-        if self.select.score == "quantile":
-            return self
-        if self.select.retain != "share" or self.quality is None:
-            raise ValueError(f"select.score={self.select.score} draws one line for all languages: select.retain=share")
-        if self.select.score == "calibrated" and self.quality.parallel is None:
-            raise ValueError("select.score=calibrated needs parallel documents: quality.parallel")
-        return self
+
+class _Checked(Recipe):
+    """A recipe whose rooms have looked at the whole of it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -100,18 +70,10 @@ class Recipe(Section):
         return data
 
     @model_validator(mode="after")
-    def _one_scorer(self) -> "Recipe":
-        if self.instruct.pairs and self.instruct.model is not None:
-            raise ValueError("instruct.pairs trains a model, and instruct.model names one: give one of them")
-        if self.kind == "instructions" and any(s.shape is None for s in self.corpus.sources):
-            raise ValueError("every source of a recipe of kind instructions has a shape")
-        chosen = self.instruct.select
-        blind = self.kind == "instructions" and not self.instruct.scored and (chosen.size or chosen.sizes)
-        if blind and chosen.method not in ("random", "diversity"):
-            raise ValueError(
-                f"instruct.select.method={chosen.method} goes by quality, and nothing rates the answers: give "
-                "instruct.pairs or instruct.model, or method=diversity"
-            )
+    def _by_rooms(self) -> "_Checked":
+        for key in registry.recipe_keys():
+            if key.check is not None:
+                key.check(self)
         return self
 
 
@@ -137,7 +99,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 def parse(data: Mapping[str, Any], where: str = "recipe") -> Recipe:
     """Check a recipe given as plain data."""
     try:
-        return Recipe.model_validate(data)
+        return model().model_validate(data)
     except ValidationError as error:
         raise RequestError(f"{where}:\n" + "\n".join(_explain(e) for e in error.errors())) from error
 
@@ -182,7 +144,7 @@ def proxies_section(settings: Sequence[str]) -> ProxiesConfig:
 
 def schema() -> dict[str, Any]:
     """Return the JSON schema of the recipe, for editors."""
-    return Recipe.model_json_schema()
+    return model().model_json_schema()
 
 
 def _override(data: dict[str, Any], override: str) -> None:

@@ -15,15 +15,14 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from glotmix.core import lock, record, settings, table
+from glotmix.core import lock, record, registry, settings, table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.record import Identity, Record, Silent, Watcher
-from glotmix.core.step import Step
+from glotmix.core.section import Recipe
+from glotmix.core.step import StepSpec
 from glotmix.pipeline import guard
-from glotmix.pipeline.context import RunContext
 from glotmix.pipeline.making import Making
-from glotmix.pipeline.recipe import Recipe
-from glotmix.pipeline.steps import steps_of
 from glotmix.proxy.need import installed
 
 
@@ -40,31 +39,31 @@ class Job:
         settings.check(recipe.settings, [s.name for s in recipe.corpus.sources])
         self.recipe = recipe
         self.watcher: Watcher = watcher or Silent()
-        self.work = RunContext(recipe, base, base / recipe.output)
-        self.steps = steps_of(self.work)
+        self.context = RunContext(recipe, base, base / recipe.output)
+        self.steps = self.context.steps
 
     @property
     def folder(self) -> Path:
         """Where everything of this job is written."""
-        return self.work.folder
+        return self.context.folder
 
-    def upto(self, until: str | None) -> list[Step]:
+    def upto(self, until: str | None) -> list[StepSpec]:
         """Return the steps that `until` needs, in order: a step's name, or a folder of steps; None for all."""
         if until is None:
-            return self.steps
+            return list(self.steps)
         wanted = {s.name for s in self.steps if s.name == until or s.name.startswith(f"{until}/")}
         if not wanted:
             raise RequestError(f"there is no step {until!r}" + did_you_mean(until, [s.name for s in self.steps]))
         for step in reversed(self.steps):
             if step.name in wanted:
-                wanted.update(step.needs)
+                wanted.update(step.needs(self.context))
         return [s for s in self.steps if s.name in wanted]
 
     def plan(self, until: str | None = None) -> list[dict[str, Any]]:
         """Return, for each step, what running it would mean: ``{step, state, changes, documents}``."""
         self._guard(until)
         rows = []
-        for step, identity in self._identities(until):
+        for step, identity in self.identities(until):
             state, changes = record.state_of(self.folder / step.name, identity)
             found = record.read(self.folder / step.name)
             documents = found.counts.get("documents") if found and state == "reused" else None
@@ -87,15 +86,15 @@ class Job:
         engine = self.recipe.engine
         table.start(engine.runner, engine.workers, memory=engine.memory)
         with lock.held(self.folder, wait):
-            Making(self._identities(until), self.folder, self.watcher).all()
+            Making(self.identities(until), self.context, self.watcher).all()
             if until in (None, "report"):
-                guard.put_page(self.work)
+                guard.put_page(self.context)
         return self.summary()
 
     def _guard(self, until: str | None) -> None:
-        guard.refuse(self.work, [step.name for step in self.upto(until)])
+        guard.refuse(self.context, [step.name for step in self.upto(until)])
         if until in (None, "report"):
-            guard.refuse_page(self.work)
+            guard.refuse_page(self.context)
 
     def summary(self) -> dict[str, Any]:
         """Return ``{languages: [...], files: {...}, warnings: [...]}`` of what is finished so far."""
@@ -110,15 +109,18 @@ class Job:
             "files": {what: str(path) for what, path in files.items() if path.exists()},
         }
 
-    def _identities(self, until: str | None) -> list[tuple[Step, Identity]]:
+    def identities(self, until: str | None) -> list[tuple[StepSpec, Identity]]:
+        """Return the steps that `until` needs with everything that changes their results."""
         known: dict[str, str] = {}
         pairs = []
         for step in self.upto(until):
-            inputs = dict(step.inputs()) | {name: known[name] for name in step.needs}
-            identity = Identity(step.name, step.version, step.config(), inputs)
+            inputs = dict(step.inputs(self.context)) | {name: known[name] for name in step.needs(self.context)}
+            own, *called = registry.versions(step, self.context).items()
+            config = dict(step.config(self.context)) | ({"code": dict(called)} if called else {})
+            identity = Identity(step.name, own[1], config, inputs)
             known[step.name] = identity.fingerprint
             pairs.append((step, identity))
-        guard.refuse_inputs(self.work, [identity for _, identity in pairs])
+        guard.refuse_inputs(self.context, [identity for _, identity in pairs])
         return pairs
 
     def _languages(self) -> list[dict[str, Any]]:

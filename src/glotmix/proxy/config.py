@@ -2,17 +2,17 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from glotmix.core.section import RecipeKey, Section
 
 
-class ProxiesConfig(BaseModel):
+class ProxiesConfig(Section):
     """Small models, each on another mixture, whose losses say how much of each language to take.
 
     >>> ProxiesConfig(parameters=1e6).rate_of(96)
     0.0057
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     runs: int | None = Field(
         None, ge=1, description="mixtures to train on; by default three per language and three more (Olmix)"
@@ -48,3 +48,12 @@ class ProxiesConfig(BaseModel):
     def rate_of(self, width: int) -> float:
         """Return the learning rate of a model: 0.007 at a width of 64, falling with the root of the width."""
         return self.rate or round(0.007 * (64 / width) ** 0.5, 4)
+
+
+RECIPE = RecipeKey(
+    "mix.proxies",
+    ProxiesConfig | None,
+    None,
+    "proxies to train on what is kept, instead of given runs",
+    place=71,
+)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from glotmix.core.sentences import cut
 from glotmix.embed.protocol import Embedder
 
+VERSION = 1
+
 COLUMNS = (
     "neighbours",
     "others",

@@ -2,10 +2,14 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from glotmix.core.errors import did_you_mean
+from glotmix.core.section import Recipe, RecipeKey, Section
 from glotmix.quality.names import Kind, Normalise, Strategy
 from glotmix.quality.raters_config import STRUCTURE
+from glotmix.signals import embed, heuristics
+from glotmix.signals.embed import EmbedConfig
 
 Negatives: TypeAlias = Literal["random", "q3"]
 
@@ -14,10 +18,8 @@ def _many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-class ParallelConfig(BaseModel):
+class ParallelConfig(Section):
     """Parallel documents: the same ones in several languages."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Annotated[tuple[str, ...], BeforeValidator(_many)] = Field(min_length=1, description="Parquet or JSON lines")
     group: str = Field("group", description="column of what translations of one another share")
@@ -26,10 +28,8 @@ class ParallelConfig(BaseModel):
     pivot: str | None = Field(None, description="the language that others are compared with; null for the best linked")
 
 
-class QualityConfig(BaseModel):
+class QualityConfig(Section):
     """The rater: trained on labelled documents, applied to all."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     rater: str | None = Field(
         None, description="folder of a finished rater, as `glotmix raters train` writes it: applied, nothing is trained"
@@ -75,3 +75,27 @@ class QualityConfig(BaseModel):
     def embedders(self) -> tuple[str, ...]:
         """The embedders whose vectors the rater reads."""
         return tuple(f for f in self.features if f != STRUCTURE)
+
+
+RESERVED = frozenset({"structure", "form", "wording", "flow", "id", "lang", "label", "group", "source", "length"})
+"""Columns of a rater's table that are no vectors."""
+
+
+def _seen(recipe: Recipe) -> None:
+    """Check that the rater's embedders are signals of the recipe, each once, under names of their own."""
+    found: list[EmbedConfig] = []
+    for name in recipe.quality.embedders if recipe.quality else ():
+        one = embed.configured(recipe, name)
+        called = [each.called for each in recipe.signals.embed]
+        if one is None:
+            hint = did_you_mean(name, called)
+            fix = f"signals.embed=[{', '.join([*called, name])}]" if called else f"signals.embed={name}"
+            raise ValueError(f"quality.features names the embedder {name}, which is no signal{hint}: {fix}")
+        if one in found:
+            raise ValueError(f"quality.features names the embedder {one.called} twice")
+        if one.called in heuristics.COLUMNS or one.called in RESERVED:
+            raise ValueError(f"signals.embed: {one.called} names a column of another kind; give the embedder a name")
+        found.append(one)
+
+
+RECIPE = RecipeKey("quality", QualityConfig | None, QualityConfig(), "null for no rater", place=30, check=_seen)

@@ -5,9 +5,10 @@ Plain models alone: a recipe is read without the numerics.
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from glotmix.core import language
+from glotmix.core.section import RecipeKey, Section
 from glotmix.quality.names import Normalise
 
 CRITERION = (
@@ -22,10 +23,8 @@ STRUCTURE, FORM, WORDING, FLOW = "structure", "form", "wording", "flow"
 """Features that are no embedder's vectors of texts."""
 
 
-class RaterColumn(BaseModel):
+class RaterColumn(Section):
     """A rater that is a column of a table."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1, description="what the rater is called")
     path: str = Field(description="a .parquet, .jsonl or .csv file, or a folder of them")
@@ -35,10 +34,8 @@ class RaterColumn(BaseModel):
     languages: tuple[str, ...] | None = Field(None, description="the only languages that it is meant for; null for all")
 
 
-class AskConfig(BaseModel):
+class AskConfig(Section):
     """How a model is asked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     criterion: str = Field(CRITERION, min_length=1, description="what makes one document better than another")
     endpoint: str = Field(
@@ -57,10 +54,8 @@ class AskConfig(BaseModel):
     seconds: float = Field(60.0, gt=0, description="after which a request has failed")
 
 
-class PairLoss(BaseModel):
+class PairLoss(Section):
     """What is minimised, whatever learns: the loss on pairs plus λ times that on parallel pairs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     parallel: float = Field(0.5, ge=0, description="λ: weight of the loss on parallel pairs")
     temperature: float = Field(1.0, gt=0, description="T of σ((s_A − s_B) / T)")
@@ -82,10 +77,8 @@ class CarryConfig(PairLoss):
     seed: int = Field(0, description="of pairs, weights and batches")
 
 
-class RatersConfig(BaseModel):
+class RatersConfig(Section):
     """Many raters, joined by pairs and carried across languages by parallel text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     documents: str = Field(
         description="parallel documents: a table of id, lang, text, group (what translations share; the id by default) "
@@ -123,3 +116,6 @@ class RatersConfig(BaseModel):
     def embedders(self) -> tuple[str, ...]:
         """The embedders whose vectors the rater reads."""
         return tuple(name for name in self.features if name not in (STRUCTURE, FORM, WORDING, FLOW))
+
+
+RECIPE = RecipeKey("raters", RatersConfig | None, None, "many raters, joined and carried across languages", place=50)

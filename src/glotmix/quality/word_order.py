@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from glotmix.core.language import parse
 
+VERSION = 1
+
 COLUMNS = ("links", "order")
 """Mean log₂ P(class | class before) / P(class), and that less the same of the shuffled words. NaN for fewer than eight
 words, and in languages without a model."""

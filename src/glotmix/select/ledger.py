@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from glotmix.core.rules import RuleHits
+
 VERSION = 4
 
 SCHEMA = pa.schema(
@@ -43,21 +45,6 @@ SCHEMA = pa.schema(
 ``sources`` the independent sources that hold them; ``license`` is the document's own or its source's, as given;
 ``quality`` the rater's score, ``quantile`` its rank within the language (0 to 1), ``calibrated`` the score that
 compares across languages, ``margin`` the signed distance, in quantiles, to the line that retention drew (else null)."""
-
-
-@dataclass(frozen=True)
-class RuleHits:
-    """Documents that fail one rule.
-
-    Args:
-        rule: the rule's name in the ledger, such as ``heuristics.digit_share.high``.
-        rows: (k,) positions of the documents, increasing.
-        evidence: k texts, one for each.
-    """
-
-    rule: str
-    rows: NDArray[np.int64]
-    evidence: list[str]
 
 
 class Decisions:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from glotmix.core.errors import did_you_mean
-from glotmix.select.ledger import RuleHits
+from glotmix.core.rules import RuleHits
 
 Expression: TypeAlias = "str | tuple[str, tuple[Expression, ...]]"
 """One licence, or (``AND`` or ``OR``, its parts)."""

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.select.ledger import RuleHits
+from glotmix.core.rules import RuleHits
 
 SCARCE = 0.2
 """A rule that leaves less of a language's text than this share warns: agreement should be a score there."""

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from glotmix.core.errors import DataError
 from glotmix.core.language import parse
+from glotmix.core.rules import RuleHits
 from glotmix.core.settings import Setting
-from glotmix.select.ledger import RuleHits
 
 VERSION = 1
 DONORS = 5

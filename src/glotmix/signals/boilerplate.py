@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from glotmix.core import table
+from glotmix.core.context import RunContext
 from glotmix.core.record import Counts, Output
+from glotmix.core.section import RecipeKey
+from glotmix.core.step import Column, StepSpec
 from glotmix.native import folding
 from glotmix.native.arrays import buffers
 from glotmix.native.lines import lines
@@ -204,3 +207,36 @@ def _with_examples(repeated: pa.Table, files: list[Path]) -> pa.Table:
     listed = repeated.append_column("line", pa.array(line, pa.string())).select(LINES.names).cast(LINES)
     order = [("source", "ascending"), ("documents", "descending"), ("line", "ascending"), ("hash", "ascending")]
     return listed.sort_by(order)
+
+
+class BoilerplateSection(BoilerplateConfig):
+    """Lines that many documents of one source repeat."""
+
+    remove: bool = Field(False, description="take them out of the texts; what went is recorded in clean/removed")
+
+
+def of_read(context: RunContext) -> tuple[str, ...]:
+    """The corpus as it was read: what is taken out is found in it."""
+    return ("corpus",)
+
+
+RECIPE = RecipeKey(
+    "signals.boilerplate", BoilerplateSection | None, BoilerplateSection(), "null for not looking", place=22
+)
+
+STEPS = StepSpec(
+    name="signals/boilerplate",
+    code=(__name__,),
+    make=lambda context, output: make(output, context.step_dir("corpus"), context.recipe.signals.boilerplate),
+    wanted=lambda context: context.recipe.signals.boilerplate is not None,
+    needs=of_read,
+    config=lambda context: context.recipe.signals.boilerplate.model_dump(mode="json", exclude={"remove"}),
+    columns=(
+        Column("source", "string", "the source whose documents repeat the line"),
+        Column("documents", "int64", "documents that hold the line", "documents"),
+        Column("line", "string", "the line as it is met most often"),
+    ),
+    reported=True,
+    meaning="lines that many documents of one source repeat",
+    place=20,
+)

@@ -7,18 +7,23 @@ shingles of 20 letters; still shorter ones cannot be told from chance and are li
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from glotmix.core import table
-from glotmix.core.record import Counts, Output
+from glotmix.core.context import RunContext
+from glotmix.core.record import Counts, Output, digest_file
+from glotmix.core.rules import LedgerView, Rule, RuleHits
+from glotmix.core.section import RecipeKey, Section, as_tuple
+from glotmix.core.step import Column, StepSpec
 from glotmix.native import folding, overlap, shingles
 from glotmix.native.arrays import buffers
+from glotmix.signals import evaluation_items
 from glotmix.signals.annotate import annotated, paged, parts
 
 VERSION = 2
@@ -215,3 +220,63 @@ def _passage(text: bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) ->
     tail = text[last:].decode("utf-8", "ignore")[:1]
     passage = text[first:last].decode("utf-8") + tail
     return passage if len(passage) <= EXCERPT else passage[:EXCERPT] + "…"
+
+
+class EvaluationSet(Section):
+    """An evaluation set that the data must not hold."""
+
+    name: str = Field(min_length=1)
+    path: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
+        description="Parquet, JSON lines or a JSON array"
+    )
+    columns: tuple[str, ...] = Field(
+        min_length=1,
+        description="columns of text, or of lists and objects of texts, such as question and choices",
+    )
+    id: str | None = Field(None, description="column that names the items; by default they are numbered")
+
+
+class ContaminationSection(ContaminationConfig):
+    """Evaluation items in the documents."""
+
+    sets: tuple[EvaluationSet, ...] = Field((), description="evaluation sets to look for")
+
+
+def _make(context: RunContext, output: Output) -> Counts:
+    section = context.recipe.signals.contamination
+    items = [evaluation_items.read_items(s.name, context.paths(s.path), s.columns, s.id) for s in section.sets]
+    return make(output, context.corpus, pa.concat_tables(items), section)
+
+
+def _inputs(context: RunContext) -> dict[str, str]:
+    return {
+        f"{s.name} {n}": digest_file(path)
+        for s in context.recipe.signals.contamination.sets
+        for n, path in enumerate(context.paths(s.path))
+    }
+
+
+def _hits(view: LedgerView) -> list[RuleHits]:
+    items = view.signal("signals/contamination")["items"].to_numpy()
+    rows = np.flatnonzero(items)
+    evidence = [f"holds {items[row]} evaluation items (signals/contamination/matches)" for row in rows]
+    return [RuleHits("contamination", rows, evidence)]
+
+
+RECIPE = RecipeKey("signals.contamination", ContaminationSection, ContaminationSection(), place=23)
+
+STEPS = StepSpec(
+    name="signals/contamination",
+    code=(__name__,),
+    make=_make,
+    wanted=lambda context: bool(context.recipe.signals.contamination.sets),
+    config=lambda context: context.recipe.signals.contamination.model_dump(
+        mode="json", exclude={"sets": {"__all__": {"path"}}}
+    ),
+    inputs=_inputs,
+    per_document=True,
+    columns=(Column("items", "int64", "evaluation items that the document holds", "items"),),
+    rules=(Rule("contamination", _hits, place=20, meaning="the document holds an evaluation item"),),
+    meaning="evaluation items that documents hold, with the passages",
+    place=40,
+)

@@ -15,8 +15,12 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from glotmix.core import record, table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError
 from glotmix.core.record import Counts, Output
+from glotmix.core.rules import LedgerView, Rule, RuleHits
+from glotmix.core.section import RecipeKey
+from glotmix.core.step import Column, StepSpec
 from glotmix.native import link
 from glotmix.signals.aligned import aligned
 from glotmix.signals.candidates import node_of
@@ -146,3 +150,56 @@ def _best(found: "list[daft.DataFrame]") -> pa.Table:
     first = np.ones(len(own), dtype=bool)
     first[1:] = own[1:] != own[:-1]
     return rows.filter(pa.array(first))
+
+
+class EarlierSection(EarlierConfig):
+    """Documents that corpora made before hold already."""
+
+    signatures: dict[str, str] = Field(
+        default_factory=dict, description="name → folder of signals/signatures of a corpus made before"
+    )
+
+
+def _before(context: RunContext) -> dict[str, Path]:
+    return {name: context.path(folder) for name, folder in context.recipe.signals.earlier.signatures.items()}
+
+
+def _make(context: RunContext, output: Output) -> Counts:
+    section = context.recipe.signals
+    signatures = context.step_dir("signals/signatures")
+    return make(output, signatures, _before(context), section.earlier, section.duplicates.signature)
+
+
+def _hits(view: LedgerView) -> list[RuleHits]:
+    before = view.signal("signals/earlier")
+    rows = np.flatnonzero(before["earlier"].is_valid().to_numpy(zero_copy_only=False))
+    evidence = [
+        f"stands in {r['corpus']} as {r['earlier']} (similarity {r['similarity']:.2f}, same text: {r['same']})"
+        for r in before.take(pa.array(rows)).to_pylist()
+    ]
+    return [RuleHits("earlier", rows, evidence)]
+
+
+RECIPE = RecipeKey("signals.earlier", EarlierSection, EarlierSection(), place=24)
+
+STEPS = StepSpec(
+    name="signals/earlier",
+    code=(__name__,),
+    make=_make,
+    wanted=lambda context: bool(context.recipe.signals.earlier.signatures),
+    needs=lambda context: ("signals/signatures",),
+    config=lambda context: {"threshold": context.recipe.signals.earlier.threshold},
+    inputs=lambda context: {
+        name: record.require(folder, "signals RECIPE").fingerprint for name, folder in _before(context).items()
+    },
+    per_document=True,
+    columns=(
+        Column("earlier", "string", "the nearest document of a corpus made before; null for none"),
+        Column("corpus", "string", "that corpus"),
+        Column("similarity", "float32", "the estimated Jaccard similarity"),
+        Column("same", "bool", "whether the folded texts are equal"),
+    ),
+    rules=(Rule("earlier", _hits, place=30, meaning="a corpus made before holds the document already"),),
+    meaning="documents that corpora made before hold already",
+    place=41,
+)

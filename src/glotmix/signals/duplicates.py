@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from glotmix.core import table
 from glotmix.core.record import Counts, Output
+from glotmix.core.section import RecipeKey
+from glotmix.core.step import Column, StepSpec
 from glotmix.signals import candidates, selftest
 from glotmix.signals.aligned import aligned
 from glotmix.signals.clusters import DuplicatesConfig, Engine, clusters, fitting, match
@@ -162,3 +164,31 @@ def _write(output: Output, files: list[Path], facts_of: Callable[[int], pa.Table
         return {"documents": len(ids)}
 
     return output.each({f.stem: n for n, f in enumerate(files)}, part, here=True)
+
+
+RECIPE = RecipeKey("signals.duplicates", DuplicatesConfig, DuplicatesConfig(), place=27)
+
+STEPS = StepSpec(
+    name="signals/duplicates",
+    code=(__name__,),
+    make=lambda context, output: make(
+        output,
+        context.step_dir("signals/signatures"),
+        context.corpus,
+        context.recipe.signals.duplicates,
+        context.derived_from,
+    ),
+    needs=lambda context: (*context.corpus_steps, "signals/signatures"),
+    config=lambda context: (
+        context.recipe.signals.duplicates.model_dump(mode="json") | {"derived_from": context.derived_from}
+    ),
+    per_document=True,
+    columns=(
+        Column("cluster", "string", "the smallest id of the document's near-duplicate cluster; null for none"),
+        Column("cluster_size", "int32", "documents of the cluster, this one included", "documents"),
+        Column("content", "int64", "a hash of the folded text: equal for exact copies"),
+        Column("sources", "int32", "independent sources that hold the document or a near-duplicate", "sources"),
+    ),
+    meaning="near-duplicate clusters and exact copies",
+    place=33,
+)

@@ -10,18 +10,22 @@ than the whole text: it is longer than `max_chars`, or than the model takes in.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from glotmix.core import table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts, Output
+from glotmix.core.section import Recipe, RecipeKey
+from glotmix.core.step import Column, StepSpec
+from glotmix.embed import choose
 from glotmix.embed.protocol import Embedder
 from glotmix.signals.annotate import annotate
 
@@ -180,3 +184,61 @@ def read(signal: Path, ids: Sequence[str] | pa.Array | None = None) -> tuple[pa.
             f"{signal} has no embedding of {missing.slice(0, 3).to_pylist()}", f"delete {signal}, run again"
         )
     return wanted, vectors[at.to_numpy()]
+
+
+Embedders: TypeAlias = str | EmbedConfig | tuple[str | EmbedConfig, ...] | None
+"""How a recipe may name embedders; see `several`."""
+
+
+def configured(recipe: Recipe, name: str) -> EmbedConfig | None:
+    """Return the embedder of a recipe that others call by its name, or by its model; None if there is none."""
+    known: tuple[EmbedConfig, ...] = recipe.signals.embed
+    by_name = (one for one in known if one.called == name)
+    return next(by_name, next((one for one in known if one.model == name), None))
+
+
+def embedder(context: RunContext, name: str) -> Embedder:
+    """Return an embedder of ``signals.embed`` by its name, or any other that `choose.load` knows; loaded once."""
+    known = configured(context.recipe, name)
+    model = name if known is None else known.model
+    return context.once(("embedder", model), lambda: choose.load(model, context.base))
+
+
+def _distinct(recipe: Recipe) -> None:
+    called = [one.called for one in recipe.signals.embed]
+    if twice := next((name for name in called if called.count(name) > 1), None):
+        raise ValueError(f"embed: two embedders are called {twice}: give one another name, {{model: …, name: …}}")
+
+
+RECIPE = RecipeKey(
+    "signals.embed",
+    Annotated[tuple[EmbedConfig, ...], BeforeValidator(several, json_schema_input_type=Embedders)],
+    (),
+    "vectors of each document: an embedder or a list of them, such as [static, use]; null for none",
+    place=26,
+    check=_distinct,
+)
+
+
+def _one_each(context: RunContext) -> list[StepSpec]:
+    return [_spec(wanted) for wanted in context.recipe.signals.embed]
+
+
+def _spec(wanted: EmbedConfig) -> StepSpec:
+    # The embedder is loaded when the step runs or its fingerprint is asked for, and kept.
+    return StepSpec(
+        name=wanted.signal,
+        code=(__name__,),
+        make=lambda context, output: make(output, context.corpus, embedder(context, wanted.called), wanted.max_chars),
+        config=lambda context: {"max_chars": wanted.max_chars},
+        inputs=lambda context: {"embedder": embedder(context, wanted.called).fingerprint},
+        columns=(
+            Column("embedding", "list<float16>", "the vector of the document's beginning, at length one"),
+            Column("truncated", "bool", "whether the embedder saw less than the whole text"),
+        ),
+        meaning="a vector for each document",
+        place=43,
+    )
+
+
+STEPS = (_one_each,)

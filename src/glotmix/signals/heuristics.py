@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from glotmix.core.language import Language, parse
 from glotmix.core.record import Counts, Output
+from glotmix.core.step import Column as StepColumn
+from glotmix.core.step import StepSpec
 from glotmix.native.repeats import FIELDS as REPEATS
 from glotmix.native.repeats import again, repeats
 from glotmix.signals.annotate import annotate
@@ -316,3 +318,14 @@ def stop_words() -> dict[str, tuple[str, ...]]:
     lines = (files("glotmix") / "data/stopwords.tsv").read_text("utf-8").splitlines()
     rows = (line.split("\t") for line in lines if not line.startswith("#"))
     return {code: tuple(words.split(" ")) for code, words in rows}
+
+
+STEPS = StepSpec(
+    name="signals/heuristics",
+    code=(__name__,),
+    make=lambda context, output: make(output, context.corpus),
+    per_document=True,
+    columns=tuple(StepColumn(name, str(column.dtype), column.meaning) for name, column in COLUMNS.items()),
+    meaning="lengths, shares and repetitions of each text, fair to every script",
+    place=31,
+)

@@ -5,7 +5,7 @@ their own ways; their labels become the canonical codes of `glotmix.core.languag
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,12 +13,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from glotmix.core import language as languages
 from glotmix.core import table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError
 from glotmix.core.language import Language
 from glotmix.core.record import JSON, Counts, Output
+from glotmix.core.section import RecipeKey, Section
+from glotmix.core.step import Column, StepSpec
+from glotmix.signals import identifiers
 from glotmix.signals.annotate import annotate, parts
 from glotmix.signals.identifiers import Identifier, load
 from glotmix.signals.script import UNDETERMINED, dominant_script
@@ -233,3 +238,48 @@ def _agreement(folder: Path, corpus: Path, model: Identifier) -> JSON:
             "others": dict(ranked[:3]),
         }
     return notes
+
+
+class IdentifySection(Section):
+    """Language identification."""
+
+    model: str = Field("py3langid", description="py3langid, or the path of a fastText model (GlotLID, OpenLID)")
+    max_chars: int = Field(1_000, gt=0, description="characters of a document that are looked at")
+
+
+def identifier(context: RunContext) -> str:
+    """Return the model that a recipe identifies with: a name, or the path of a file."""
+    model: str = context.recipe.signals.identify.model
+    return model if model == "py3langid" else str(context.path(model))
+
+
+def identity(context: RunContext) -> Mapping[str, JSON]:
+    """Return what changes an identification."""
+    return {
+        "model": identifiers.fingerprint(identifier(context)),
+        "max_chars": context.recipe.signals.identify.max_chars,
+        "version": VERSION,
+    }
+
+
+RECIPE = RecipeKey("signals.identify", IdentifySection, IdentifySection(), place=20)
+
+STEPS = StepSpec(
+    name="signals/identify",
+    code=(__name__,),
+    make=lambda context, output: make(
+        output, context.corpus, identifier(context), context.recipe.signals.identify.max_chars
+    ),
+    config=identity,
+    per_document=True,
+    columns=(
+        Column("label", "string", "the language that the text reads as; null where it is none that the model knows"),
+        Column("script", "string", "the script of most of its letters"),
+        Column("score", "float32", "how sure the model is", "probability"),
+        Column("runner_up", "string", "the next language"),
+        Column("runner_up_score", "float32", "how sure the model is of that", "probability"),
+        Column("agrees", "bool", "whether label and declared language fit; null where the model cannot say"),
+    ),
+    meaning="the language that each text reads as, beside the declared one",
+    place=30,
+)

@@ -9,15 +9,20 @@ each language; an uncalibrated rule would delete the small ones.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
 
 from glotmix.core import table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
-from glotmix.core.record import Counts, Output
+from glotmix.core.record import Counts, Output, digest_file
+from glotmix.core.section import RecipeKey, Section, as_tuple
+from glotmix.core.step import StepSpec
 from glotmix.signals.aligned import aligned
 from glotmix.signals.annotate import parts
 from glotmix.signals.candidates import node_of
@@ -137,3 +142,29 @@ def _quantiles(langs: pa.ChunkedArray, values: NDArray[np.float64]) -> NDArray[n
         below, upto = (np.searchsorted(ranked, values[mine], side) for side in ("left", "right"))
         out[mine] = (below + upto) / (2 * len(mine))
     return out
+
+
+class WidthSection(Section):
+    """In how many languages a document's sentences stand."""
+
+    groups: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
+        (), description="Parquet files of sentence groups: group, lang, id"
+    )
+
+
+def _groups(context: RunContext) -> list[Path]:
+    return context.paths(context.recipe.signals.width.groups)
+
+
+RECIPE = RecipeKey("signals.width", WidthSection, WidthSection(), place=25)
+
+STEPS = StepSpec(
+    name="signals/width",
+    code=(__name__,),
+    make=lambda context, output: make(output, context.corpus, _groups(context)),
+    wanted=lambda context: bool(context.recipe.signals.width.groups),
+    inputs=lambda context: {f"groups {n}": digest_file(path) for n, path in enumerate(_groups(context))},
+    per_document=True,
+    meaning="in how many languages a document's sentences stand",
+    place=42,
+)

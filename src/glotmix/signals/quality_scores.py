@@ -33,7 +33,7 @@ SAMPLE = 10_000
 SAMPLE_VECTORS = 1_000
 """And to know its mean vector (within a thirtieth of a standard deviation)."""
 
-STEPS = 256
+QUANTILE_STEPS = 256
 """Quantiles that are remembered of a language's scores."""
 
 
@@ -137,8 +137,8 @@ class Seen:
     """What a finished signal says of its languages.
 
     Args:
-        quantiles: language → (k,) scores at equal steps of rank, k at most `STEPS`.
-        typical: (`STEPS`,) calibrated scores at equal steps of rank, mean over the languages that the scale knows.
+        quantiles: language → (k,) scores at equal steps of rank, k at most `QUANTILE_STEPS`.
+        typical: (`QUANTILE_STEPS`,) calibrated scores at equal steps of rank, mean over the scale's languages.
         fallen: languages that fell back to their quantiles.
     """
 
@@ -161,7 +161,7 @@ def _seen(score: NDArray[np.float32], code: NDArray[np.int32], names: list[str],
     quantiles, known, fallen = {}, [], []
     for number, lang in enumerate(names):
         own = np.sort(score[code == number].astype(np.float64))
-        quantiles[lang] = _steps(own) if len(own) > STEPS else own
+        quantiles[lang] = _steps(own) if len(own) > QUANTILE_STEPS else own
         if scale is not None:
             found = scale.apply(lang, own)
             if found is None:
@@ -172,7 +172,7 @@ def _seen(score: NDArray[np.float32], code: NDArray[np.int32], names: list[str],
 
 
 def _steps(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
-    at = (np.arange(STEPS) + 0.5) / STEPS * len(ordered) - 0.5
+    at = (np.arange(QUANTILE_STEPS) + 0.5) / QUANTILE_STEPS * len(ordered) - 0.5
     return np.asarray(np.interp(at, np.arange(len(ordered)), ordered), np.float64)
 
 
@@ -208,7 +208,7 @@ class _Ranks:
             if len(typical):
                 assert scale is not None
                 found = scale.apply(lang, score[mine])
-                steps = (np.arange(STEPS) + 0.5) / STEPS
+                steps = (np.arange(QUANTILE_STEPS) + 0.5) / QUANTILE_STEPS
                 self._calibrated[mine] = np.interp(quantile, steps, typical) if found is None else found
 
     def of(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

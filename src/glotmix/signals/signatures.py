@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from glotmix.core.record import Counts, Output
+from glotmix.core.step import StepSpec
 from glotmix.native import folding, shingles
 from glotmix.native.arrays import buffers
 from glotmix.signals.annotate import annotate
@@ -134,3 +135,13 @@ def middle(config: SignatureConfig) -> float:
     0.685
     """
     return float((1 - 0.5 ** (1 / config.bands)) ** (1 / config.rows))
+
+
+STEPS = StepSpec(
+    name="signals/signatures",
+    code=(__name__,),
+    make=lambda context, output: make(output, context.corpus, context.recipe.signals.duplicates.signature),
+    config=lambda context: context.recipe.signals.duplicates.signature.model_dump(mode="json"),
+    meaning="MinHash signatures: what is needed to compare a document without reading it again",
+    place=32,
+)

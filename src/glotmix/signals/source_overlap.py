@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from glotmix.core import table
 from glotmix.core.record import Counts, Output
+from glotmix.core.step import StepSpec
 from glotmix.signals.origins import Ancestry, origins
 
 if TYPE_CHECKING:
@@ -132,3 +133,17 @@ def _levels(documents: "daft.DataFrame") -> pa.Table:
     )
     found = table.collect(levels).sort_by([("lang", "ascending"), ("sources", "ascending")])
     return found.select(LEVELS.names).cast(LEVELS)
+
+
+STEPS = StepSpec(
+    name="agreement",
+    code=(__name__,),
+    make=lambda context, output: make(
+        output, context.corpus, context.step_dir("signals/duplicates"), context.derived_from
+    ),
+    needs=lambda context: (*context.corpus_steps, "signals/duplicates"),
+    config=lambda context: {"derived_from": context.derived_from},
+    reported=True,
+    meaning="how much of each other sources hold (MixMinMatch)",
+    place=34,
+)

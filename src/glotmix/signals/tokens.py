@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import Field
 
+from glotmix.core.context import RunContext
 from glotmix.core.errors import MissingExtraError, RequestError
-from glotmix.core.record import Counts, Output
+from glotmix.core.record import Counts, Output, digest_file
+from glotmix.core.section import RecipeKey, Section
+from glotmix.core.step import Column, StepSpec
 from glotmix.signals.annotate import annotate
 
 VERSION = 1
@@ -53,3 +57,28 @@ def counter(path: Path) -> Callable[[pa.Array], pa.StructArray]:
 def make(output: Output, corpus: Path, tokenizer: Path) -> Counts:
     """Write ``id, tokens`` for every document of a corpus."""
     return annotate(output, corpus, ["text"], counter(tokenizer), FIELDS)
+
+
+class TokensSection(Section):
+    """The unit of budgets and shares."""
+
+    tokenizer: str | None = Field(None, description="path of a tokenizer.json; null counts UTF-8 bytes")
+
+
+def _tokenizer(context: RunContext) -> Path:
+    return context.path(context.recipe.signals.tokens.tokenizer)
+
+
+RECIPE = RecipeKey("signals.tokens", TokensSection, TokensSection(), place=21)
+
+STEPS = StepSpec(
+    name="signals/tokens",
+    code=(__name__,),
+    make=lambda context, output: make(output, context.corpus, _tokenizer(context)),
+    wanted=lambda context: context.recipe.signals.tokens.tokenizer is not None,
+    inputs=lambda context: {"tokenizer": digest_file(_tokenizer(context))},
+    per_document=True,
+    columns=(Column("tokens", "int64", "how many tokens the document has, special ones not counted", "tokens"),),
+    meaning="tokens of each document, by the tokenizer that budgets are meant for",
+    place=44,
+)

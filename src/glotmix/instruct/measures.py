@@ -1,4 +1,4 @@
-"""The steps of instruction data: what is measured of conversations, who rates them, how alike they are."""
+"""What is measured of conversations, who rates them, how alike they are; their steps are in `instruct.steps`."""
 
 import json
 from collections.abc import Mapping
@@ -13,20 +13,16 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from glotmix.core import conversation, table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.core.step import Step
 from glotmix.embed.concatenated import side_by_side
 from glotmix.instruct import audit, pairs, qsm, structure
 from glotmix.instruct.config import SelectionConfig
 from glotmix.instruct.qsm import Scorer, Sides
-from glotmix.pipeline import signal_steps
-from glotmix.pipeline.context import RunContext
 from glotmix.select import diversify
-from glotmix.signals import answers, duplicates, heuristics, signatures
+from glotmix.signals import embed, heuristics
 from glotmix.signals.annotate import annotate, parts
-
-VERSION = 1
 
 TOPICS = 24
 """Coarse clusters over all languages, where no column names topics."""
@@ -34,105 +30,27 @@ TOPICS = 24
 _VECTORS = pa.struct([pa.field("instruction", pa.binary()), pa.field("response", pa.binary())])
 
 
-class Instructing:
+class Conversations:
     """The conversations of a recipe of kind ``instructions``."""
 
-    def __init__(self, work: RunContext) -> None:
-        self.work = work
-        self.section = work.recipe.instruct
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self.section = context.recipe.instruct
 
     @cached_property
     def embedder(self) -> Any:
         """The embedder that the recipe names, or all of them side by side."""
-        return side_by_side([self.work.embedder(name) for name in self.section.embedder])
-
-    def steps(self) -> list[Step]:
-        """Return the steps between the signals of all documents and the ledger."""
-        work, corpus, needs, same = self.work, self.work.corpus, self.work.corpus_steps, self.work.recipe.signals
-        prompts, signed = work.step_dir("instructions/prompts"), work.step_dir("instructions/signatures")
-        found = [
-            Step(
-                "signals/answers",
-                answers.VERSION,
-                lambda output: answers.make(output, corpus, work.identifier),
-                needs=needs,
-                config=lambda: signal_steps.identifier(work),
-            ),
-            Step("instructions/prompts", VERSION, self.make_prompts, needs=needs),
-            Step(
-                "instructions/signatures",
-                signatures.VERSION,
-                lambda output: signatures.make(output, prompts, same.duplicates.signature),
-                needs=("instructions/prompts",),
-                config=lambda: same.duplicates.signature.model_dump(mode="json"),
-            ),
-            Step(
-                "signals/prompts",
-                duplicates.VERSION,
-                lambda output: duplicates.make(output, signed, prompts, same.duplicates, work.derived_from),
-                needs=("instructions/prompts", "instructions/signatures"),
-                config=lambda: same.duplicates.model_dump(mode="json") | {"derived_from": work.derived_from},
-            ),
-            Step(
-                "instructions/vectors",
-                VERSION,
-                self.make_vectors,
-                needs=needs,
-                config=lambda: {"embedder": self.embedder.fingerprint},
-            ),
-            Step(
-                "signals/meaning",
-                VERSION,
-                self.make_meaning,
-                needs=(*needs, "instructions/vectors"),
-                config=lambda: (
-                    self.section.select.model_dump(include={"clusters", "clustering", "variance", "topics"})
-                    | {"seed": work.recipe.seed}
-                ),
-            ),
-        ]
-        if self.section.pairs:
-            found.append(self._training())
-        if self.section.scored:
-            model = ("qsm",) if self.section.pairs else ()
-            found.append(
-                Step(
-                    "signals/quality",
-                    VERSION,
-                    self.make_quality,
-                    needs=(*needs, "signals/heuristics", "instructions/vectors", *model),
-                    inputs=lambda: {} if self.section.pairs else {"model": _digest(self.model)},
-                )
-            )
-        return found
+        return side_by_side([embed.embedder(self.context, name) for name in self.section.embedder])
 
     @property
     def model(self) -> Path:
         """The folder of the quality scoring model."""
-        return self.work.step_dir("qsm") if self.section.pairs else self.work.path(self.section.model or "")
+        return self.context.step_dir("qsm") if self.section.pairs else self.context.path(self.section.model or "")
 
-    def _training(self) -> Step:
-        files = self.work.paths(self.section.pairs)
-        wanted = {"qsm", "audits", "pairs_language"}
-        return Step(
-            "qsm",
-            qsm.VERSION,
-            lambda output: self.make_model(output, files),
-            config=lambda: (
-                self.section.model_dump(include=wanted)
-                | {
-                    "seed": self.work.recipe.seed,
-                    "embedder": self.embedder.fingerprint,
-                    "heuristics": heuristics.VERSION,
-                }
-            ),
-            inputs=lambda: {f"pairs {n}": digest_file(path) for n, path in enumerate(files)},
-        )
-
-    def make_model(self, output: Output, files: list[Path]) -> Counts:
+    def make_model(self, output: Output) -> Counts:
         """Train and audit the quality scoring model."""
-        known = pairs.read(files, self.section.pairs_language)
-        section, seed = self.section, self.work.recipe.seed
+        known = pairs.read(self.context.paths(self.section.pairs), self.section.pairs_language)
+        section, seed = self.section, self.context.recipe.seed
         counts, found = trained(output.path, known, self.embedder, section.qsm, seed, section.audits)
         output.notes["warnings"] = [f"the quality scoring model: {told}" for told in found["warnings"]]
         return counts
@@ -144,11 +62,11 @@ class Instructing:
             held = table.read([file], ["id", "messages", "lang", "source"])
             texts = [conversation.instruction(conversation.turns(m)) for m in held["messages"].to_pylist()]
             columns = {"id": held["id"], "text": pa.array(texts, pa.string()), "lang": held["lang"]}
-            table.write(pa.table(columns | {"source": held["source"]}), folder / file.relative_to(self.work.corpus))
+            table.write(pa.table(columns | {"source": held["source"]}), folder / file.relative_to(self.context.corpus))
             return {"documents": held.num_rows}
 
-        files = table.shards(self.work.corpus)
-        return output.each({str(f.relative_to(self.work.corpus)).replace("/", "+"): f for f in files}, shard)
+        files = table.shards(self.context.corpus)
+        return output.each({str(f.relative_to(self.context.corpus)).replace("/", "+"): f for f in files}, shard)
 
     def make_vectors(self, output: Output) -> Counts:
         """Write the embeddings of instruction and response, 16-bit floats as bytes."""
@@ -160,17 +78,17 @@ class Instructing:
             arrays = [pa.array([v.tobytes() for v in embedder.embed(t).astype(np.float16)], pa.binary()) for t in texts]
             return pa.StructArray.from_arrays(arrays, fields=list(_VECTORS))
 
-        return annotate(output, self.work.corpus, ["messages"], vectors, _VECTORS)
+        return annotate(output, self.context.corpus, ["messages"], vectors, _VECTORS)
 
     def vectors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the embeddings of all instructions and responses, in the order of the corpus."""
-        rows = table.read(_parts(self.work.step_dir("instructions/vectors")))
+        rows = table.read(_parts(self.context.step_dir("instructions/vectors")))
         return _unpacked(rows["instruction"]), _unpacked(rows["response"])
 
     def make_meaning(self, output: Output) -> Counts:
         """Write the cluster and the topic of every conversation: ``id, cluster, topic``."""
-        chosen, seed = self.section.select, self.work.recipe.seed
-        files = table.shards(self.work.corpus)
+        chosen, seed = self.section.select, self.context.recipe.seed
+        files = table.shards(self.context.corpus)
         corpus = table.read(files, ["id", "lang"])
         one, other = self.vectors()
         labels = clustered(corpus, meanings(one, other), chosen, seed)
@@ -191,7 +109,7 @@ class Instructing:
             output.notes["topics"] = self._described(corpus["id"], one, coarse)
         columns = {"cluster_of_meaning": pa.array(labels, pa.string()), "topic": pa.array(topic, pa.string())}
         rows = pa.table({"id": corpus["id"]} | columns)
-        counts = _cut(rows, parts(self.work.corpus), output.path)
+        counts = _cut(rows, parts(self.context.corpus), output.path)
         return counts | {"clusters": len(set(labels.tolist()))}
 
     def _described(
@@ -206,7 +124,7 @@ class Instructing:
             nearest[f"topic {topic:02d}"] = int(mine[int(away.argmin())])
         wanted = pa.array([ids[row].as_py() for row in nearest.values()])
         texts: dict[str, str] = {}
-        for file in table.shards(self.work.step_dir("instructions/prompts")):
+        for file in table.shards(self.context.step_dir("instructions/prompts")):
             held = table.read([file], ["id", "text"])
             held = held.filter(pc.is_in(held["id"], wanted))
             texts |= dict(zip(held["id"].to_pylist(), held["text"].to_pylist(), strict=True))
@@ -222,7 +140,7 @@ class Instructing:
                 f"the model in {self.model} was trained on another embedder than {' + '.join(self.section.embedder)}",
                 "name that embedder (instruct.embedder), or train again: glotmix instruct train",
             )
-        units = parts(self.work.corpus)
+        units = parts(self.context.corpus)
         form: list[NDArray[np.float64]] = []
         for shards in units.values():
             held = table.read(shards, ["messages", "lang"])
@@ -230,7 +148,7 @@ class Instructing:
             asked, answer = ([f(s) for s in said] for f in (conversation.instruction, conversation.response))
             langs = held["lang"].combine_chunks()
             form.append(structure.columns(pa.array(asked), pa.array(answer), langs, heuristics.measure))
-        corpus = table.read(table.shards(self.work.corpus), ["id", "lang"])
+        corpus = table.read(table.shards(self.context.corpus), ["id", "lang"])
         values, known = np.concatenate(form), np.array(corpus["lang"].to_pylist())
         one, other = self.vectors()
         seen = Sides(qsm.unit(one), qsm.unit(other), structure.standard(values, known, structure.usual(values, known)))
@@ -341,7 +259,12 @@ def _parts(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
-def _digest(folder: Path) -> str:
+def digest_model(folder: Path) -> str:
+    """Return the fingerprint of a quality scoring model.
+
+    Raises:
+        RequestError: if the folder holds none.
+    """
     if not (folder / "qsm.safetensors").is_file():
         raise RequestError(f"instruct.model: there is no quality scoring model in {folder}", "glotmix instruct train")
     return digest_file(folder / "qsm.safetensors")

@@ -10,13 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from glotmix.core import record, table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.core.step import Step
 from glotmix.corpus import reshape, sources
 from glotmix.corpus.shapes import Shape
-from glotmix.pipeline.context import RunContext
-from glotmix.pipeline.instruction_selection import candidates
+from glotmix.instruct.selection import candidates
 from glotmix.select import diversify
 from glotmix.select.coverage import coverage
 
@@ -25,34 +24,10 @@ VERSION = 1
 MANIFEST = "manifest.json"
 
 
-def steps(work: RunContext) -> list[Step]:
-    """Return the steps that read the ledger: coverage, and the shapes that the recipe asks for."""
-    section = work.recipe.instruct
-    found = [
-        Step(
-            "coverage",
-            VERSION,
-            lambda output: make_coverage(work, output),
-            needs=(*work.corpus_steps, "signals/meaning", "ledger"),
-        )
-    ]
-    if section.shapes:
-        found.append(
-            Step(
-                "shapes",
-                VERSION,
-                lambda output: make_shapes(work, section.shapes, output.path),
-                needs=(*work.corpus_steps, "ledger"),
-                config=lambda: {"shapes": list(section.shapes)},
-            )
-        )
-    return found
-
-
-def make_coverage(work: RunContext, output: Output) -> Counts:
+def make_coverage(context: RunContext, output: Output) -> Counts:
     """Write ``coverage.json``: what of clusters, topics, sources and shapes the selection covers, per language."""
-    rows = table.read(_parts(work.step_dir("ledger")), ["id", "lang", "source", "kept", "rule"])
-    meaning = table.read(_parts(work.step_dir("signals/meaning")))
+    rows = table.read(_parts(context.step_dir("ledger")), ["id", "lang", "source", "kept", "rule"])
+    meaning = table.read(_parts(context.step_dir("signals/meaning")))
     kept = rows["kept"].to_numpy(zero_copy_only=False)
     langs = np.array(rows["lang"].to_pylist())
     groups = {"clusters": meaning["cluster_of_meaning"], "topics": meaning["topic"], "sources": rows["source"]}
@@ -64,31 +39,31 @@ def make_coverage(work: RunContext, output: Output) -> Counts:
             spread = coverage(labels.filter(pa.array(mine)), kept[mine])
             told[name] = None if spread is None else spread.as_dict()
         found[lang or "all"] = told
-    topics = record.require(work.step_dir("signals/meaning"), "run RECIPE").notes.get("topics", {})
+    topics = record.require(context.step_dir("signals/meaning"), "run RECIPE").notes.get("topics", {})
     text = json.dumps({"coverage": found, "topics": topics}, ensure_ascii=False, indent=1, allow_nan=False)
     (output.path / "coverage.json").write_text(text, "utf-8")
     return {"documents": rows.num_rows, "kept": int(kept.sum()), "languages": len(found) - 1}
 
 
-def make_shapes(work: RunContext, shapes: Sequence[str], folder: Path) -> Counts:
+def make_shapes(context: RunContext, shapes: Sequence[str], folder: Path) -> Counts:
     """Write what the ledger keeps in shapes: ``<shape>/<lang>.jsonl``, ``original/<source>/…``."""
-    rows = table.read(_parts(work.step_dir("ledger")), ["id", "kept"])
+    rows = table.read(_parts(context.step_dir("ledger")), ["id", "kept"])
     kept = rows.filter(rows["kept"])["id"]
     counts: Counts = {"documents": len(kept)}
     for shape in shapes:
         to = folder / shape
-        done = originals(work, kept, to) if shape == "original" else shaped(work, kept, shape, to)
+        done = originals(context, kept, to) if shape == "original" else shaped(context, kept, shape, to)
         counts |= {f"{shape} {name}": n for name, n in done.items()}
     return counts
 
 
 def shaped(
-    work: RunContext, kept: pa.Array | pa.ChunkedArray, shape: Any, folder: Path, only: str | None = None
+    context: RunContext, kept: pa.Array | pa.ChunkedArray, shape: Any, folder: Path, only: str | None = None
 ) -> Counts:
     """Write the conversations with the given ids in a shape: ``<lang>.jsonl``."""
     counts: Counts = {}
     files: dict[str, list[Path]] = {}
-    for file in table.shards(work.corpus if only is None else work.corpus / only):
+    for file in table.shards(context.corpus if only is None else context.corpus / only):
         files.setdefault(file.parent.name, []).append(file)
     for lang, shards in files.items():
         held = table.read(shards)
@@ -99,21 +74,21 @@ def shaped(
     return counts
 
 
-def originals(work: RunContext, kept: pa.Array | pa.ChunkedArray, folder: Path) -> Counts:
+def originals(context: RunContext, kept: pa.Array | pa.ChunkedArray, folder: Path) -> Counts:
     """Write every file of every source again without the rows of which nothing is kept.
 
     Raises:
         RequestError: for a source on the Hub: there is no file to write again.
     """
     counts: Counts = {}
-    corpus = table.read(table.shards(work.step_dir("corpus")), ["id", "source", "origin"])
+    corpus = table.read(table.shards(context.step_dir("corpus")), ["id", "source", "origin"])
     corpus = corpus.filter(pc.is_in(corpus["id"], kept))
-    for source in work.recipe.corpus.sources:
+    for source in context.recipe.corpus.sources:
         if source.hub:
             raise RequestError(f"source '{source.name}': a data set of the Hub has no files to write again", "openai")
         mine = corpus.filter(pc.equal(corpus["source"], source.name))
         rows = reshape.rows_of(mine["origin"].to_pylist())
-        for file in sources.files(source, work.base):
+        for file in sources.files(source, context.base):
             done = reshape.original(source, file, rows.get(file.name, set()), folder / source.name / file.name)
             for name, n in done.items():
                 counts[name] = counts.get(name, 0) + n
@@ -121,7 +96,12 @@ def originals(work: RunContext, kept: pa.Array | pa.ChunkedArray, folder: Path) 
 
 
 def sweep(
-    work: RunContext, sizes: Sequence[int], methods: Sequence[diversify.Method], shape: Shape, seed: int, folder: Path
+    context: RunContext,
+    sizes: Sequence[int],
+    methods: Sequence[diversify.Method],
+    shape: Shape,
+    seed: int,
+    folder: Path,
 ) -> dict[str, Any]:
     """Write nested selections of several sizes by several methods, ready to train on, with a manifest.
 
@@ -129,7 +109,7 @@ def sweep(
     holds the smaller ones. A language with fewer candidates than a size is left out of it, and the manifest says so.
 
     Args:
-        work: a recipe whose ledger is made.
+        context: a recipe whose ledger is made.
         sizes: conversations per language.
         methods: ways to choose, such as `diversify.CONTROLS`.
         shape: of the files.
@@ -146,21 +126,21 @@ def sweep(
     """
     if folder.exists() and any(p.name != MANIFEST and p.name not in diversify.METHODS for p in folder.iterdir()):
         raise RequestError(f"{folder} holds other files", "name a new folder")
-    rows = table.read(_parts(work.step_dir("ledger")), ["id", "lang", "kept", "rule", "quality"])
+    rows = table.read(_parts(context.step_dir("ledger")), ["id", "lang", "kept", "rule", "quality"])
     passed = pc.or_(rows["kept"], pc.equal(rows["rule"], "selection").fill_null(False))
     open_ = np.flatnonzero(passed.to_numpy(zero_copy_only=False))
     files: dict[str, Path] = {}
     selections: list[dict[str, Any]] = []
     short: dict[str, int] = {}
     for method in methods:
-        for lang, (mine, pool) in candidates(work, rows, open_, method).items():
+        for lang, (mine, pool) in candidates(context, rows, open_, method).items():
             if len(pool) < max(sizes):
                 short[lang] = len(pool)
             before: set[int] = set()
             for size, picked in diversify.nested(pool, sizes, method, seed).items():
                 ids = rows["id"].take(pa.array(np.sort(mine[picked])))
                 place = Path(method) / str(size)
-                counts = shaped(work, ids, shape, folder / place, lang)
+                counts = shaped(context, ids, shape, folder / place, lang)
                 path = folder / place / f"{lang}.jsonl"
                 files[str(place / path.name)] = path
                 inside = np.zeros(len(pool), bool)
@@ -176,7 +156,7 @@ def sweep(
                         "documents": counts["documents"],
                         "left_out": counts["left_out"],
                         "holds the smaller ones": before <= set(picked.tolist()),
-                        "mean_quality": float(pool.scores[picked].mean()) if work.rated else None,
+                        "mean_quality": float(pool.scores[picked].mean()) if context.has("signals/quality") else None,
                         "mean_response_chars": float(pool.lengths[picked].mean()),
                         "clusters": None if spread is None else {"of": spread.groups, "covered": spread.covered},
                     }
@@ -185,9 +165,9 @@ def sweep(
     if not selections:
         held = ", ".join(f"{lang}: {n:,}" for lang, n in sorted(short.items()))
         raise DataError(f"no language has {min(sizes):,} conversations that pass the rules ({held})", "smaller sizes")
-    ledger = record.require(work.step_dir("ledger"), "run RECIPE")
+    ledger = record.require(context.step_dir("ledger"), "run RECIPE")
     manifest = {
-        "recipe": work.recipe.name,
+        "recipe": context.recipe.name,
         "ledger": ledger.fingerprint,
         "shape": shape,
         "seed": seed,

@@ -1,7 +1,7 @@
 """A rater as a filter of datatrove (https://github.com/huggingface/datatrove): the one place that knows its interface.
 
 ```python
-from glotmix.pipeline.datatrove_filter import rater_filter
+from glotmix.quality.datatrove_filter import rater_filter
 
 pipeline = [JsonlReader("raw"), rater_filter("out/signals/quality/rater", keep=0.9, by="quantile"), JsonlWriter("kept")]
 ```
@@ -15,7 +15,7 @@ import numpy as np
 
 from glotmix.core.errors import DataError, MissingExtraError
 from glotmix.embed.protocol import Embedder
-from glotmix.pipeline.quality_steps import load
+from glotmix.quality.load import load
 
 BATCH = 256
 
@@ -34,7 +34,7 @@ def rater_filter(
     Each document gets ``glotmix_quality``; a dropped one the reason ``glotmix_quality_below_<keep>``.
 
     Args:
-        folder: the rater, see `rating.load`.
+        folder: the rater, see `load.load`.
         keep: the line, 0 to 1: with ``quantile``, 0.9 keeps the best tenth of each language, as it was in the corpus
             that was rated.
         by: what is held against it.

@@ -6,14 +6,13 @@ from typing import Any
 import pyarrow.compute as pc
 
 from glotmix.core import table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.core.step import Step
+from glotmix.core.step import StepSpec
 from glotmix.mix.accounting import Available
 from glotmix.mix.design import Design, design
 from glotmix.mix.runs import write_mixtures
-from glotmix.pipeline.context import RunContext
-from glotmix.proxy import VERSION
 from glotmix.proxy import design as designs
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.need import need
@@ -23,80 +22,87 @@ ELSEWHERE = {"together", "device"}
 """What does not change a loss."""
 
 
-def steps(work: RunContext) -> list[Step]:
-    """Return the step, if the recipe asks for proxies.
+def _config(context: RunContext) -> ProxiesConfig:
+    """Return the section, its unit as the recipe counts.
 
     Raises:
         RequestError: if what is kept depends on the mixture, and the mixture on proxies trained on what is kept.
         MissingExtraError: if proxies cannot be trained here; before anything is read.
     """
-    config = work.recipe.mix.proxies
-    if config is None:
-        return []
-    if work.recipe.select.retain == "budget":
+    recipe = context.recipe
+    if recipe.select.retain == "budget":
         raise RequestError(
             "select.retain=budget keeps what the mixture needs, and mix.proxies are trained on what is kept",
             "train them once, then give their tables: mix.runs.mixtures=out/proxies/ratios.csv "
             "mix.runs.losses=out/proxies/metrics.csv",
         )
     need("mix.proxies")
-    config = config.model_copy(update={"unit": "tokens" if work.recipe.signals.tokens.tokenizer else "bytes"})
-
-    def inputs() -> dict[str, str]:
-        given = {"design": config.design, "tokenizer": config.tokenizer}
-        return {name: digest_file(work.paths([path])[0]) for name, path in given.items() if path is not None}
-
-    return [
-        Step(
-            "proxies",
-            VERSION,
-            lambda output: make(output, work, config),
-            needs=(*work.corpus_steps, "ledger"),
-            config=lambda: config.model_dump(mode="json", exclude=ELSEWHERE | {"design", "tokenizer"}),
-            inputs=inputs,
-        )
-    ]
+    config: ProxiesConfig = recipe.mix.proxies
+    return config.model_copy(update={"unit": "tokens" if recipe.signals.tokens.tokenizer else "bytes"})
 
 
-def make(output: Output, work: RunContext, config: ProxiesConfig) -> Counts:
+def _wanted(context: RunContext) -> bool:
+    return context.recipe.mix.proxies is not None and _config(context) is not None
+
+
+def _inputs(context: RunContext) -> dict[str, str]:
+    config = _config(context)
+    given = {"design": config.design, "tokenizer": config.tokenizer}
+    return {name: digest_file(context.paths([path])[0]) for name, path in given.items() if path is not None}
+
+
+def make(output: Output, context: RunContext, config: ProxiesConfig) -> Counts:
     """Design the runs, where no design is given, and train them: see `proxy.train`."""
     from glotmix.proxy import train
 
-    rows = table.read(table.shards(work.step_dir("ledger")), ["lang", "bytes", "tokens", "kept"])
+    rows = table.read(table.shards(context.step_dir("ledger")), ["lang", "bytes", "tokens", "kept"])
     kept = (
         rows.filter(rows["kept"]).group_by("lang").aggregate([("kept", "count"), ("bytes", "sum"), ("tokens", "sum")])
     )
     there = {r["lang"]: (r["kept_count"], r["bytes_sum"], r["tokens_sum"]) for r in kept.sort_by("lang").to_pylist()}
     if config.design is not None:
-        path = work.path(config.design)
+        path = context.path(config.design)
     else:
         path = output.path / "design.csv"
         asked = Design(tokens=config.tokens, parameters=(config.parameters,), runs=config.runs, seed=config.seed)
         write_mixtures(path, design(Available.of(there), asked))
-    tokenizer = None if config.tokenizer is None else work.path(config.tokenizer)
+    tokenizer = None if config.tokenizer is None else context.path(config.tokenizer)
     held = {lang: size for lang, (_, size, _) in there.items()}
     return train.make(
-        output, designs.read(path, config), lambda: documents(work, held, config.text_bytes), config, tokenizer,
-        work.recipe.engine.runner,
+        output, designs.read(path, config), lambda: documents(context, held, config.text_bytes), config, tokenizer,
+        context.recipe.engine.runner,
     )  # fmt: skip
 
 
-def documents(work: RunContext, held: dict[str, int], most: int) -> Iterator[tuple[str, str]]:
+def documents(context: RunContext, held: dict[str, int], most: int) -> Iterator[tuple[str, str]]:
     """Yield language and text of what the ledger keeps; of a language with more than `most` bytes a part.
 
     Which part is told by a hash of the documents' ids, so that neither order nor shards matter.
     """
-    for shard, part in zip(table.shards(work.corpus), _decisions(work), strict=True):
+    for shard, part in zip(table.shards(context.corpus), _decisions(context), strict=True):
         rows = table.read([shard], ["id", "lang", "text"])
         for row in rows.filter(part).to_pylist():
             if place(row["id"]) * held[row["lang"]] < most:
                 yield row["lang"], row["text"]
 
 
-def _decisions(work: RunContext) -> Iterator[Any]:
+def _decisions(context: RunContext) -> Iterator[Any]:
     """Yield, per shard of the corpus, which of its documents the ledger keeps."""
-    ledger = table.read(table.shards(work.step_dir("ledger")), ["id", "kept"])
+    ledger = table.read(table.shards(context.step_dir("ledger")), ["id", "kept"])
     kept = pc.filter(ledger["id"], ledger["kept"])
-    for shard in table.shards(work.corpus):
+    for shard in table.shards(context.corpus):
         ids = table.read([shard], ["id"])["id"]
         yield pc.is_in(ids, value_set=kept.combine_chunks())
+
+
+STEPS = StepSpec(
+    name="proxies",
+    code=("glotmix.proxy",),
+    make=lambda context, output: make(output, context, _config(context)),
+    wanted=_wanted,
+    needs=lambda context: (*context.corpus_steps, "ledger"),
+    config=lambda context: _config(context).model_dump(mode="json", exclude=ELSEWHERE | {"design", "tokenizer"}),
+    inputs=_inputs,
+    meaning="small models trained on what is kept, whose losses the mixture is fitted to",
+    place=80,
+)

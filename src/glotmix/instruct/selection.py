@@ -8,11 +8,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from glotmix.core import table
+from glotmix.core.context import RunContext
 from glotmix.core.record import JSON
-from glotmix.pipeline.context import RunContext
-from glotmix.pipeline.instruction_steps import Instructing, looks_at_vectors, meanings, pools
+from glotmix.core.rules import RuleHits
+from glotmix.instruct.measures import Conversations, looks_at_vectors, meanings, pools
 from glotmix.select import diversify
-from glotmix.select.ledger import RuleHits
 from glotmix.signals import answers
 
 Setting = Callable[[str, str | None, str], Any]
@@ -67,15 +67,15 @@ def _evidence(check: str, row: Mapping[str, Any]) -> str:
     return "the answer breaks off"
 
 
-def chosen(work: RunContext, documents: pa.Table, alive: NDArray[np.bool_]) -> tuple[RuleHits, dict[str, JSON]]:
+def chosen(context: RunContext, documents: pa.Table, alive: NDArray[np.bool_]) -> tuple[RuleHits, dict[str, JSON]]:
     """Return the conversations that the selection leaves out, and what it did, per language.
 
     Args:
-        work: the recipe at work.
-        documents: `decide.Deciding.documents`: ``id, lang, quality, quantile`` among others.
+        context: the recipe at work.
+        documents: `select.ledger_builder.LedgerBuilder.documents`: ``id, lang, quality, quantile`` among others.
         alive: (n,) those that passed the rules before.
     """
-    section = work.recipe.instruct.select
+    section = context.recipe.instruct.select
     langs = np.array(documents["lang"].to_pylist())
     sizes = {lang: section.sizes.get(lang, section.size) for lang in np.unique(langs).tolist()}
     wanted = np.array([sizes[lang] is not None for lang in langs.tolist()], bool)
@@ -84,8 +84,8 @@ def chosen(work: RunContext, documents: pa.Table, alive: NDArray[np.bool_]) -> t
     out: list[int] = []
     notes: dict[str, JSON] = {}
     reasons: dict[str, str] = {}
-    for lang, (rows, pool) in candidates(work, documents, np.flatnonzero(alive & wanted)).items():
-        picked = pick(work, pool, sizes[lang] or len(pool))
+    for lang, (rows, pool) in candidates(context, documents, np.flatnonzero(alive & wanted)).items():
+        picked = pick(context, pool, sizes[lang] or len(pool))
         out += rows[np.setdiff1d(np.arange(len(rows)), picked)].tolist()
         covered = len(np.unique(pool.labels[picked]))
         notes[lang] = {
@@ -105,31 +105,35 @@ def chosen(work: RunContext, documents: pa.Table, alive: NDArray[np.bool_]) -> t
     return RuleHits("selection", np.array(out, np.int64), evidence), notes
 
 
-def pick(work: RunContext, pool: diversify.Pool, size: int) -> NDArray[np.int64]:
+def pick(context: RunContext, pool: diversify.Pool, size: int) -> NDArray[np.int64]:
     """Return the positions that the recipe's method chooses."""
-    section = work.recipe.instruct.select
+    section = context.recipe.instruct.select
     if section.method == "m-daq":
-        return diversify.m_daq(pool, size, work.recipe.seed, ratio=section.ratio)
-    return diversify.METHODS[section.method](pool, size, work.recipe.seed)
+        return diversify.m_daq(pool, size, context.recipe.seed, ratio=section.ratio)
+    return diversify.METHODS[section.method](pool, size, context.recipe.seed)
 
 
-def candidates(work: RunContext, documents: pa.Table, rows: NDArray[np.int64], method: str | None = None) -> Pools:
+def candidates(context: RunContext, documents: pa.Table, rows: NDArray[np.int64], method: str | None = None) -> Pools:
     """Return, by language, the candidates of a selection and their positions.
 
     Args:
-        work: the recipe at work.
+        context: the recipe at work.
         documents: ``id, lang, quality`` of all conversations, in the order of the corpus.
         rows: the candidates.
         method: the recipe's where it is None; decides whether meanings are read.
     """
-    meaning = table.read(sorted(work.step_dir("signals/meaning").glob("part-*.parquet")), ["cluster_of_meaning"])
-    lengths = table.read(sorted(work.step_dir("signals/answers").glob("part-*.parquet")), ["response_chars"])
-    scores = documents["quality"].fill_null(0.0).to_numpy() if work.rated else np.zeros(documents.num_rows)
+    meaning = table.read(sorted(context.step_dir("signals/meaning").glob("part-*.parquet")), ["cluster_of_meaning"])
+    lengths = table.read(sorted(context.step_dir("signals/answers").glob("part-*.parquet")), ["response_chars"])
+    scores = (
+        documents["quality"].fill_null(0.0).to_numpy()
+        if context.has("signals/quality")
+        else np.zeros(documents.num_rows)
+    )
     about = {
         "scores": np.asarray(scores, np.float64),
         "labels": np.array(meaning["cluster_of_meaning"].to_pylist()),
         "lengths": np.asarray(lengths["response_chars"].to_numpy(), np.float64),
     }
-    needed = looks_at_vectors(method or work.recipe.instruct.select.method)
-    vectors = meanings(*Instructing(work).vectors()) if needed else None
+    needed = looks_at_vectors(method or context.recipe.instruct.select.method)
+    vectors = meanings(*Conversations(context).vectors()) if needed else None
     return pools(documents["id"], np.array(documents["lang"].to_pylist()), rows, about, vectors)

@@ -8,26 +8,28 @@ import pyarrow.compute as pc
 import yaml
 
 from glotmix.core import record, table
+from glotmix.core.context import RunContext
 from glotmix.core.record import Output
 from glotmix.corpus import blend, card
 from glotmix.corpus.sources import Column
 from glotmix.mix.plan import read_shares
-from glotmix.pipeline.context import RunContext
+
+VERSION = 1
 
 
-def describe(work: RunContext, output: Output, recipe: dict[str, Any]) -> None:
+def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> None:
     """Write ``README.md``, ``recipe.yaml``, ``blend.megatron.txt`` and ``blend.nanotron.yaml`` into a data set."""
-    rows = table.read(table.shards(work.step_dir("ledger")), ["lang", "source", "license", "bytes", "kept", "rule"])
-    shares = read_shares(work.step_dir("mixture"))
+    rows = table.read(table.shards(context.step_dir("ledger")), ["lang", "source", "license", "bytes", "kept", "rule"])
+    shares = read_shares(context.step_dir("mixture"))
     columns = output.notes.get("columns", [])
     text = card.render(
-        work.recipe.name,
+        context.recipe.name,
         _languages(rows, shares),
-        _sources(work, rows),
+        _sources(context, rows),
         recipe,
         columns=[str(c) for c in columns] if isinstance(columns, list) else [],
-        formats=work.recipe.export.formats,
-        method=_method(work),
+        formats=context.recipe.export.formats,
+        method=_method(context),
     )
     (output.path / "README.md").write_text(text, "utf-8")
     plain = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)
@@ -58,9 +60,9 @@ def _languages(rows: pa.Table, shares: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _sources(work: RunContext, rows: pa.Table) -> list[dict[str, Any]]:
+def _sources(context: RunContext, rows: pa.Table) -> list[dict[str, Any]]:
     found = []
-    for source in work.recipe.corpus.sources:
+    for source in context.recipe.corpus.sources:
         mine = rows.filter(pc.equal(rows["source"], source.name))
         about: dict[str, Any] = {
             "name": source.name,
@@ -77,9 +79,9 @@ def _sources(work: RunContext, rows: pa.Table) -> list[dict[str, Any]]:
     return found
 
 
-def _method(work: RunContext) -> list[str]:
+def _method(context: RunContext) -> list[str]:
     """Say in sentences what was done, as far as it was."""
-    recipe = work.recipe
+    recipe = context.recipe
     same = recipe.signals.duplicates
     sentences = [
         f"Language: {recipe.signals.identify.model} compared with what each source declares; a document that reads as "
@@ -96,10 +98,10 @@ def _method(work: RunContext) -> list[str]:
     if (lists := recipe.select.licenses) is not None:
         allowed = ", ".join(lists.allow) or "any"
         sentences.append(f"Licences: {allowed}" + (f", less {', '.join(lists.deny)}" if lists.deny else "") + ".")
-    trained = record.read(work.step_dir("rater")) if recipe.quality is not None else None
+    trained = record.read(context.step_dir("rater")) if recipe.quality is not None else None
     if trained is not None and recipe.select.retain != "all":
         documents = trained.counts.get("documents", 0)
-        made = f"a rater trained on {documents:,} labelled documents" if work.audited else "a finished rater"
+        made = f"a rater trained on {documents:,} labelled documents" if context.has("audit") else "a finished rater"
         line = (
             "ranks the documents of each language among themselves"
             if recipe.select.score == "quantile"
@@ -107,7 +109,7 @@ def _method(work: RunContext) -> list[str]:
         )
         sentences.append(
             f"Quality: {made}, its features held against each language's own distribution, {line}"
-            + ("; the report holds its audit." if work.audited else ".")
+            + ("; the report holds its audit." if context.has("audit") else ".")
         )
     sentences.append(
         f"Mixture: {recipe.mix.how}; shares are of training tokens"

@@ -1,0 +1,139 @@
+"""Where declarations are found: every module of every room, and every installed plugin.
+
+A module declares by a top-level name: ``RECIPE`` (a `RecipeKey`), ``STEPS`` (a `StepSpec`, or a tuple of these and of
+functions that return them), ``LAW`` (of a mixture), ``READER`` (an input format), ``PACKING``. It is found by that name
+in its text, so that nothing is imported that declares nothing of the kind that is asked for. A plugin is a package with
+an entry point in the group ``glotmix.signals``, ``glotmix.laws``, ``glotmix.readers`` or ``glotmix.packings`` that
+names such a module.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from glotmix.core.errors import GlotmixError, RequestError
+from glotmix.core.section import RecipeKey
+from glotmix.core.step import StepSpec
+
+if TYPE_CHECKING:
+    from glotmix.core.context import RunContext
+
+GROUPS = {
+    "RECIPE": ("glotmix.signals",),
+    "STEPS": ("glotmix.signals",),
+    "LAW": ("glotmix.laws",),
+    "READER": ("glotmix.readers",),
+    "PACKING": ("glotmix.packings",),
+}
+"""Declaration → the groups of entry points whose modules may hold it."""
+
+
+@cache
+def modules(kind: str) -> tuple[ModuleType, ...]:
+    """Return the modules that declare something: glotmix's own by name, then those of plugins by name.
+
+    Raises:
+        GlotmixError: if a plugin cannot be imported.
+    """
+    root = Path(str(files("glotmix")))
+    mark = re.compile(rf"^{kind}\b", re.MULTILINE)
+    # The ground's own mechanics mention the names; the command line declares nothing.
+    own = sorted(
+        ".".join(("glotmix", *path.relative_to(root).with_suffix("").parts))
+        for path in root.rglob("*.py")
+        if mark.search(path.read_text("utf-8"))
+    )
+    return (*(import_module(name) for name in own), *_plugins(kind))
+
+
+def _plugins(kind: str) -> Iterator[ModuleType]:
+    for group in GROUPS[kind]:
+        for point in sorted(entry_points(group=group), key=lambda p: p.name):
+            try:
+                module = point.load()
+            except Exception as error:
+                owner = point.dist.name if point.dist is not None else point.value
+                raise GlotmixError(
+                    f"the plugin {owner} ({group}: {point.name}) cannot be imported: {error}",
+                    f"pip uninstall {owner}, or mend it",
+                ) from error
+            if hasattr(module, kind):
+                yield module
+
+
+def declared(kind: str) -> tuple[Any, ...]:
+    """Return everything declared under a name, tuples taken apart, in the order of `modules`."""
+    found: list[Any] = []
+    for module in modules(kind):
+        value = getattr(module, kind)
+        found += value if isinstance(value, tuple) else (value,)
+    return tuple(found)
+
+
+@cache
+def recipe_keys() -> tuple[RecipeKey, ...]:
+    """Return the keys of the recipe, in the order in which they stand there.
+
+    Raises:
+        GlotmixError: if two declare the same.
+    """
+    found = sorted(declared("RECIPE"), key=lambda key: (key.place, key.key))
+    names = [key.key for key in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise GlotmixError(f"two rooms or plugins declare the key {twice} of the recipe")
+    return tuple(found)
+
+
+def specs(context: "RunContext") -> tuple[StepSpec, ...]:
+    """Return the steps that a recipe asks for, in no order."""
+    found: list[StepSpec] = []
+    for one in declared("STEPS"):
+        found += [one] if isinstance(one, StepSpec) else one(context)
+    return tuple(spec for spec in found if spec.wanted(context))
+
+
+def steps(context: "RunContext") -> tuple[StepSpec, ...]:
+    """Return the steps that a recipe asks for in the order of the work: each after those that it needs.
+
+    Raises:
+        GlotmixError: if two steps have one name, a step needs one that the recipe does not have, or steps need each
+            other in a circle.
+    """
+    found = {spec.name: spec for spec in specs(context)}
+    if len(found) < len(specs(context)):
+        names = [spec.name for spec in specs(context)]
+        raise GlotmixError(f"two steps are called {next(n for n in names if names.count(n) > 1)}")
+    # The context is asked for its steps while they are put in order: `needs` may name "every signal".
+    context.__dict__["steps"] = tuple(found.values())
+    graph: TopologicalSorter[str] = TopologicalSorter()
+    for name, spec in found.items():
+        needs = tuple(spec.needs(context))
+        if missing := [need for need in needs if need not in found]:
+            raise RequestError(f"the step {name} needs {missing[0]}, which the recipe does not ask for")
+        graph.add(name, *needs)
+    try:
+        graph.prepare()
+    except CycleError as error:
+        raise GlotmixError(f"steps need each other in a circle: {' → '.join(error.args[1])}") from error
+    order: list[StepSpec] = []
+    ready: list[str] = []
+    while graph.is_active():
+        ready += graph.get_ready()
+        ready.sort(key=lambda name: (found[name].place, name))
+        first = ready.pop(0)
+        order.append(found[first])
+        graph.done(first)
+    return tuple(order)
+
+
+def versions(spec: StepSpec, context: "RunContext") -> dict[str, int]:
+    """Return the version of every module that a step's result depends on, its own first."""
+    code: Sequence[str] = spec.code(context) if callable(spec.code) else spec.code
+    return {name.removeprefix("glotmix."): int(import_module(name).VERSION) for name in code}

@@ -1,0 +1,1 @@
+"""What goes out: the data set, its card, its blends."""

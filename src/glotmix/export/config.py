@@ -1,0 +1,18 @@
+"""The recipe's section on how the data set is written."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from glotmix.core.section import RecipeKey, Section
+
+
+class ExportSection(Section):
+    """How the data set is written."""
+
+    formats: tuple[Literal["parquet", "jsonl.zst"], ...] = ("parquet",)
+    shard_mb: int = Field(200, ge=1, description="uncompressed megabytes of text per shard")
+    dropped: bool = Field(False, description="write the dropped documents beside, with rule and evidence")
+
+
+RECIPE = RecipeKey("export", ExportSection, ExportSection(), place=80)

@@ -1,0 +1,64 @@
+"""The step `mixture`: how much of each language, for what the ledger keeps. The only file of this room with tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from glotmix.core import table
+from glotmix.core.context import RunContext
+from glotmix.core.record import Counts, Output, digest_file
+from glotmix.core.step import StepSpec
+from glotmix.mix import plan as mixing
+from glotmix.mix.accounting import Available
+from glotmix.mix.config import RunsConfig
+
+
+def available(documents: pa.Table, alive: Any) -> Available:
+    """Count documents, bytes and tokens per language among the documents that are alive."""
+    held = documents.filter(pa.array(alive)).group_by("lang")
+    sums = held.aggregate([("id", "count"), ("bytes", "sum"), ("tokens", "sum")]).sort_by("lang")
+    return Available.of({r["lang"]: (r["id_count"], r["bytes_sum"], r["tokens_sum"]) for r in sums.to_pylist()})
+
+
+def budget(context: RunContext) -> dict[str, Any]:
+    """Return what of the section `mix` changes a mixture."""
+    found: dict[str, Any] = context.recipe.mix.model_dump(
+        mode="json", exclude={"runs": {"mixtures", "losses"}, "proxies": True}
+    )
+    return found
+
+
+def runs(context: RunContext) -> Mapping[str, str]:
+    """Return the fingerprints of the tables of runs that the recipe names."""
+    given = context.recipe.mix.runs
+    if given is None:
+        return {}
+    return {name: digest_file(context.path(getattr(given, name))) for name in ("mixtures", "losses")}
+
+
+def _make(context: RunContext, output: Output) -> Counts:
+    """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
+    rows = table.read(table.shards(context.step_dir("ledger")), ["id", "lang", "bytes", "tokens", "kept"])
+    config = context.recipe.mix
+    if config.proxies is not None:
+        trained = context.step_dir("proxies").resolve()
+        tables = RunsConfig(mixtures=str(trained / "ratios.csv"), losses=str(trained / "metrics.csv"))
+        config = config.model_copy(update={"runs": tables, "proxies": None})
+    made = mixing.plan(available(rows, rows["kept"].combine_chunks()), config, context.base)
+    mixing.write(made, output.path)
+    output.notes["warnings"] = list(made.warnings)
+    return {"languages": len(made.mixture.rows), "tokens": made.tokens}
+
+
+STEPS = StepSpec(
+    name="mixture",
+    code=("glotmix.mix",),
+    make=_make,
+    needs=lambda context: ("ledger", *(("proxies",) if context.recipe.mix.proxies else ())),
+    config=budget,
+    inputs=runs,
+    reported=True,
+    meaning="how much of each language to train on, with intervals where it was measured",
+    place=81,
+)

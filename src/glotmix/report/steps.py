@@ -1,0 +1,54 @@
+"""The step `report`: one HTML file about all that was made."""
+
+from pathlib import Path
+
+from glotmix.core import record
+from glotmix.core.context import RunContext
+from glotmix.core.record import Counts, Output
+from glotmix.core.section import resolved
+from glotmix.core.step import StepSpec
+from glotmix.report import page
+
+
+def _names(context: RunContext) -> tuple[str, ...]:
+    told = (step.name for step in context.steps if step.per_document or step.reported)
+    return (*context.corpus_steps, *told)
+
+
+def _make(context: RunContext, output: Output) -> Counts:
+    records = {name: found for name in _names(context) if (found := record.read(context.step_dir(name))) is not None}
+
+    def of(step: str, file: str = "") -> Path | None:
+        return context.step_dir(step) / file if context.has(step) else None
+
+    return page.make(
+        output,
+        page.ReportInputs(
+            name=context.recipe.name,
+            recipe=resolved(context.recipe),
+            ledger=context.step_dir("ledger"),
+            corpus=context.corpus,
+            records={name: vars(found) for name, found in records.items()},
+            thresholds=context.step_dir("thresholds") / "thresholds.parquet",
+            signals={name.removeprefix("signals/"): context.step_dir(name) for name in context.signals},
+            mixture=context.step_dir("mixture") / "mixture.json",
+            audit=of("audit", "audit.json"),
+            quarantine=context.step_dir("corpus") / "quarantine",
+            agreement=context.step_dir("agreement"),
+            boilerplate=of("signals/boilerplate"),
+            coverage=of("coverage", "coverage.json"),
+            scoring=of("qsm", "audit.json"),
+            contamination=of("signals/contamination"),
+        ),
+    )
+
+
+STEPS = StepSpec(
+    name="report",
+    code=("glotmix.report.page",),
+    make=_make,
+    needs=lambda context: (*_names(context), "dataset"),
+    config=lambda context: {"name": context.recipe.name, "recipe": resolved(context.recipe)},
+    meaning="one HTML file that opens offline",
+    place=100,
+)

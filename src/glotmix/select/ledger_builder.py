@@ -1,0 +1,243 @@
+"""From signals to the ledger: every rule of every step, in its place, without measuring anything again."""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from glotmix.core import settings, table
+from glotmix.core.context import RunContext
+from glotmix.core.errors import DataError
+from glotmix.core.language import parse
+from glotmix.core.record import JSON, Counts, Output
+from glotmix.core.rules import Rule
+from glotmix.corpus.columns import text_for_bytes
+from glotmix.corpus.sources import Column
+from glotmix.mix.accounting import Available
+from glotmix.mix.steps import available
+from glotmix.select import ledger, thresholds
+from glotmix.select.rehydrate import weights
+from glotmix.select.representatives import representatives
+
+VERSION = 2
+
+RETENTION = 900
+"""Rules from this place on choose among the documents that all others let pass."""
+
+_SORT: Mapping[str, tuple[str, str]] = {
+    "quality": ("quality", "descending"),
+    "length": ("chars", "descending"),
+    "source": ("rank", "ascending"),
+}
+
+
+class LedgerBuilder:
+    """One pass over the signals of a recipe, to its ledger."""
+
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
+        self.recipe = context.recipe
+        self.decisions = ledger.Decisions(0)
+        self.cutoffs: dict[str, ledger.Cutoff] = {}
+        self.notes: dict[str, JSON] = {}
+        self.warnings: list[str] = []
+        self.survivors = Available.of({})
+        self._resolve = cache(self._resolved)
+
+    def _resolved(self, lang: str, source: str | None) -> Mapping[str, settings.Setting]:
+        found = settings.resolve(self.recipe.settings, parse(lang), source)
+        if not self.context.instructs:
+            return found
+        # The rules that ship were made for documents: of conversations, only what the recipe itself asks for holds.
+        return {
+            key: settings.Setting(None, "kind: instructions", one) if _of_documents(key, one) else one
+            for key, one in found.items()
+        }
+
+    def setting(self, lang: str, source: str | None, key: str) -> Any:
+        """Return the value of a setting of a language, as a source may have changed it."""
+        return self._resolve(lang, source)[key].value
+
+    def make_thresholds(self, output: Output) -> Counts:
+        """Write ``thresholds.parquet``: the lines that the rules of the heuristics draw, per language.
+
+        A source that sets heuristics of its own has lines of its own, derived from its own documents; ``source`` is
+        null for the others.
+        """
+        measured = self.measured
+        drawn = []
+        for source, rows in self.rule_groups():
+            mine = measured.take(pa.array(rows))
+            langs = pc.unique(mine["lang"]).to_pylist()
+            resolved = {lang: self._resolve(lang, source) for lang in langs}
+            lines = thresholds.derive(mine, resolved, self.recipe.select.min_documents)
+            drawn.append(lines.append_column("source", pa.array([source] * lines.num_rows, pa.string())))
+        limits = pa.concat_tables(drawn)
+        table.write(limits, output.path / "thresholds.parquet")
+        return {"documents": measured.num_rows, "thresholds": limits.num_rows}
+
+    def make_ledger(self, output: Output) -> Counts:
+        """Write the parts of the ledger: every rule of every step in its place, then what retention leaves."""
+        documents = self.documents
+        self.decisions = ledger.Decisions(documents.num_rows)
+        rules = sorted((rule for step in self.context.steps for rule in step.rules), key=lambda r: (r.place, r.name))
+        for rule in rules:
+            if rule.place < RETENTION:
+                self._apply(rule)
+        if not self.alive().any():
+            blame = Counter(rule for rule, _ in self.decisions.first.values()).most_common(3)
+            raise DataError(
+                "no document of any language is kept; most were dropped by "
+                + ", ".join(f"{rule} ({n:,})" for rule, n in blame),
+                "loosen these rules in settings: glotmix explain LANGUAGE shows them",
+            )
+        self.survivors = available(documents, self.alive())
+        for rule in rules:
+            if rule.place >= RETENTION:
+                self._apply(rule)
+        rows = ledger.assemble(documents, self.decisions, self.cutoffs, self._weights(documents, self.decisions))
+        output.notes |= self.notes
+        self._note(output, rows, self.survivors, self.warnings)
+        return self._write(output, rows)
+
+    def _apply(self, rule: Rule) -> None:
+        for hits in rule.apply(self):
+            self.decisions.apply(hits)
+
+    @cached_property
+    def corpus(self) -> pa.Table:
+        """``id, lang, source`` of all documents."""
+        return table.read(table.shards(self.context.corpus), ["id", "lang", "source"])
+
+    @cached_property
+    def measured(self) -> pa.Table:
+        """The heuristics of all documents, with language and source."""
+        heuristics = self.signal("signals/heuristics")
+        return heuristics.append_column("lang", self.corpus["lang"]).append_column("source", self.corpus["source"])
+
+    @cached_property
+    def documents(self) -> pa.Table:
+        """What is known of every document, in the order of the corpus: the ledger's columns.
+
+        Raises:
+            DataError: if a signal does not hold the same documents in the same order.
+        """
+        corpus, heuristics = self.corpus, self.signal("signals/heuristics")
+        columns = {name: corpus[name] for name in corpus.column_names} | {"license": self._licenses()}
+        columns |= {"bytes": heuristics["bytes"].cast(pa.int64()), "chars": heuristics["chars"].cast(pa.int64())}
+        tokenizer = self.recipe.signals.tokens.tokenizer
+        columns["tokens"] = self.signal("signals/tokens")["tokens"] if tokenizer else columns["bytes"]
+        identified = self.signal("signals/identify")
+        columns |= {name: identified[name] for name in ("label", "score", "agrees")}
+        clusters = self.signal("signals/duplicates")
+        columns |= {name: clusters[name] for name in ("cluster", "cluster_size", "content", "sources")}
+        nothing = pa.nulls(corpus.num_rows, pa.float32())
+        columns |= {"quality": nothing, "quantile": nothing, "calibrated": nothing}
+        if self.context.has("signals/quality"):
+            rated = self.signal("signals/quality")
+            columns |= {"quality": rated["score"], "quantile": rated["quantile"], "calibrated": rated["calibrated"]}
+        ranks = {s.name: s.rank for s in self.recipe.corpus.sources}
+        names = corpus["source"].combine_chunks().dictionary_encode()
+        by_name = pa.array([ranks[n] for n in names.dictionary.to_pylist()], pa.int32())
+        columns["rank"] = by_name.take(names.indices)
+        return pa.table(columns).combine_chunks()
+
+    def signal(self, step: str) -> pa.Table:
+        """Return the rows of a signal.
+
+        Raises:
+            DataError: if they are not of the corpus's documents in the corpus's order.
+        """
+        rows = table.read(sorted(self.context.step_dir(step).glob("part-*.parquet")))
+        if not rows["id"].equals(self.corpus["id"]):
+            raise DataError(f"{step} does not hold the corpus's documents in the corpus's order", f"delete {step}")
+        return rows
+
+    def alive(self) -> NDArray[np.bool_]:
+        """Return (n,) booleans: the documents that no rule has dropped so far."""
+        return self.decisions.alive()
+
+    def warn(self, text: str) -> None:
+        """Add a warning to the ledger's record."""
+        self.warnings.append(text)
+
+    def _licenses(self) -> pa.ChunkedArray:
+        """Return the licence of every document: its own, or its source's; null where there is none."""
+        given = {s.name: s.license for s in self.recipe.corpus.sources}
+        found = []
+        for shard in table.shards(self.context.corpus):
+            sources = table.read([shard], ["source"])["source"].combine_chunks()
+            license_ = given[sources[0].as_py()] if len(sources) else None
+            if isinstance(license_, Column):
+                # A shard holds documents of one source; a dotted name reaches into its objects.
+                held = pq.ParquetFile(shard).schema_arrow.names
+                first, *inner = [license_.column] if license_.column in held else license_.column.split(".")
+                values = table.read([shard], [first])[first].combine_chunks()
+                for field in inner:
+                    values = pc.struct_field(values, field)
+                texts, _ = text_for_bytes(values)
+                found.append(pa.array([None if v is None else str(v) for v in texts.to_pylist()], pa.string()))
+            else:
+                found.append(pa.array([license_] * len(sources), pa.string()))
+        return pa.chunked_array(found, pa.string())
+
+    def _weights(self, documents: pa.Table, decisions: ledger.Decisions) -> pa.Array:
+        most = self.recipe.select.rehydrate
+        if most is None:
+            return pa.array(np.ones(documents.num_rows, np.float32))
+        size = documents["cluster_size"].to_numpy()
+        removed = np.array([any(not rule.startswith("duplicates.") for rule in failed) for failed in decisions.failed])
+        return pa.array(weights(documents["lang"].combine_chunks(), pa.array(size), removed, most))
+
+    def rule_groups(self) -> list[tuple[str | None, NDArray[np.int64]]]:
+        """Return the sources that set heuristics of their own, and None for all others, with their documents."""
+        measured = self.measured
+        langs = pc.unique(measured["lang"]).to_pylist()
+        own = [
+            s.name
+            for s in self.recipe.corpus.sources
+            if any(self._heuristics(lang, s.name) != self._heuristics(lang, None) for lang in langs)
+        ]
+        names = measured["source"].combine_chunks().dictionary_encode()
+        position = {name: i for i, name in enumerate(names.dictionary.to_pylist())}
+        codes = names.indices.to_numpy()
+        others = np.flatnonzero(~np.isin(codes, [position[s] for s in own if s in position]))
+        groups = [(None, others)] + [(s, np.flatnonzero(codes == position[s])) for s in own if s in position]
+        return [(source, rows) for source, rows in groups if len(rows)]
+
+    def _heuristics(self, lang: str, source: str | None) -> dict[str, Any]:
+        return {k: s.value for k, s in self._resolve(lang, source).items() if k.startswith("heuristics.")}
+
+    def representatives(self, members: pa.Table) -> pa.Table:
+        """Return the member of each cluster that is kept, as ``select.prefer`` says."""
+        prefer = [p for p in self.recipe.select.prefer if p != "quality" or self.context.has("signals/quality")]
+        return representatives(members, [_SORT[p] for p in prefer])  # type: ignore[misc]
+
+    def _note(self, output: Output, rows: pa.Table, survivors: Available, warnings: list[str]) -> None:
+        output.notes["survivors"] = {
+            lang: [survivors.documents[i], survivors.bytes[i], survivors.tokens[i]]
+            for i, lang in enumerate(survivors.languages)
+        }
+        kept = set(pc.unique(rows.filter(rows["kept"])["lang"]).to_pylist())
+        lost = sorted(set(pc.unique(rows["lang"]).to_pylist()) - kept)
+        none = [f"{lang}: no document is kept (glotmix why ID tells of one)" for lang in lost]
+        output.notes["warnings"] = [*warnings, *none]
+
+    def _write(self, output: Output, rows: pa.Table) -> Counts:
+        start = 0
+        for part in table.shards(self.context.step_dir("signals/heuristics")):
+            size = table.read([part], ["id"]).num_rows
+            table.write(rows.slice(start, size), output.path / part.name)
+            start += size
+        kept = pc.sum(rows["kept"]).as_py()
+        return {"documents": rows.num_rows, "kept": kept, "dropped": rows.num_rows - kept}
+
+
+def _of_documents(key: str, setting: settings.Setting) -> bool:
+    return key.startswith("heuristics.") and setting.origin.startswith(settings.BUILT_IN)

@@ -1,0 +1,179 @@
+"""The rules of the ledger itself, in the order of the funnel; a signal's own rules stand in the signal's file."""
+
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from glotmix.core import table
+from glotmix.core.errors import RequestError
+from glotmix.core.language import parse
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits
+from glotmix.mix import plan as mixing
+from glotmix.select import ledger, licenses, thresholds
+from glotmix.select.comparable import would_keep
+from glotmix.select.ledger_builder import RETENTION, LedgerBuilder
+from glotmix.select.min_sources import disagreement
+from glotmix.select.sample import gumbel_keys
+
+VERSION = 1
+
+
+def _builder(view: LedgerView) -> LedgerBuilder:
+    assert isinstance(view, LedgerBuilder)
+    return view
+
+
+def _license(view: LedgerView) -> list[RuleHits]:
+    """Return what its licence does not let one keep, and warn of what no list decided."""
+    config = view.context.recipe.select.licenses
+    if config is None:
+        return []
+    for source in view.context.recipe.corpus.sources:
+        if isinstance(source.license, str):
+            try:
+                licenses.parse(source.license)
+            except licenses.UnknownLicenseError as error:
+                if config.unknown == "drop":
+                    raise RequestError(
+                        f"corpus.sources: the licence of '{source.name}': {error}",
+                        "write its SPDX id (or LicenseRef-NAME), or set select.licenses.unknown=keep",
+                    ) from error
+    judged = licenses.judge(view.documents["license"].combine_chunks(), config)
+    for text in judged.warnings(config):
+        view.warn(text)
+    return [judged.failures]
+
+
+def _language(view: LedgerView) -> list[RuleHits]:
+    if view.context.instructs:
+        return []
+
+    def policy(lang: str, source: str) -> tuple[str, float]:
+        return view.setting(lang, source, "identify.on_mismatch"), view.setting(lang, source, "identify.min_score")
+
+    return [ledger.wrong_language(view.documents, policy)]
+
+
+def _heuristics(view: LedgerView) -> list[RuleHits]:
+    builder = _builder(view)
+    limits = table.read(table.shards(view.context.step_dir("thresholds")))
+    found = []
+    for source, rows in builder.rule_groups():
+        same = pc.equal(limits["source"], source) if source else pc.is_null(limits["source"])
+        mine = builder.measured.take(pa.array(rows))
+        failures = thresholds.failures(mine, limits.filter(same).drop_columns("source"))
+        found += [RuleHits(failing.rule, rows[failing.rows], failing.evidence) for failing in failures]
+    return found
+
+
+def _duplicates(view: LedgerView) -> list[RuleHits]:
+    builder = _builder(view)
+    found, partners = ledger.duplicates(view.documents, view.alive(), builder.representatives)
+    builder.decisions.duplicate_of.update(partners)
+    return found
+
+
+def _min_sources(view: LedgerView) -> list[RuleHits]:
+    languages = pc.unique(view.documents["lang"]).to_pylist()
+    least = {lang: view.setting(lang, None, "agreement.sources") for lang in languages}
+    failure, told = disagreement(view.documents, view.alive(), lambda lang: least[lang])
+    for text in told:
+        view.warn(text)
+    return [failure]
+
+
+def _retain(view: LedgerView) -> list[RuleHits]:
+    """Keep the best of each language, or a draw: a share, a number of tokens, or what the mixture needs."""
+    context, recipe = view.context, view.context.recipe
+    if context.instructs:
+        return []
+    section, mode = recipe.select, recipe.select.retain
+    if mode == "tokens" and not section.tokens:
+        raise RequestError("select.retain is tokens, and no language has a number", "select.tokens={fra_Latn: 1e9}")
+    if recipe.quality is None or mode == "all":
+        return []
+    builder, documents, alive = _builder(view), view.documents, view.alive()
+    keys = partial(gumbel_keys, temperature=section.temperature, seed=recipe.seed)
+    retain = partial(ledger.retain, documents, alive, keys=keys if section.sample == "gumbel" else None)
+    if mode == "share":
+        wanted = {lang: float(view.setting(lang, None, "quality.keep")) for lang in builder.survivors.languages}
+        best = "the best" if section.sample == "top" else f"by quality at temperature {section.temperature:g},"
+        failure, cutoffs = retain(
+            wanted, None, {lang: f"{best} {share:.0%} are kept" for lang, share in wanted.items()}, "quality"
+        )
+        if section.score != "quantile":
+            total = sum(cutoff.kept for cutoff in cutoffs.values())
+            column = {"score": "quality"}.get(section.score, section.score)
+            reason = f"one line for all languages, as many as the best of each would be ({total:,})"
+            failure, cutoffs = ledger.retain_across(documents, alive, column, total, reason, "quality")
+    elif mode == "tokens":
+        wanted = {parse(code).code: float(number) for code, number in section.tokens.items()}
+        reasons = {lang: f"select.tokens wants {number:,.0f}" for lang, number in wanted.items()}
+        failure, cutoffs = retain(wanted, "tokens", reasons, "budget")
+    else:
+        # The shares alone: their intervals are the mixture's business.
+        config = recipe.mix.model_copy(update={"bootstrap": 0})
+        mixture = mixing.plan(builder.survivors, config, context.base).mixture
+        most = recipe.mix.max_epochs or 1.0
+        epochs = {lang: recipe.mix.max_epochs_of.get(lang, most) for lang in builder.survivors.languages}
+        wanted = {row.lang: row.tokens_used / epochs[row.lang] for row in mixture.rows}
+        reasons = {
+            row.lang: f"{row.tokens_used:,} tokens at {epochs[row.lang]:g} epochs need {wanted[row.lang]:,.0f}"
+            for row in mixture.rows
+        }
+        failure, cutoffs = retain(wanted, "tokens", reasons, "budget")
+    kept = alive.copy()
+    kept[failure.rows] = False
+    builder.cutoffs |= cutoffs
+    builder.notes["would_keep"] = would_keep(documents, alive, int(np.count_nonzero(kept)))
+    builder.notes["retention"] = {
+        lang: {"quantile": cutoff.quantile, "kept": cutoff.kept, "of": cutoff.of, "reason": cutoff.reason}
+        for lang, cutoff in cutoffs.items()
+    }
+    return [failure]
+
+
+def _share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+RULES = (
+    Rule("license", _license, 10, meaning="its licence is not among those that are kept"),
+    Rule(
+        "language",
+        _language,
+        40,
+        (
+            LanguageSetting("identify.on_mismatch", None, "'drop' or 'keep'", lambda v: v in ("drop", "keep")),
+            LanguageSetting("identify.min_score", None, "a number from 0 to 1", _share),
+        ),
+        "its text reads as another language than the declared one",
+    ),
+    Rule("heuristics", _heuristics, 50, meaning="it lies beyond a line of a heuristic, in its language"),
+    Rule("duplicates", _duplicates, 60, meaning="another member of its duplicate cluster is kept"),
+    Rule(
+        "agreement",
+        _min_sources,
+        70,
+        (
+            LanguageSetting(
+                "agreement.sources",
+                None,
+                "a whole number from 1, or null",
+                lambda v: (
+                    v is None or (isinstance(v, int | float) and not isinstance(v, bool) and v >= 1 and v == int(v))
+                ),
+            ),
+        ),
+        "fewer independent sources hold it than its language asks for",
+    ),
+    Rule(
+        "quality",
+        _retain,
+        RETENTION,
+        (LanguageSetting("quality.keep", None, "a share from 0 to 1", _share),),
+        "better documents of its language fill the share, or the budget",
+    ),
+)

@@ -1,0 +1,75 @@
+"""The steps that decide: lines through the heuristics, and the ledger."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from glotmix.core import settings
+from glotmix.core.context import RunContext
+from glotmix.core.record import digest_file
+from glotmix.core.step import Column, StepSpec
+from glotmix.mix.steps import budget, runs
+from glotmix.select import ledger
+from glotmix.select.ledger_builder import LedgerBuilder
+from glotmix.select.rules import RULES
+
+
+def _rules(context: RunContext) -> dict[str, Any]:
+    recipe = context.recipe
+    found: dict[str, Any] = {
+        "settings": recipe.settings,
+        "built-in": digest_file(settings.FILE),
+        "select": recipe.select.model_dump(mode="json"),
+    }
+    return found | ({"seed": recipe.seed} if recipe.select.sample == "gumbel" else {})
+
+
+def _by_budget(context: RunContext) -> bool:
+    return bool(context.recipe.select.retain == "budget")
+
+
+def _decided(context: RunContext) -> Mapping[str, Any]:
+    recipe = context.recipe
+    chosen = {"instruct": recipe.instruct.select.model_dump(), "seed": recipe.seed} if context.instructs else {}
+    sources = {s.name: s.model_dump(mode="json")["license"] for s in recipe.corpus.sources}
+    return _rules(context) | chosen | {"licenses": sources} | ({"mix": budget(context)} if _by_budget(context) else {})
+
+
+def _code(context: RunContext) -> tuple[str, ...]:
+    called = ("glotmix.select.ledger", "glotmix.select.ledger_builder", "glotmix.select.rules")
+    return (
+        *called,
+        *(("glotmix.instruct.steps",) if context.instructs else ()),
+        *(("glotmix.mix",) if _by_budget(context) else ()),
+    )
+
+
+STEPS = (
+    StepSpec(
+        name="thresholds",
+        code=("glotmix.select.thresholds", "glotmix.select.ledger_builder"),
+        make=lambda context, output: LedgerBuilder(context).make_thresholds(output),
+        needs=lambda context: (*context.corpus_steps, "signals/heuristics"),
+        config=_rules,
+        reported=True,
+        meaning="the lines that the rules of the heuristics draw, per language",
+        place=70,
+    ),
+    StepSpec(
+        name="ledger",
+        code=_code,
+        make=lambda context, output: LedgerBuilder(context).make_ledger(output),
+        needs=lambda context: (
+            *context.corpus_steps,
+            *context.signals,
+            *(("instructions/vectors",) if context.instructs else ()),
+            "thresholds",
+        ),
+        config=_decided,
+        inputs=lambda context: runs(context) if _by_budget(context) else {},
+        columns=tuple(Column(field.name, str(field.type), "see the page on the ledger") for field in ledger.SCHEMA),
+        rules=RULES,
+        reported=True,
+        meaning="kept or dropped, by which rule, on which evidence",
+        place=71,
+    ),
+)
