@@ -47,11 +47,6 @@ class Columns(_Part):
     )
 
 
-def as_tuple(value: Any) -> Any:
-    """Take one text where a list of texts is asked for."""
-    return (value,) if isinstance(value, str) else value
-
-
 class Options(_Part):
     """How raw files are read. Each format heeds some of these; one that no file's format heeds is refused."""
 
