@@ -20,6 +20,7 @@ from glotmix.embed.quantise import Quantised
 from glotmix.embed.static import StaticEmbedder
 from glotmix.pipeline import recipe as recipes
 from glotmix.pipeline import run
+from glotmix.quality.load import load as load_rater
 from glotmix.quality.rater import Rater
 from glotmix.signals import embed
 
@@ -126,7 +127,7 @@ def test_the_rater_says_what_it_reads_and_scores_the_same_elsewhere(job: run.Job
     signal = table.read(sorted((job.folder / "signals/quality").glob("part-*")))["score"].to_numpy()
     # In any order: what stands where is the rater's to say.
     for given in ({"one": one, "b": two}, {"b": two, "one": one}):
-        found = load.load(folder, given)(documents["text"].to_pylist(), documents["lang"].to_pylist())
+        found = load_rater(folder, given)(documents["text"].to_pylist(), documents["lang"].to_pylist())
         assert np.array_equal(found.astype(np.float32), signal)
 
 
@@ -136,22 +137,22 @@ def test_other_embedders_are_refused(job: run.Job, tmp_path: Path) -> None:
     with pytest.raises(
         RequestError, match=r"reads structure \(\d+\) \+ one \(16\) \+ b \(24\); the embedders given are"
     ):
-        load.load(folder, {"one": one, "b": two, "static": load("static")})
+        load_rater(folder, {"one": one, "b": two, "static": load("static")})
     with pytest.raises(RequestError, match=r"one is static:[0-9a-f]+; the rater learned from static:"):
-        load.load(folder, {"one": two, "b": one})
+        load_rater(folder, {"one": two, "b": one})
     with pytest.raises(RequestError, match="reads vectors of one"):
-        load.load(folder)
+        load_rater(folder)
     shutil.copytree(folder, tmp_path / "rater")
     about = json.loads((tmp_path / "rater/rater.json").read_text("utf-8"))
     for change in ({"numbers": 17}, {"name": "c"}):
         reads = [about["reads"][0], about["reads"][1] | change, about["reads"][2]]
         (tmp_path / "rater/rater.json").write_text(json.dumps(about | {"reads": reads}), "utf-8")
         with pytest.raises(DataError, match="do not belong to what it says it reads"):
-            load.load(tmp_path / "rater", {"one": one, "b": two})
+            load_rater(tmp_path / "rater", {"one": one, "b": two})
     reads = [about["reads"][0], *about["reads"][:0:-1]]
     (tmp_path / "rater/rater.json").write_text(json.dumps(about | {"reads": reads}), "utf-8")
     with pytest.raises(DataError, match="do not belong to what it says it reads"):
-        load.load(tmp_path / "rater", {"one": one, "b": two})
+        load_rater(tmp_path / "rater", {"one": one, "b": two})
 
 
 def test_one_more_embedder_makes_no_other_again(job: run.Job) -> None:

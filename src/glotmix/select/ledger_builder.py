@@ -47,7 +47,7 @@ class LedgerBuilder:
         self.cutoffs: dict[str, ledger.Cutoff] = {}
         self.notes: dict[str, JSON] = {}
         self.warnings: list[str] = []
-        self.survivors = Available.of({})
+        self._survivors: Available | None = None
         self._resolve = cache(self._resolved)
 
     def _resolved(self, lang: str, source: str | None) -> Mapping[str, settings.Setting]:
@@ -97,7 +97,7 @@ class LedgerBuilder:
                 + ", ".join(f"{rule} ({n:,})" for rule, n in blame),
                 "loosen these rules in settings: glotmix explain LANGUAGE shows them",
             )
-        self.survivors = available(documents, self.alive())
+        self._survivors = available(documents, self.alive())
         for rule in rules:
             if rule.place >= RETENTION:
                 self._apply(rule)
@@ -109,6 +109,12 @@ class LedgerBuilder:
     def _apply(self, rule: Rule) -> None:
         for hits in rule.apply(self):
             self.decisions.apply(hits)
+
+    @property
+    def survivors(self) -> Available:
+        """What passed all rules but retention, by language."""
+        assert self._survivors is not None
+        return self._survivors
 
     @cached_property
     def corpus(self) -> pa.Table:
