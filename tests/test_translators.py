@@ -62,6 +62,15 @@ def test_an_endpoint_translates_and_a_failure_is_waited_out(serve):  # noqa: F81
     assert server.seen[0]["max_tokens"] >= 4096
 
 
+def test_the_reasoning_of_an_endpoint_is_no_translation(serve):  # noqa: F811
+    server = serve(lambda number, prompt: "<think>A market, I think.</think>\n\nThe market")
+    made = translators.by_endpoint(AskConfig(endpoint=server.url, model="m"))(TEXTS[:1], "fra_Latn", "eng_Latn")
+    assert made == ["The market"]
+    server = serve(lambda number, prompt: "<think>A market, I")
+    with pytest.raises(RequestError, match="holds reasoning alone, no translation"):
+        translators.by_endpoint(AskConfig(endpoint=server.url, model="m"))(TEXTS[:1], "fra_Latn", "eng_Latn")
+
+
 def test_an_endpoint_that_refuses_is_named(serve):  # noqa: F811
     server = serve(lambda number, prompt: (401, {}, "no such key"))
     with pytest.raises(RequestError, match="refuses: HTTP 401: no such key"):

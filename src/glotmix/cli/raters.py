@@ -106,6 +106,7 @@ def ask(
     else:
         what += f"{found.answered:,} now, {found.nonsense:,} in the quarantine, "
         what += f"{found.failed:,} failed, {found.left:,} left"
+        what += f"; {found.recovered:,} of the quarantine are understood now" if found.recovered else ""
     _tell(asdict(found) | {"file": str(output)}, as_json, what)
 
 
@@ -171,7 +172,6 @@ def join(
     from glotmix.quality import joined
 
     section, base, seed = _section(recipe, overrides)
-    output.mkdir(parents=True, exist_ok=True)
     made = joined.join(section, base, seed)
     joined.write(made, output)
     if as_json:

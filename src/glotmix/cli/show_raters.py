@@ -47,7 +47,7 @@ def show_joined(found: Mapping[str, Any], folder: Path) -> None:
             table.add_row(lang, f"{row['documents']:,}", _figure(row["alpha"]), *shown)
         console.print(table)
     for warning in found["warnings"]:
-        console.print(Text(f"warning: {warning}"))
+        console.print(Text(f"warning: {warning}"), soft_wrap=True)
     console.print(f"scores: {folder / 'scores.parquet'}", soft_wrap=True)
 
 

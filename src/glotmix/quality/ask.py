@@ -2,12 +2,12 @@
 
 Every pair is asked in both orders, since models favour a place. A task file says all that is asked, prompt included;
 the file of verdicts repeats it with the answer, so that each verdict can be read and asked again. What is answered
-stays answered: a run that was stopped goes on where it was. An answer that names neither document goes to the
-quarantine with its reason and is not asked again; a request that failed is.
+stays answered: a run that was stopped goes on where it was. An answer that names neither document (`replies`) goes to
+the quarantine with its reason and is not asked again; a request that failed is. The quarantine is read anew at every
+run: what is understood by now becomes a verdict.
 """
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ from urllib.request import Request, urlopen
 from glotmix.core.errors import DataError, RequestError
 from glotmix.quality.judgements import json_rows
 from glotmix.quality.raters_config import AskConfig
+from glotmix.quality.replies import understood
 
 PROMPT = """{criterion}
 
@@ -49,6 +50,7 @@ class Asked:
         nonsense: answers of this run that name no document; in the quarantine.
         failed: requests of this run that were given up; they will be asked again.
         left: tasks not asked, for want of budget.
+        recovered: replies in the quarantine that were understood now; they are among those before.
     """
 
     tasks: int
@@ -57,6 +59,7 @@ class Asked:
     nonsense: int
     failed: int
     left: int
+    recovered: int = 0
 
 
 def tasks(pairs: Iterable[tuple[str, str]], texts: Mapping[str, str], config: AskConfig) -> Iterator[dict[str, str]]:
@@ -115,12 +118,13 @@ def ask(
     if not rows or any(name not in row for row in rows for name in ("task", "a", "b", "prompt")):
         raise DataError(f"{todo} holds no tasks (task, a, b, prompt)", "glotmix raters next RECIPE writes them")
     nonsense = verdicts.with_name(f"{verdicts.stem}.quarantine.jsonl")
+    recovered = 0 if dry else _recovered(verdicts, nonsense)
     done = _names(verdicts) | _names(nonsense)
     open_ = [row for row in {row["task"]: row for row in rows}.values() if row["task"] not in done]
     asked = open_ if budget is None else open_[:budget]
     before, left = len({r["task"] for r in rows}) - len(open_), len(open_) - len(asked)
     if dry or not asked:
-        return Asked(before + len(open_), before, 0, 0, 0, left if not dry else len(open_))
+        return Asked(before + len(open_), before, 0, 0, 0, left if not dry else len(open_), recovered)
     if not config.model:
         raise RequestError("no model was named", "raters.ask.model: the model's name at the endpoint")
     client = Client(config, key, sleep)
@@ -164,26 +168,7 @@ def ask(
             client.stop()
             for future in running:
                 future.cancel()
-    return Asked(before + len(open_), before, **counts, left=left)
-
-
-def understood(reply: str) -> tuple[str | None, str]:
-    """Return ``a``, ``b`` or ``tie`` and an empty reason; or None and why the reply is no verdict.
-
-    A reply is a verdict if it is one (with any signs around), or if its last line is ``Answer: …`` or JSON with
-    ``answer``. A reply that only mentions a letter is none.
-
-    >>> [understood(r)[0] for r in ("A", "**B**.", "Both are bad.\\nAnswer: tie", '{"answer": "A"}', "A or B?")]
-    ['a', 'b', 'tie', 'a', None]
-    """
-    last = reply.strip().splitlines()[-1] if reply.strip() else ""
-    patterns = (r"\W*(?:document\s+)?(A|B|TIE)\W*", r".*\banswer\W+(?:is\W+)?(?:document\s+)?(A|B|TIE)\W*")
-    for text, pattern in ((reply, patterns[0]), (last, patterns[1])):
-        found = re.fullmatch(pattern, text.strip(), re.IGNORECASE | re.DOTALL)
-        # "a" in small letters is an English word; alone or after "answer" it is a verdict all the same.
-        if found:
-            return found[1].lower(), ""
-    return None, "the reply is empty" if not last else "the reply is neither A, B nor TIE"
+    return Asked(before + len(open_), before, **counts, left=left, recovered=recovered)
 
 
 class Client:
@@ -287,6 +272,34 @@ def _names(path: Path) -> set[str]:
         with path.open("r+b") as file:
             file.truncate(whole)
     return {row["task"] for _, row in json_rows(path) if "task" in row}
+
+
+def _recovered(verdicts: Path, nonsense: Path) -> int:
+    """Move replies that are understood by now from the quarantine to the verdicts; return how many.
+
+    The verdicts are written first: a kill in between leaves a task in both, which is put right the next time.
+    """
+    if not _names(nonsense):
+        return 0
+    answered = _names(verdicts)
+    kept, moved = [], 0
+    good: list[dict[str, Any]] = []
+    for _, row in json_rows(nonsense):
+        answer = understood(row["reply"])[0] if isinstance(row.get("reply"), str) else None
+        if answer is None:
+            kept.append(row)
+        else:
+            moved += 1
+            if row.get("task") not in answered:
+                good.append({k: v for k, v in row.items() if k != "reason"} | {"answer": answer})
+    if moved:
+        with verdicts.open("a", encoding="utf-8") as file:
+            for row in good:
+                _append(file, row)
+        partial = nonsense.with_name(f"{nonsense.name}.partial")
+        write(kept, partial)
+        partial.replace(nonsense)
+    return moved
 
 
 def _append(file: Any, row: Mapping[str, Any]) -> None:

@@ -106,7 +106,7 @@ class Fit:
         precision: (n,) curvature of each score with the others held; ridge alone where nothing was said.
         raters: k reliabilities.
         majority: share of the weight of votes that points the declared way, less the share against it: near 0, which
-            way is up cannot be told.
+            way is up cannot be told. NaN where two raters have judged no pair that would show it.
         rounds: how often slopes were fitted.
     """
 
@@ -244,9 +244,10 @@ def fit(comparisons: Comparisons, ridge: float = RIDGE, rounds: int = 6) -> Fit:
     strongest = float(np.abs(alpha).max())
     raters = tuple(replace(r, status=_status(r, strongest)) for r in found)
     value, precision = scores(comparisons, alpha, ridge)
-    majority = float(alpha @ votes / (np.abs(alpha) @ votes))
+    weight = float(np.abs(alpha) @ votes)
+    majority = float(alpha @ votes) / weight if weight else np.nan
     if count == 2:
-        majority = 2 * raters[0].agreement - 1
+        majority = 2 * _seen(comparisons, others[1], np.asarray(starts[0])) - 1
     return Fit(value, precision, raters, majority, used)
 
 
@@ -292,6 +293,21 @@ def _against(comparisons: Comparisons, rater: int, given: Floats) -> Reliability
     reach = 1.96 * float(np.sqrt(variance))
     agreement = float(np.where(difference > 0, p, np.where(difference < 0, 1 - p, 0.5)).mean())
     return Reliability(len(p), slope, slope - reach, slope + reach, agreement, "used")
+
+
+def _seen(comparisons: Comparisons, rest: Comparisons, given: Floats) -> float:
+    """Return how far the first of two raters agrees with scores of the other, on the documents that both speak of.
+
+    NaN where there is no such pair, or the scores are equal in all of them.
+    """
+    spoken = ~np.isnan(comparisons.preferred[:, 0])
+    there = np.zeros(comparisons.size, bool)
+    there[rest.left] = there[rest.right] = True
+    left, right = comparisons.left[spoken], comparisons.right[spoken]
+    difference = given[left] - given[right]
+    both = there[left] & there[right] & (difference != 0)
+    p = comparisons.preferred[spoken, 0].astype(float)[both]
+    return float(np.where(difference[both] > 0, p, 1 - p).mean()) if both.any() else float("nan")
 
 
 def _factor(preferred: NDArray[np.float32]) -> Floats:

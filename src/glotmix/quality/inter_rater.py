@@ -96,8 +96,9 @@ def krippendorff(values: Floats, level: Level, draws: int = 1_000, seed: int = 0
         times = rng.multinomial(n, np.full(n, 1 / n), size=min(step, draws - first)).astype(float)
         drawn.append(_alpha(parts, times, level))
     found = np.concatenate(drawn)
-    low, high = np.quantile(found[~np.isnan(found)], [0.025, 0.975])
-    return Agreement(float(value), float(low), float(high), n)
+    found = found[~np.isnan(found)]
+    low, high = np.quantile(found, [0.025, 0.975]).tolist() if len(found) else (None, None)
+    return Agreement(float(value), low, high, n)
 
 
 def _interval(values: Floats, known: NDArray[np.bool_]) -> Floats:
@@ -127,7 +128,8 @@ def _alpha(parts: Floats, times: Floats, level: Level) -> Floats:
     sums = times @ parts
     if level == "interval":
         within, number, total, squares = sums.T
-        observed, expected = within / number, 2 * (number * squares - total**2) / (number * (number - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            observed, expected = within / number, 2 * (number * squares - total**2) / (number * (number - 1))
     else:
         size = round(np.sqrt(parts.shape[1]))
         together = sums.reshape(-1, size, size)

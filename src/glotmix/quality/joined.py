@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from glotmix.core import language, table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.quality import bradley_terry, inter_rater, judgements
 from glotmix.quality.bradley_terry import Comparisons, Fit
-from glotmix.quality.judgements import Verdicts
+from glotmix.quality.judgements import Rated, Verdicts
 from glotmix.quality.pairs import Labels
 from glotmix.quality.raters_config import RatersConfig
 
@@ -98,7 +100,7 @@ class Joined:
             "rated": int(self.rated.sum()),
             "pairs": len(self.comparisons.left),
             "raters": self.raters(),
-            "majority": self.fit.majority,
+            "majority": self.fit.majority if np.isfinite(self.fit.majority) else None,
             "agreement": dict(self.agreement),
             **self.about,
             "warnings": list(self.warnings),
@@ -131,6 +133,12 @@ def join(config: RatersConfig, base: Path, seed: int, draws: int = 1_000) -> Joi
     langs = np.asarray(texts["lang"].to_pylist(), object)
     found = judgements.rated(texts, config.columns, base)
     said = judgements.verdicts([base / name for name in config.verdicts], ids)
+    if not config.columns and not said.names:
+        raise DataError(
+            f"none of {said.unknown:,} verdicts is on documents of {config.documents}"
+            + (f": {said.stranger} is none" if said.stranger else ""),
+            "raters.documents: the table that the verdicts are on, with the ids that they name",
+        )
     # A language that no column speaks of needs no pairs.
     spoken = ~np.isnan(found.values).all(axis=1) if config.columns else np.zeros(len(ids), bool)
     rows = np.flatnonzero(spoken)
@@ -148,7 +156,15 @@ def join(config: RatersConfig, base: Path, seed: int, draws: int = 1_000) -> Joi
         "verdicts_on_unknown_ids": said.unknown,
         "first_place": dict(said.first),
     }
-    return Joined(texts, names, votes, fit, told, about, tuple(_warnings(names, votes, fit, said)))
+    return Joined(
+        texts,
+        names,
+        votes,
+        fit,
+        told,
+        about,
+        tuple(_warnings(names, votes, fit, said) + _joins(found, said) + _parts(votes, langs)),
+    )
 
 
 def _warnings(names: Sequence[str], votes: Comparisons, fit: Fit, said: Verdicts) -> list[str]:
@@ -163,7 +179,10 @@ def _warnings(names: Sequence[str], votes: Comparisons, fit: Fit, said: Verdicts
             found.append(f"{name} has no relation to the others: it has next to no weight")
     if len(names) == 2:
         found.append("two raters cannot be weighed against each other: both count alike")
-    if len(names) > 1 and fit.majority < UNSURE:
+    tied = any("calls every pair a tie" in told for told in found)
+    if len(names) > 1 and np.isnan(fit.majority) and not tied:
+        found.append("no two raters speak of the same documents: whether they agree cannot be told, all count alike")
+    elif len(names) > 1 and fit.majority < UNSURE and not tied:
         found.append("the raters contradict one another: which way is up cannot be told from them")
     for judge, share in said.first.items():
         if abs(share - 0.5) > 0.1:
@@ -171,8 +190,43 @@ def _warnings(names: Sequence[str], votes: Comparisons, fit: Fit, said: Verdicts
     return found
 
 
+def _joins(found: Rated, said: Verdicts) -> list[str]:
+    """Say of which raters many ids are no documents, while documents lack a number: a join that mostly fails."""
+    told = []
+    for name, count in found.unknown.items():
+        spoken, scope = found.spoken[name]
+        if count and spoken < scope:
+            ids = count + spoken
+            told.append(
+                f"{name}: {count:,} of its {ids:,} ids are no document's, such as {found.strangers[name]}; it speaks "
+                f"of {spoken:,} of {scope:,} documents"
+            )
+    if said.unknown:
+        told.append(f"{said.unknown:,} verdicts are on documents that are not here, such as {said.stranger}")
+    return told
+
+
+def _parts(votes: Comparisons, langs: NDArray[np.object_]) -> list[str]:
+    """Say in which languages no chain of pairs joins the documents: their scores stand beside one another."""
+    size = votes.size
+    links = csr_array((np.ones(len(votes.left)), (votes.left, votes.right)), shape=(size, size))
+    _, part = connected_components(links, directed=False)
+    rated = np.zeros(size, bool)
+    rated[votes.left] = rated[votes.right] = True
+    told = []
+    for lang in sorted(set(langs[rated].tolist())):
+        several = len(set(part[rated & (langs == lang)].tolist()))
+        if several > 1:
+            told.append(
+                f"{lang}: no pair joins {several:,} parts of the documents: scores of two parts cannot be compared"
+            )
+    return told
+
+
 def write(joined: Joined, folder: Path) -> None:
-    """Write ``scores.parquet`` and ``raters.json``."""
-    table.write(joined.scores(), folder / "scores.parquet")
+    """Write ``scores.parquet`` and ``raters.json``: both, or neither."""
     text = json.dumps(joined.as_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+    scores = joined.scores()
+    folder.mkdir(parents=True, exist_ok=True)
+    table.write(scores, folder / "scores.parquet")
     (folder / "raters.json").write_text(text, "utf-8")

@@ -37,6 +37,8 @@ class Rated:
         names: k raters.
         values: (n, k), higher is better; NaN is missing or out of the rater's scope.
         unknown: per rater, values of ids that are no documents here.
+        strangers: per rater, one of these ids, where there are any.
+        spoken: per rater, the documents that it has a number for, and those that it is meant for.
     """
 
     ids: tuple[str, ...]
@@ -44,6 +46,8 @@ class Rated:
     names: tuple[str, ...]
     values: NDArray[np.float64]
     unknown: Mapping[str, int]
+    strangers: Mapping[str, str]
+    spoken: Mapping[str, tuple[int, int]]
 
 
 def rated(documents: pa.Table, raters: Sequence[RaterColumn], base: Path) -> Rated:
@@ -67,7 +71,7 @@ def rated(documents: pa.Table, raters: Sequence[RaterColumn], base: Path) -> Rat
         raise DataError("the documents' ids are not unique", "raters are joined by id: make ids unique")
     langs = np.asarray(documents["lang"].to_pylist(), object)
     values = np.full((len(ids), len(raters)), np.nan)
-    unknown = {}
+    unknown, strangers, spoken = {}, {}, {}
     for at, rater in enumerate(raters):
         found, numbers = _column(rater, base)
         position = pc.index_in(found, ids)
@@ -79,15 +83,20 @@ def rated(documents: pa.Table, raters: Sequence[RaterColumn], base: Path) -> Rat
                 f"name the column of ids: id: {rater.id} is what was read from {rater.path}",
             )
         unknown[rater.name] = int((~here).sum())
+        if unknown[rater.name]:
+            strangers[rater.name] = str(found[int(np.flatnonzero(~here)[0])].as_py())
         values[position.drop_null().to_numpy().astype(np.int64), at] = numbers[here]
         if rater.better == "low":
             values[:, at] *= -1
         if rater.languages is not None:
             meant = {language.parse(code).code for code in rater.languages}
             values[~np.isin(langs, sorted(meant)), at] = np.nan
+        known = ~np.isnan(values[:, at])
+        scope = len(ids) if rater.languages is None else int(np.isin(langs, sorted(meant)).sum())
+        spoken[rater.name] = int(known.sum()), scope
         if np.isnan(values[:, at]).all():
             raise DataError(f"{rater.name} has no number for any document in its languages")
-    return Rated(tuple(ids.to_pylist()), langs, tuple(r.name for r in raters), values, unknown)
+    return Rated(tuple(ids.to_pylist()), langs, tuple(r.name for r in raters), values, unknown, strangers, spoken)
 
 
 def _column(rater: RaterColumn, base: Path) -> tuple[pa.Array, NDArray[np.float64]]:
@@ -240,6 +249,7 @@ class Verdicts:
         preferred: (m, k) mean of each judge's votes for the left one, over both orders and all repetitions.
         first: per judge, the share of its votes that went to the document shown first, ties ½: 0.5 has no such bias.
         unknown: verdicts on documents that are not here.
+        stranger: one of these documents.
     """
 
     names: tuple[str, ...]
@@ -248,6 +258,7 @@ class Verdicts:
     preferred: NDArray[np.float32]
     first: Mapping[str, float]
     unknown: int
+    stranger: str | None = None
 
 
 def verdicts(files: Sequence[Path], ids: Sequence[str]) -> Verdicts:
@@ -260,7 +271,7 @@ def verdicts(files: Sequence[Path], ids: Sequence[str]) -> Verdicts:
     position = {name: at for at, name in enumerate(ids)}
     votes: dict[tuple[int, int], dict[str, list[float]]] = {}
     shown: dict[str, list[float]] = {}
-    unknown = 0
+    unknown, stranger = 0, None
     for file in files:
         if not file.is_file():
             raise DataError(f"there is no file of verdicts {file}", "glotmix raters ask RECIPE writes one")
@@ -269,12 +280,13 @@ def verdicts(files: Sequence[Path], ids: Sequence[str]) -> Verdicts:
                 raise DataError(f"{where}: a verdict has a, b, answer and judge; {', '.join(missing)} is missing")
             if odd := [n for n in ("a", "b", "answer", "judge") if not isinstance(row[n], str)]:
                 raise DataError(f"{where}: {odd[0]} is {row[odd[0]]!r}, which is no text")
-            share = {"a": 1.0, "b": 0.0, "tie": 0.5}.get(row["answer"])
+            share = {"a": 1.0, "b": 0.0, "tie": 0.5}.get(row["answer"].strip().casefold())
             if share is None or row["a"] == row["b"]:
                 raise DataError(f"{where}: the answer {row['answer']!r} on {row['a']} and {row['b']} is no verdict")
             a, b = position.get(row["a"]), position.get(row["b"])
             if a is None or b is None:
                 unknown += 1
+                stranger = stranger or (row["a"] if a is None else row["b"])
                 continue
             shown.setdefault(row["judge"], []).append(share)
             pair, vote = ((a, b), share) if a < b else ((b, a), 1 - share)
@@ -286,7 +298,8 @@ def verdicts(files: Sequence[Path], ids: Sequence[str]) -> Verdicts:
         for judge, given in votes[pair].items():
             preferred[at, names.index(judge)] = np.mean(given)
     ends = np.array(pairs, np.int64).reshape(-1, 2)
-    return Verdicts(names, ends[:, 0], ends[:, 1], preferred, {n: float(np.mean(shown[n])) for n in names}, unknown)
+    first = {name: float(np.mean(shown[name])) for name in names}
+    return Verdicts(names, ends[:, 0], ends[:, 1], preferred, first, unknown, stranger)
 
 
 def together(

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 
-from glotmix.core import language
+from glotmix.core import language, reasoning
 from glotmix.core.errors import DataError, RequestError
 from glotmix.quality.ask import Client
 from glotmix.quality.judgements import json_rows
@@ -99,7 +99,14 @@ def by_endpoint(config: AskConfig, key: str | None = None) -> Translator:
             reply, trouble = client.ask(PROMPT.format(mark=mark, text=text, **names))
             if reply is None:
                 raise RequestError(f"{asked.endpoint}: {trouble}", "the same command goes on where it stopped")
-            return reply.replace(mark, "").strip()
+            found = reasoning.answer(reply.replace(mark, "")).strip()
+            if not found:
+                told = "reasoning alone" if reply.strip() else "nothing"
+                raise RequestError(
+                    f"{asked.endpoint}: the reply to a text of {len(text):,} characters holds {told}, no translation",
+                    f"raters.ask.max_tokens: more than {asked.max_tokens:,}",
+                )
+            return found
 
         with ThreadPoolExecutor(asked.at_once) as pool:
             try:
