@@ -53,7 +53,8 @@ def made(tmp_path_factory):
     """A design, trained, and a fit of it."""
     folder = tmp_path_factory.mktemp("mix")
     (folder / "stock.csv").write_text("lang,tokens\n" + "".join(f"{k},{v}\n" for k, v in STOCK.items()), "utf-8")
-    words = ("--tokens", "1e6", "--target", "5e6", "--alone", 3, "--runs", 30, "--parameters", "3e5")
+    words = ("--tokens", "1e6", "--target", "5e6", "--alone", 3, "--runs", 30, "--parameters", "3e5", "--near", 0)
+    words = (*words, "--one-size")
     call("mix", "design", folder / "stock.csv", *words, "-o", folder / "design")
     train(folder / "design")
     laws = [w for name in ("effective_data", "own_share", "climb_linear", "ridge") for w in ("--law", name)]
@@ -78,7 +79,7 @@ def test_a_design_matches_the_targets_repeats_and_says_what_it_was_made_from(mad
 
 def test_a_dry_run_says_what_would_be_made_and_makes_nothing(made, tmp_path):
     out = call("mix", "design", made / "stock.csv", "--tokens", "1e6", "-o", tmp_path / "d", "--dry-run", "--json")
-    assert json.loads(out)["runs"] == 15 and not (tmp_path / "d").exists()
+    assert json.loads(out)["runs"] == 15 + 4 and not (tmp_path / "d").exists()
     told = json.loads(call("mix", "fit", made / "design", "-o", tmp_path / "f", "--dry-run", "--json"))
     assert "climb_decay" in told["competing"] and "effective_data" in told["competing"] and told["lacking"] == {}
     call("mix", "solve", made / "fit", made / "stock.csv", "tokens=5e6", "-o", tmp_path / "m", "--dry-run")
@@ -158,6 +159,8 @@ def test_solving_leaves_a_mixture_with_its_evidence_and_a_page(made, tmp_path):
         tmp_path / "m",
         "--seeds",
         2,
+        "--runs",
+        4,
         "-o",
         tmp_path / "n",
     )
@@ -243,14 +246,40 @@ def test_regmix_runs_come_in_as_they_are(tmp_path):
 
 def test_designs_have_seeds_sizes_and_caps():
     there = Available.of({lang: (1, tokens, tokens) for lang, tokens in STOCK.items()})
-    planned = design(there, Design(1e6, (3e5, 1e6), runs=10, seeds=3, repeated=4, alone=0, target=5e6, max_epochs=4))
-    assert len(planned) == 2 * (10 + 2 * 4)
+    asked = Design(1e6, (3e5, 1e6), runs=10, near=0, seeds=3, repeated=4, target=5e6, max_epochs=4)
+    planned = design(there, asked)
+    # Half of the mixtures at the second size, the first four of those with three seeds, too.
+    assert len(planned) == (10 + 2 * 4) + (5 + 2 * 4)
     names = list(planned.names)
     assert names[:4] == ["mix-000-300k", "mix-000-300k-s1", "mix-000-300k-s2", "mix-001-300k"]
     np.testing.assert_array_equal(planned.shares[0], planned.shares[2])
     assert set(planned.parameters) == {3e5, 1e6} and list(planned.seeds[:4]) == [0, 1, 2, 0]
     epochs = planned.shares * 1e6 / planned.unique
     assert epochs.max() <= 4 + 1e-6
-    np.testing.assert_array_equal(
-        planned.shares, design(there, Design(1e6, (3e5, 1e6), 10, 0, 3, 4, 2.0, 5e6, 4)).shares
-    )
+    np.testing.assert_array_equal(planned.shares, design(there, asked).shares)
+
+
+def test_minutes_become_tokens_by_a_probe_and_a_training_says_how_long_it_takes(made, tmp_path):
+    pytest.importorskip("torch")
+    words = ("--minutes", 1, "--runs", 6, "--parameters", "1e5", "--dry-run", "--json")
+    one = json.loads(call("mix", "design", made / "stock.csv", *words))
+    four = json.loads(call("mix", "design", made / "stock.csv", *words, "--minutes", 8))
+    # Eight times the minutes are more tokens, however busy the machine is now and then.
+    assert four["asked"]["tokens"] > 1.5 * one["asked"]["tokens"] > 1000
+    assert "one of the two" in call("mix", "design", made / "stock.csv", code=2)
+    call("mix", "design", made / "stock.csv", "--tokens", 2000, "--runs", 4, "--parameters", "1e5", "-o", tmp_path)
+    (tmp_path / "text.parquet").write_bytes(b"")
+    said = call("mix", "train", tmp_path, tmp_path / "text.parquet", "--dry-run")
+    assert "(probed)" in said and "by operations alone" in said
+
+
+def test_a_round_after_one_that_is_settled_is_refused(made, tmp_path):
+    verdict = {"best": dict.fromkeys(STOCK, 0.25), "settled": True}
+    told = {"languages": [], "evidence": {"verdict": verdict, "next_runs": [{"shares": {"eng_Latn": 1.0}, "gain": 0}]}}
+    (tmp_path / "mixture.json").write_text(json.dumps(told), "utf-8")
+    words = ("mix", "design", made / "stock.csv", "--tokens", 1e6, "--after", tmp_path, "-o", tmp_path / "n")
+    assert "not expected to change" in call(*words, code=2)
+    # Who says how many wants them.
+    call(*words, "--runs", 5)
+    with (tmp_path / "n" / "ratios.csv").open(newline="") as file:
+        assert [row["run_id"] for row in csv.DictReader(file)] == [f"next-00{i}" for i in range(5)]

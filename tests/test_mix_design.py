@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glotmix.core.errors import RequestError
-from glotmix.mix.design import dirichlet, enough
+from glotmix.mix.accounting import Available
+from glotmix.mix.design import Design, design, dirichlet, enough, further, local
+from glotmix.mix.worlds import hellinger
 
 
 @settings(max_examples=20, deadline=None)
@@ -34,3 +36,66 @@ def test_a_prior_that_allows_no_draw_is_refused():
     with pytest.raises(RequestError, match="no mixture of 40 languages"):
         dirichlet(np.ones(40), 3, 0, times=1.01)
     assert enough(12) == 39
+
+
+STOCK = Available.of({f"l{i}": (10, tokens, tokens) for i, tokens in enumerate((9_000_000, 900_000, 90_000, 9_000))})
+Q = np.array([0.4, 0.3, 0.2, 0.1])
+
+
+def test_near_mixtures_come_in_pairs_on_either_side_of_the_prior():
+    drawn = local(Q, 400, 3, spread=0.7)
+    np.testing.assert_allclose(drawn.sum(axis=1), 1, atol=1e-12)
+    # The logarithms of a pair lie opposite each other, up to what makes them sum to one.
+    one, other = (np.log(drawn[i::2] / Q) for i in (0, 1))
+    one, other = (x - x.mean(axis=1, keepdims=True) for x in (one, other))
+    np.testing.assert_allclose(one, -other, atol=1e-12)
+    assert one.std() == pytest.approx(0.7 * np.sqrt(3 / 4), rel=0.1)
+    assert hellinger(drawn, Q).mean() < 0.5 * hellinger(dirichlet(Q, 400, 3), Q).mean()
+    assert local(Q, 3, 0).shape == (3, 4)
+    np.testing.assert_array_equal(drawn, local(Q, 400, 3, spread=0.7))
+
+
+def test_a_design_for_a_target_has_two_sizes_two_rates_of_repeats_and_seeds_at_the_centre():
+    planned = design(STOCK, Design(1e5, (3e5,), runs=24, target=1e7))
+    small, large = (planned.parameters == size for size in (3e5, 6e5))
+    names = np.array(planned.names)
+    assert [n for n in names if n.startswith("near")][:2] == ["near-000-300k", "near-001-300k"]
+    count = {
+        part: sum(n.startswith(part) and "fresh" not in n for n in names[small]) for part in ("near", "mix", "centre")
+    }
+    assert count == {"near": 16, "mix": 8, "centre": 4}
+    count = {
+        part: sum(n.startswith(part) and "fresh" not in n for n in names[large]) for part in ("near", "mix", "centre")
+    }
+    assert count == {"near": 8, "mix": 4, "centre": 4}
+    # At the larger size whole pairs of the same mixtures.
+    twice = planned.shares[[list(names).index(n) for n in ("near-000-300k", "near-000-600k")]]
+    np.testing.assert_array_equal(twice[0], twice[1])
+    fresh = np.array(["fresh" in n for n in names])
+    np.testing.assert_allclose(planned.unique[fresh][0], 4 * planned.unique[~fresh][0])
+    np.testing.assert_allclose(planned.unique[~fresh][0], STOCK.sizes / 100)
+    # The centre is UniMax at four epochs of the target: 1.08 of 10 million tokens are what the small ones can give.
+    centre = planned.shares[list(names).index("centre-300k-s0")]
+    np.testing.assert_allclose(centre[1:], [0.36, 0.036, 0.0036], rtol=1e-6)
+    assert (planned.seeds[[n.startswith("centre-300k-s") for n in names]] == range(4)).all()
+    plain = design(STOCK, Design(1e5, (3e5,), runs=24, target=1e7, one_size=True))
+    assert set(plain.parameters) == {3e5} and not any("fresh" in n for n in plain.names) and len(plain) == 28
+
+
+def test_regmixs_design_is_there_for_who_asks():
+    planned = design(STOCK, Design(1e5, runs=12, near=0.0))
+    assert [n[:3] for n in planned.names] == ["mix"] * 12 and planned.parameters is None
+    with pytest.raises(RequestError, match="a part of the mixtures"):
+        Design(1e5, near=1.5)
+
+
+def test_a_further_round_runs_the_proposals_and_pairs_nearer_than_before():
+    best = dict(zip(STOCK.languages, Q, strict=True))
+    proposed = [{"l0": 0.5, "l1": 0.5}]
+    first = further(STOCK, Design(1e5, (3e5,), target=1e7, one_size=True), proposed)
+    assert first.names == ("next-000",) and first.shares[0].tolist() == [0.5, 0.5, 0, 0]
+    more = further(STOCK, Design(1e5, (3e5,), runs=9, target=1e7), proposed, best)
+    assert len(more) == 18 and more.names[9] == "next-000-600k"
+    assert 0.02 < hellinger(more.shares[1:9], Q).mean() < 0.6 * hellinger(local(Q, 200, 0), Q).mean()
+    with pytest.raises(RequestError, match="no further runs are proposed"):
+        further(STOCK, Design(1e5), [])

@@ -51,14 +51,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, 
 @app.command()
 def design(
     stock: Stock,
-    tokens: Annotated[float, typer.Option(help="training tokens of a proxy", show_default=False)],
+    tokens: Annotated[float | None, typer.Option(help="training tokens of a proxy", show_default=False)] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="instead of tokens: as many as can be trained here in so many minutes")
+    ] = None,
     output: Output = Path("design"),
     target: Annotated[
         float | None,
         typer.Option(help="training tokens of the model to be; proxies then repeat as it would"),
     ] = None,
-    parameters: Annotated[list[float] | None, typer.Option(help="size of the proxies; each of several")] = None,
+    parameters: Annotated[
+        list[float] | None,
+        typer.Option(help="size of the proxies; of several, half of the mixtures at each but the first"),
+    ] = None,
+    one_size: Annotated[
+        bool, typer.Option("--one-size", help="with a target: no second size, no runs that repeat less")
+    ] = False,
     runs: Annotated[int | None, typer.Option(min=1, help="mixtures; by default 3 (m + 1) for m languages")] = None,
+    near: Annotated[float, typer.Option(help="part of them near UniMax, in pairs; 0 for RegMix's design")] = 2 / 3,
     alone: Annotated[int, typer.Option(min=0, help="budgets of each language alone; Climb's laws need 3")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="seeds of the mixtures that are repeated")] = 1,
     repeated: Annotated[int, typer.Option(min=0, help="mixtures that are trained with every seed")] = 0,
@@ -67,21 +77,56 @@ def design(
     seed: Seed = 0,
     after: Annotated[
         Path | None,
-        typer.Option(help="a folder of glotmix mix solve: the runs that it says are worth most next"),
+        typer.Option(
+            help="a folder of glotmix mix solve: the next round, with the runs that it says are worth most, and with "
+            "--runs pairs near the mixture that it found"
+        ),
     ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Design proxy runs: mixtures around a prior, languages alone, repeats matched to the target's."""
+    """Design proxy runs: most near UniMax, some wide, at two sizes; repeats matched to the target's."""
+    from dataclasses import replace
+
     from glotmix.mix import files
     from glotmix.mix.design import Design, design, further
     from glotmix.mix.runs import write_mixtures
 
+    if (tokens is None) == (minutes is None):
+        raise RequestError("give the tokens of a proxy or the minutes for all: one of the two", "--minutes 30")
     asked = Design(
-        tokens, tuple(parameters or ()), runs, alone, seeds, repeated, temperature, target, max_epochs, seed
-    )  # fmt: skip
+        tokens=1.0 if tokens is None else tokens,
+        parameters=tuple(parameters or ()),
+        runs=runs,
+        near=near,
+        one_size=one_size,
+        alone=alone,
+        seeds=seeds,
+        repeated=repeated,
+        temperature=temperature,
+        target=target,
+        max_epochs=max_epochs,
+        seed=seed,
+    )
     there = files.read_stock(stock)
-    planned = design(there, asked) if after is None else further(there, asked, files.read_next(after))
+
+    def made(asked: Design) -> "Runs":
+        if after is None:
+            return design(there, asked)
+        if runs is None and files.settled(after):
+            raise RequestError(
+                f"{after}: further runs are not expected to change the mixture by a tenth of a seed's noise",
+                "take it; or say how many runs all the same: --runs 8",
+            )
+        return further(there, asked, files.read_next(after), files.read_best(after))
+
+    planned = made(asked)
+    if minutes is not None:
+        from glotmix.proxy.cost import tokens_in
+
+        sizes = planned.parameters if planned.parameters is not None else [3e5] * len(planned)
+        asked = replace(asked, tokens=tokens_in(minutes, [float(p) for p in sizes]))
+        planned = made(asked)
     told = {
         "made_from": {stock.name: files.digest(_file(stock))},
         "asked": {**vars(asked), "parameters": list(asked.parameters), "after": None if after is None else after.name},

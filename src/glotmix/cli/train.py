@@ -35,7 +35,8 @@ def train(
     from glotmix.pipeline.recipe import proxies_section
     from glotmix.proxy import VERSION
     from glotmix.proxy import design as designs
-    from glotmix.proxy.need import need
+    from glotmix.proxy.cost import predict, spoken
+    from glotmix.proxy.need import installed, need
     from glotmix.proxy.size import vocabulary
     from glotmix.proxy.train import make, units
 
@@ -45,12 +46,13 @@ def train(
     files = table.shards(text) if text.is_dir() else [text] if text.is_file() else []
     if not files:
         raise RequestError(f"there is no text at {text}", "a folder of Parquet files with the columns lang and text")
+    ensembles = units(asked, config.vocabulary or vocabulary(min(run.parameters for run in asked.runs)), config)
+    measured = len(asked.languages) * config.held_bytes // 3
     if dry_run:
-        pieces = config.vocabulary or vocabulary(min(run.parameters for run in asked.runs))
         told = [
             {"parameters": u.shape.parameters, "runs": len(u.runs), "tokens": len(u.runs) * u.tokens(config),
              "operations": len(u.runs) * u.tokens(config) * u.shape.flops}
-            for u in units(asked, pieces, config)
+            for u in ensembles
         ]  # fmt: skip
         if as_json:
             typer.echo(json.dumps(told, indent=1))
@@ -60,8 +62,14 @@ def train(
                     f"{row['runs']:>4} proxies of {row['parameters']:,} parameters, {row['tokens']:,} tokens, "
                     f"{row['operations']:.2g} operations"
                 )
+            cost = predict(ensembles, config, measured, probe=installed())
+            here = "" if cost.seconds is None else f"here about {spoken(cost.seconds)} (probed), "
+            typer.echo(f"{here}on a GPU about {spoken(cost.gpu_seconds)} (by operations alone)")
         return
     need("glotmix mix train")
+    if not quiet and not as_json:
+        cost = predict(ensembles, config, measured)
+        typer.echo(f"{len(asked.runs)} proxies: about {spoken(cost.seconds or 0.0)} here, by a probe", err=True)
 
     def documents() -> Iterator[tuple[str, str]]:
         for file in files:

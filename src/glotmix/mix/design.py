@@ -7,8 +7,13 @@ import numpy as np
 
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array, Available
-from glotmix.mix.limits import Box, Limits, box, nearest_rows
+from glotmix.mix.limits import Box, Limits, box, nearest, nearest_rows
 from glotmix.mix.runs import Runs
+
+_CAP = 4.0
+"""Epochs that UniMax may repeat, where no cap was asked."""
+_FRESH = 4.0
+"""Times the target's text that some runs draw from."""
 
 
 def enough(languages: int) -> int:
@@ -59,14 +64,43 @@ def dirichlet(
     return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
 
 
+def local(prior: Array, runs: int, seed: int, spread: float = 0.7) -> Array:
+    """Draw mixtures near a prior, in pairs: `r ∝ q · exp(±σ z)`, z standard normal in each language.
+
+    The mixtures that one chooses between lie near UniMax and the like; those of `dirichlet` nearly all starve some
+    language. The two of a pair lie on either side of the prior (antithetic), so that their mean says what is at it, and
+    their difference which way is down.
+
+    Args:
+        prior: q, shape (m,), positive.
+        runs: mixtures to draw; of an odd number the last has no other side.
+        seed: of the draws.
+        spread: σ: a share is moved by a factor of exp(σ), twice, in two of three cases.
+
+    Returns:
+        shape (runs, m), each row on the simplex, the two of a pair one after another.
+    """
+    z = np.random.default_rng(seed).standard_normal((-(-runs // 2), len(prior)))
+    both = np.stack([prior * np.exp(spread * z), prior * np.exp(-spread * z)], axis=1).reshape(-1, len(prior))[:runs]
+    return np.asarray(both / both.sum(axis=1, keepdims=True))
+
+
 @dataclass(frozen=True)
 class Design:
     """What proxies are wanted.
 
+    By default, where a target is given: two thirds of the mixtures near UniMax, in pairs on either side of it, the
+    others wide around natural, four seeds of UniMax itself; half of the mixtures again at twice the size, and some with
+    four times the text, so that they repeat less: what repeats are worth is then measured, not assumed.
+
     Args:
         tokens: training tokens of a proxy.
-        parameters: sizes of the proxies; every mixture is trained at each.
+        parameters: sizes of the proxies; at the second and further ones every other pair, and half of the wide ones,
+            are trained. One alone, with a target, gets another of twice it.
         runs: mixtures; None for Olmix's three per parameter, `enough`.
+        near: part of the mixtures that lie near UniMax; 0 for RegMix's design.
+        centre: seeds of UniMax itself, where any mixtures lie near it.
+        one_size: whether a single size stays alone, and repeats are those of the target throughout.
         alone: budgets at which each language is trained by itself, `tokens` and halves of it: Climb's isolated runs
             need three, 0 for none.
         seeds: seeds of the repeated mixtures.
@@ -84,6 +118,9 @@ class Design:
     tokens: float
     parameters: tuple[float, ...] = ()
     runs: int | None = None
+    near: float = 2 / 3
+    centre: int = 4
+    one_size: bool = False
     alone: int = 0
     seeds: int = 1
     repeated: int = 0
@@ -92,14 +129,35 @@ class Design:
     max_epochs: float | None = None
     seed: int = 0
 
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """Sizes of the proxies; NaN where none is known."""
+        if self.target is not None and len(self.parameters) == 1 and not self.one_size:
+            return (self.parameters[0], 2 * self.parameters[0])
+        return self.parameters or (np.nan,)
+
     def __post_init__(self) -> None:
         given = {"tokens": self.tokens, "temperature": self.temperature, "target": self.target}
         given |= {"parameters": min(self.parameters, default=None), "max_epochs": self.max_epochs}
         for name, value in given.items():
             if value is not None and not 0 < value < np.inf:
                 raise RequestError(f"the design's {name} is {value:g}; it must be a number above 0")
+        if not 0 <= self.near <= 1:
+            raise RequestError(f"the design's near is {self.near:g}; it is a part of the mixtures, 0 to 1")
         if self.seed < 0:
             raise RequestError(f"the design's seed is {self.seed}; it must be 0 or more")
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A run of a design, before it is a row: `stock` is how many times the target's text it draws from."""
+
+    name: str
+    shares: Array
+    tokens: float
+    parameters: float
+    seed: int
+    stock: float = 1.0
 
 
 def design(available: Available, asked: Design) -> Runs:
@@ -114,9 +172,9 @@ def design(available: Available, asked: Design) -> Runs:
             seeds and no mixture to repeat with them, or mixtures to repeat and one seed.
 
     >>> there = Available.of({"fra_Latn": (10, 9_000, 3_000), "amh_Ethi": (2, 800, 1_000)})
-    >>> planned = design(there, Design(tokens=400, target=4_000, alone=3))
+    >>> planned = design(there, Design(tokens=400, target=4_000, runs=9, alone=3))
     >>> len(planned), planned.names[0], planned.names[-1], planned.unique[0].tolist()
-    (15, 'mix-000', 'alone-amh_Ethi-2', [300.0, 100.0])
+    (21, 'near-000', 'alone-amh_Ethi-2', [300.0, 100.0])
     """
     have = [i for i, size in enumerate(available.tokens) if size > 0]
     if len(have) < 2:
@@ -127,46 +185,75 @@ def design(available: Available, asked: Design) -> Runs:
             "--seeds 3 --repeated 8",
         )
     languages, sizes = tuple(available.languages[i] for i in have), available.sizes[have]
-    m, count = len(have), asked.runs or enough(len(have))
-    mixtures = dirichlet((sizes / sizes.max()) ** (1 / asked.temperature), count, asked.seed)
-    # What is less than a token in a million is no text at all.
-    mixtures = np.where(mixtures < 1e-6, 0.0, mixtures)
-    mixtures = mixtures / mixtures.sum(axis=1, keepdims=True)
-    if asked.max_epochs is not None:
-        budget = int(asked.target or asked.tokens)
-        within = box(available, budget, Limits(max_epochs=asked.max_epochs))
-        mixtures = nearest_rows(np.maximum(mixtures, 1e-9), Box(within.low[have], within.high[have]))
-    unique = sizes * asked.tokens / asked.target if asked.target is not None else np.full(m, np.inf)
-    names, shares, tokens, parameters, seeds = [], [], [], [], []
-    for size in asked.parameters or (np.nan,):
-        mark = f"-{_short(size)}" if len(asked.parameters) > 1 else ""
-        for k, mixture in enumerate(mixtures):
-            for seed in range(asked.seeds if k < asked.repeated else 1):
-                names.append(f"mix-{k:03d}{mark}" + (f"-s{seed}" if seed else ""))
-                shares.append(mixture)
-                tokens.append(asked.tokens)
-                parameters.append(size)
-                seeds.append(seed)
+    unique = sizes * asked.tokens / asked.target if asked.target is not None else np.full(len(have), np.inf)
+    centre, near, wide = _mixtures(available, asked, have)
+    planned: list[_Planned] = []
+    for k, size in enumerate(asked.sizes):
+        mark = f"-{_short(size)}" if len(asked.sizes) > 1 else ""
+        planned += _at_size(asked, size, mark, (centre, near, wide), further=k > 0)
         for i, lang in enumerate(languages):
             # A language alone is not repeated beyond what says anything of new text.
             most = min(asked.tokens, 4 * unique[i])
-            for k in range(asked.alone):
-                names.append(f"alone-{lang}{mark}-{k}")
-                shares.append(np.eye(m)[i])
-                tokens.append(max(round(most / 2**k), 1))
-                parameters.append(size)
-                seeds.append(0)
+            for step in range(asked.alone):
+                tokens = max(round(most / 2**step), 1)
+                planned.append(_Planned(f"alone-{lang}{mark}-{step}", np.eye(len(have))[i], tokens, size, 0))
+    n = len(planned)
     return Runs(
-        tuple(names),
+        tuple(run.name for run in planned),
         languages,
         (),
-        np.array(shares),
-        np.empty((len(names), 0)),
-        np.array(parameters) if asked.parameters else None,
-        np.array(tokens, dtype=np.float64),
-        None if asked.target is None else np.tile(unique, (len(names), 1)),
-        np.array(seeds, dtype=np.float64),
+        np.array([run.shares for run in planned]),
+        np.empty((n, 0)),
+        np.array([run.parameters for run in planned]) if asked.parameters else None,
+        np.array([float(run.tokens) for run in planned]),
+        None if asked.target is None else np.array([run.stock * unique for run in planned]),
+        np.array([float(run.seed) for run in planned]),
     )
+
+
+def _at_size(
+    asked: Design, size: float, mark: str, mixtures: tuple[Array, Array, Array], further: bool
+) -> list[_Planned]:
+    """Plan the mixtures at one size: every other pair and half of the wide ones at a further size."""
+    centre, near, wide = mixtures
+    rows = [(f"near-{i:03d}", near[i]) for i in range(len(near)) if not further or i % 4 < 2]
+    rows += [(f"mix-{i:03d}", wide[i]) for i in range(len(wide)) if not further or i % 2 == 0]
+    made = [
+        _Planned(name + mark + (f"-s{seed}" if seed else ""), shares, asked.tokens, size, seed)
+        for i, (name, shares) in enumerate(rows)
+        for seed in range(asked.seeds if i < asked.repeated else 1)
+    ]
+    if len(near):
+        made += [_Planned(f"centre{mark}-s{k}", centre, asked.tokens, size, k) for k in range(asked.centre)]
+        if asked.target is not None and not asked.one_size:
+            fresh = [("centre", centre), *rows[: 2 * (len(near) // 8)]]
+            made += [_Planned(f"{name}{mark}-fresh", r, asked.tokens, size, 0, _FRESH) for name, r in fresh]
+    return made
+
+
+def _mixtures(available: Available, asked: Design, have: list[int]) -> tuple[Array, Array, Array]:
+    """Return UniMax, the mixtures near it and the wide ones over the languages with text: (m,), (k, m) and (l, m).
+
+    What is less than a token in a million is no text at all.
+    """
+    sizes = available.sizes[have]
+    count = asked.runs or enough(len(have))
+    close = round(asked.near * count)
+    budget = int(asked.target or asked.tokens)
+    caps = np.minimum((asked.max_epochs or _CAP) * sizes / budget, 1.0)
+    # UniMax; where the text does not fill the budget under its cap, all of it is repeated alike.
+    centre = nearest(np.ones(len(have)), Box(np.zeros(len(have)), caps / min(float(caps.sum()), 1.0)))
+    near = local(centre, close, asked.seed)
+    wide = np.zeros((0, len(have)))
+    if count > close:
+        wide = dirichlet((sizes / sizes.max()) ** (1 / asked.temperature), count - close, asked.seed)
+        wide = np.where(wide < 1e-6, 0.0, wide)
+        wide = wide / wide.sum(axis=1, keepdims=True)
+    if asked.max_epochs is not None:
+        within = box(available, budget, Limits(max_epochs=asked.max_epochs))
+        inside = Box(within.low[have], within.high[have])
+        near, wide = (nearest_rows(np.maximum(r, 1e-9), inside) if len(r) else r for r in (near, wide))
+    return centre, near, wide
 
 
 def _short(size: float) -> str:
@@ -178,13 +265,49 @@ def _short(size: float) -> str:
     return f"{size / 1e6:g}M" if size >= 1e6 else f"{size / 1e3:g}k"
 
 
-def further(available: Available, asked: Design, mixtures: Sequence[Mapping[str, float]]) -> Runs:
-    """Design the runs of given mixtures (`optimum.NextRun`), with the budgets, sizes, seeds and stocks of `design`."""
+def further(
+    available: Available,
+    asked: Design,
+    mixtures: Sequence[Mapping[str, float]],
+    best: Mapping[str, float] | None = None,
+) -> Runs:
+    """Design a further round: given mixtures (`optimum.NextRun`), and pairs near the best one, nearer than before.
+
+    Args:
+        available: what there is.
+        asked: budgets, sizes, seeds and stocks, as of `design`; `runs` is how many mixtures, by default the given ones.
+        mixtures: proposals, each by language; the first are taken.
+        best: what the rule found, by language: around it lie the runs that the proposals leave, at half the spread.
+
+    Raises:
+        RequestError: if there is nothing to run.
+    """
     if not mixtures:
-        raise RequestError("no further runs are proposed there", "glotmix mix solve … next_runs=4 bootstrap=100")
-    repeated = len(mixtures) if asked.seeds > 1 else 0
-    few = design(available, replace(asked, runs=len(mixtures), repeated=repeated, alone=0))
-    every = [mixture for mixture in mixtures for _ in range(asked.seeds)] * max(len(asked.parameters), 1)
-    rows = np.array([[mixture.get(lang, 0.0) for lang in few.domains] for mixture in every])
-    names = tuple(f"next-{name.removeprefix('mix-')}" for name in few.names)
-    return replace(few, names=names, shares=rows / rows.sum(axis=1, keepdims=True))
+        raise RequestError("no further runs are proposed there", "glotmix mix solve … next_runs=4 bootstrap=40")
+    plain = replace(asked, runs=2, near=0.0, alone=0, seeds=1, repeated=0)
+    few = design(available, plain)
+    rows = np.array([[mixture.get(lang, 0.0) for lang in few.domains] for mixture in mixtures])[: asked.runs]
+    if best is not None and asked.runs is not None and asked.runs > len(rows):
+        around = np.array([max(best.get(lang, 0.0), 1e-6) for lang in few.domains])
+        rows = np.vstack([rows, local(around, asked.runs - len(rows), asked.seed + 1, spread=0.35)])
+    rows = rows / rows.sum(axis=1, keepdims=True)
+    names, shares, sizes, seeds = [], [], [], []
+    for size in asked.sizes:
+        mark = f"-{_short(size)}" if len(asked.sizes) > 1 else ""
+        for k, row in enumerate(rows):
+            for seed in range(asked.seeds):
+                names.append(f"next-{k:03d}{mark}" + (f"-s{seed}" if seed else ""))
+                shares.append(row)
+                sizes.append(size)
+                seeds.append(float(seed))
+    n = len(names)
+    return replace(
+        few,
+        names=tuple(names),
+        shares=np.array(shares),
+        losses=np.empty((n, 0)),
+        parameters=np.array(sizes) if asked.parameters else None,
+        tokens=np.full(n, float(asked.tokens)),
+        unique=None if few.unique is None else np.tile(few.unique[0], (n, 1)),
+        seeds=np.array(seeds),
+    )

@@ -99,6 +99,18 @@ def read_next(folder: Path) -> list[dict[str, float]]:
     return [dict(run["shares"]) for run in evidence.get("next_runs", ())]
 
 
+def read_best(folder: Path) -> dict[str, float] | None:
+    """Read the mixture that the rule found, taken or not, from a ``mixture.json``; None where no rule was applied."""
+    verdict = (_json(_file(folder, MIXTURE)).get("evidence") or {}).get("verdict")
+    return None if verdict is None else dict(verdict["best"])
+
+
+def settled(folder: Path) -> bool:
+    """Whether a ``mixture.json`` says that further runs are not expected to change the choice."""
+    verdict = (_json(_file(folder, MIXTURE)).get("evidence") or {}).get("verdict")
+    return bool(verdict and verdict["settled"])
+
+
 def write_fit(folder: Path, runs: Runs, choices: Sequence[Choice], told: Mapping[str, Any]) -> dict[str, Any]:
     """Write the runs as Olmix's two files, and ``fit.json``: the law of every target, how it was chosen, from what.
 

@@ -101,7 +101,7 @@ def make(
     else:
 
         def answer(unit: Unit, checkpoint: Path) -> list[list[float]]:
-            if (cores := _cores(unit, config)) == 1:
+            if (cores := cores_of(unit, config)) == 1:
                 return train_unit(unit, corpus, config, checkpoint)
             at = (output.path, design.languages, config)
             calls = [
@@ -155,7 +155,7 @@ def _prepare(
     return {"held_out": sum(map(len, held.values()))}
 
 
-def _cores(unit: Unit, config: ProxiesConfig) -> int:
+def cores_of(unit: Unit, config: ProxiesConfig) -> int:
     """Return the processes that share the runs of a unit: one a core, where that is worth their start."""
     import torch
 
