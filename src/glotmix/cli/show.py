@@ -26,9 +26,9 @@ def show_summary(result: Mapping[str, Any]) -> None:
     if result["languages"]:
         table = Table(box=None, pad_edge=False)
         table.add_column("language")
-        # Only shares that proxies led to have intervals.
+        # Only shares that proxies led to have a range within which they are as good.
         measured = any(row["low"] is not None for row in result["languages"])
-        for name in ("read", "kept", "kept %", "MB kept", "share", *(["95 %"] if measured else []), "epochs"):
+        for name in ("read", "kept", "kept %", "MB kept", "share", *(["as good"] if measured else []), "epochs"):
             table.add_column(name, justify="right")
         for row in result["languages"]:
             share = "" if row["share"] is None else f"{row['share']:.2%}"

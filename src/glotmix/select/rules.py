@@ -113,8 +113,8 @@ def _retain(view: LedgerView) -> list[RuleHits]:
         reasons = {lang: f"select.tokens wants {number:,.0f}" for lang, number in wanted.items()}
         failure, cutoffs = retain(wanted, "tokens", reasons, "budget")
     else:
-        # The shares alone: their intervals are the mixture's business.
-        config = recipe.mix.model_copy(update={"bootstrap": 0})
+        # The whole rule, not the shares alone: what is chosen hangs on its doubt.
+        config = recipe.mix
         mixture = mixing.plan(builder.survivors, config, context.base).mixture
         most = recipe.mix.max_epochs or 1.0
         epochs = {lang: recipe.mix.max_epochs_of.get(lang, most) for lang in builder.survivors.languages}
