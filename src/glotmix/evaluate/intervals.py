@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Array = npt.NDArray[np.float64]
 LEVEL = 0.95
@@ -18,6 +17,9 @@ def wilson(hits: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Array, Array]:
     >>> [round(float(end), 4) for end in wilson(0, 20)]
     [0.0, 0.1611]
     """
+
+    from scipy import stats
+
     hits, n = np.asarray(hits, float), np.asarray(n, float)
     z = float(stats.norm.ppf(0.5 + LEVEL / 2))
     share = hits / n

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from glotmix.instruct.pairs import Pairs, split
 from glotmix.instruct.qsm import QsmConfig, Sides, train, wins
@@ -183,6 +182,8 @@ def summary(judged: Judged) -> dict[str, Any]:
 
 
 def _correlation(one: NDArray[Any], other: NDArray[Any]) -> float | None:
+    from scipy import stats
+
     if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
     return float(stats.spearmanr(one, other).statistic)

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from glotmix.core import conversation, table
 from glotmix.core.context import RunContext
@@ -134,6 +133,9 @@ class Conversations:
 
     def make_quality(self, output: Output) -> Counts:
         """Write the score of every answer, and its rank within the language."""
+
+        from scipy.stats import rankdata
+
         scorer = Scorer.read(self.model)
         if scorer.embedder != self.embedder.fingerprint:
             raise DataError(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws import Law
@@ -61,6 +60,9 @@ def certify(goal: Goal, shares: Array, tolerance: float = 1e-3, rounds: int = 60
         tolerance: part of the gain over natural at which it is content.
         rounds: linear programmes at most.
     """
+
+    from scipy.optimize import linprog
+
     m, t = len(goal.natural), len(goal.laws)
     low, high = goal.within.low, goal.within.high
     natural = nearest(np.maximum(goal.natural, _TINY * (high > 0)), goal.within)

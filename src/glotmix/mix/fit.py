@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
-from sklearn.model_selection import GroupKFold
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
@@ -178,6 +176,9 @@ def held_out(runs: Runs, target: str, by: Law, folds: int = 5, seed: int = 0) ->
     Raises:
         DataError: for fewer than `LEAST` distinct mixtures.
     """
+
+    from sklearn.model_selection import GroupKFold
+
     groups, judged = runs.groups(), judged_on(runs)
     distinct = len(np.unique(groups[judged]))
     if distinct < LEAST:
@@ -280,6 +281,9 @@ def prefer(scores: Sequence[Score], errors: Mapping[str, Array], groups: NDArray
 
 def _judge(runs: Runs, target: str, by: Law, folds: int, seed: int) -> tuple[Score, Array]:
     """Return a law's score and its error on every run, prediction less loss."""
+
+    from scipy.stats import spearmanr
+
     rows = judged_on(runs)
     losses = runs.loss(target)[rows]
     predicted, mean = held_out(runs, target, by, folds, seed)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.design import dirichlet
 from glotmix.mix.limits import Box, nearest_rows
 from glotmix.mix.solve import Goal
 
-_NODES = norm.ppf((np.arange(64) + 0.5) / 64)
+_NODES = ndtri((np.arange(64) + 0.5) / 64)
 _TINY = 1e-12
 
 

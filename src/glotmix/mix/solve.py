@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws import Fitted, Scaled
@@ -202,6 +201,9 @@ def _slsqp(
     limits: list[dict[str, object]],
 ) -> Array:
     """Minimise over shares summing to one (a last variable beyond them, if the box has one, is free of that)."""
+
+    from scipy.optimize import minimize
+
     summed = np.isfinite(within.low).astype(np.float64)
     one = {"type": "eq", "fun": lambda x: summed @ x - 1, "jac": lambda x: summed}
     found = minimize(

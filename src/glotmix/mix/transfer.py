@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws import PowerLaw, Scaled
@@ -106,6 +104,10 @@ def transfer(names: Sequence[str], laws: Sequence[str], point: Array, drawn: Arr
 
 def _order(worth: Array) -> list[int]:
     """Order languages so that those that help each other are neighbours (average linkage, optimal leaves)."""
+
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
     t = len(worth)
     if t < 3:
         return list(range(t))

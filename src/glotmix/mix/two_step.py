@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws import PowerLaw, Scaled
@@ -97,6 +96,9 @@ def _magnitude(
     goal: Goal, laws: Sequence[PowerLaw], direction: Array, heard: NDArray[np.bool_], start: Array
 ) -> tuple[Array, float]:
     """`max s, r̃(r) ≥ s p, Σ r = 1`, within the bounds."""
+
+    from scipy.optimize import minimize
+
     on = [i for i in range(len(laws)) if heard[i]]
     wanted = direction[on]
 

@@ -16,8 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from glotmix.core import language
 from glotmix.core.errors import DataError, RequestError, did_you_mean
@@ -216,6 +214,10 @@ def weights(
 
 def groups(anchors: pa.Table) -> NDArray[np.int64]:
     """Return the number of each document's group: rows with one `group`, or with equal texts, are together."""
+
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     size = anchors.num_rows
     named = anchors["group"].to_pylist() if "group" in anchors.column_names else [None] * size
     marks: dict[tuple[str, str], int] = {}

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 
 def auc(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> float | None:
@@ -11,6 +10,9 @@ def auc(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> float | None
     >>> auc(np.array([True, True, False]), np.array([2.0, 1.0, 1.0]))
     0.75
     """
+
+    from scipy.stats import rankdata
+
     good = int(labels.sum())
     bad = len(labels) - good
     if good == 0 or bad == 0:

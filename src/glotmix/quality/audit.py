@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.stats import spearmanr, t
 
 from glotmix.quality import checks
 from glotmix.quality.anchors import folds
@@ -182,6 +181,8 @@ def _judge(
     draws: int,
     rng: np.random.Generator,
 ) -> tuple[Judged, Samples | None]:
+    from scipy.stats import spearmanr
+
     labels = data.labels[mine]
     good = int(labels.sum())
     bad = len(labels) - good
@@ -283,6 +284,9 @@ def judge(row: Judged) -> tuple[str, tuple[str, ...]]:
 
 def _mean(judged: Sequence[Judged], drawn: Mapping[str, Samples]) -> dict[str, Any] | None:
     """Return the means over the languages that were measured, and the interval that other languages might give."""
+
+    from scipy.stats import t
+
     measured = [(j.auc, j.raw, j.gain, j.length) for j in judged if j.auc and j.raw and j.gain and j.length is not None]
     if not measured:
         return None

@@ -18,16 +18,17 @@ on the whole, to point the way that was declared.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import expit
 
 from glotmix.core.errors import RequestError
 from glotmix.quality.raters_config import RIDGE
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -334,8 +335,11 @@ def _factor(preferred: NDArray[np.float32]) -> Floats:
     return np.ones(count) if not unit > 0 else np.asarray(loading / unit, float)
 
 
-def _incidence(comparisons: Comparisons) -> csr_array:
+def _incidence(comparisons: Comparisons) -> "csr_array":
     """Return the (m, n) matrix that makes differences of scores: +1 for the left document, −1 for the right."""
+
+    from scipy.sparse import csr_array
+
     m = len(comparisons.left)
     columns = np.stack([comparisons.left, comparisons.right], axis=1).ravel().astype(np.int32)
     signs = np.tile(np.array([1.0, -1.0]), m)
@@ -380,9 +384,12 @@ def _objective(difference: Floats, votes: Votes) -> tuple[float, Floats, Floats]
 
 
 def _newton(
-    gradient: Floats, diagonal: Floats, curve: Floats, incidence: csr_array, across: csr_array, ridge: float
+    gradient: Floats, diagonal: Floats, curve: Floats, incidence: "csr_array", across: "csr_array", ridge: float
 ) -> Floats:
     """Return the Newton step: conjugate gradients on the Laplacian of the pairs, as exact as the gradient deserves."""
+
+    from scipy.sparse.linalg import LinearOperator, cg
+
     n = len(gradient)
     hessian = LinearOperator((n, n), matvec=lambda v: across @ (curve * (incidence @ v)) + ridge * v, dtype=float)
     jacobi = LinearOperator((n, n), matvec=lambda v: v / diagonal, dtype=float)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from glotmix.quality.anchors import folds
 from glotmix.quality.auc import auc, percentiles, resampled
@@ -56,6 +55,9 @@ def length_matched(
     The first says what is left of a rater when length cannot help it. The second does not count that good documents
     may well be longer: it is the mean over the labels, weighted by their documents.
     """
+
+    from scipy.stats import spearmanr
+
     bins = np.floor(np.log(np.maximum(lengths, 1)) / np.log(SAME_LENGTH)).astype(np.int64)
     follows, count = 0.0, 0
     for side in (labels, ~labels):

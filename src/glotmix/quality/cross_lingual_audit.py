@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from glotmix.core.errors import DataError
 from glotmix.quality.auc import percentiles
@@ -182,6 +181,8 @@ def _gaps(
 def _lengths(
     scores: Floats, held: Held, names: Sequence[str], source: Ints, weight: NDArray[np.float32]
 ) -> dict[tuple[str, str], Measured]:
+    from scipy.stats import rankdata
+
     found = {}
     for name in names:
         rows = np.flatnonzero(held.langs == name)

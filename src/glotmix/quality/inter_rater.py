@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from glotmix.core.errors import RequestError
 
@@ -43,6 +42,9 @@ def kendall(x: Floats, y: Floats) -> Agreement:
     >>> kendall(np.arange(5.0), np.array([0.0, 1, 2, 4, 3])).value
     0.8
     """
+
+    from scipy.stats import rankdata
+
     both = ~(np.isnan(x) | np.isnan(y))
     x, y = rankdata(x[both], "dense"), rankdata(y[both], "dense")
     n = len(x)
@@ -164,6 +166,9 @@ def by_language(
     Returns:
         language → ``{"documents", "alpha": Agreement, "tau": {"a × b": Agreement}}`` as plain data.
     """
+
+    from scipy.stats import rankdata
+
     found: dict[str, Any] = {}
     for number, lang in enumerate(sorted(set(langs.tolist()))):
         rows = np.flatnonzero(langs == lang)

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from glotmix.core import table
 from glotmix.quality.anchors import SCHEMA, hashes
@@ -72,6 +71,9 @@ def band(scores: NDArray[np.floating], langs: NDArray[np.object_]) -> NDArray[np
     >>> band(np.arange(8.0), np.array(["fra_Latn"] * 8)).tolist()
     [False, False, False, False, True, True, False, False]
     """
+
+    from scipy.stats import rankdata
+
     inside = np.zeros(len(scores), bool)
     for lang in set(langs):
         mine = langs == lang

@@ -6,12 +6,13 @@ counts or chooses: that is done in `figures` and `scores`.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeAlias
-
-import altair as alt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glotmix.report.figures import Funnel, Identified, Rule, in_order
 from glotmix.report.scores import Histogram
+
+if TYPE_CHECKING:
+    import altair as alt
 
 Spec: TypeAlias = dict[str, Any]
 
@@ -23,8 +24,6 @@ _RIDGE = 40
 
 _LABELS = 150
 """Widest that names beside an axis may be, pixels."""
-
-_ROWS = alt.NamedData("rows")
 
 _CELLS = "r,b,k,h,o"
 """Columns of a histogram's data: row, bin, documents kept, failing a rule here, dropped for other reasons."""
@@ -60,6 +59,9 @@ def identified(rows: Sequence[Identified], names: Mapping[str, str]) -> Spec:
 
 def rules(rows: Sequence[Rule]) -> Spec:
     """Draw, for each rule, how many documents fail it alone and how many together with others."""
+
+    import altair as alt
+
     colours = {"fail this rule alone": "var(--dropped)", "fail others too": "var(--dropped-soft)"}
     values = [
         {"name": row.name.removeprefix("heuristics."), "part": part, "documents": documents, "whole": row.failing}
@@ -72,6 +74,8 @@ def rules(rows: Sequence[Rule]) -> Spec:
 
 
 def _shares(values: list[Spec], colours: Mapping[str, str], title: str, whole: str) -> Spec:
+    import altair as alt
+
     shares = [v | {"share": v["documents"] / v["whole"]} for v in values]
     axis = alt.Axis(format="%", tickCount=6)
     x = alt.X("share:Q", title=title, stack="zero", axis=axis, scale=alt.Scale(domain=[0, 1]))
@@ -79,12 +83,15 @@ def _shares(values: list[Spec], colours: Mapping[str, str], title: str, whole: s
     return _bars(shares, colours, x, told, _LABELS)
 
 
-def _bars(values: list[Spec], colours: Mapping[str, str], x: alt.X, told: list[alt.Tooltip], labels: int) -> Spec:
+def _bars(values: list[Spec], colours: Mapping[str, str], x: "alt.X", told: "list[alt.Tooltip]", labels: int) -> Spec:
     """Draw one bar per name, its parts stacked in the order of `colours`."""
+
+    import altair as alt
+
     order = {part: number for number, part in enumerate(colours)}
     names = list(dict.fromkeys(v["name"] for v in values))
     chart = (
-        alt.Chart(_ROWS)
+        alt.Chart(alt.NamedData("rows"))
         .mark_bar(height={"band": 0.78})
         .encode(
             y=_names(names, limit=labels),
@@ -145,6 +152,9 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
 @cache
 def _ridges(log: bool, lines: bool) -> Spec:
     """Return the design of every histogram; its numbers are parameters, so that it is made and checked once."""
+
+    import altair as alt
+
     edge = "pow(10, low + step * {})" if log else "low + step * {}"
     parse = dict.fromkeys(_CELLS.split(","), "number")
     base = (
@@ -212,7 +222,9 @@ _FATES = (
 )
 
 
-def _threshold_layers() -> list[alt.Chart]:
+def _threshold_layers() -> "list[alt.Chart]":
+    import altair as alt
+
     base = (
         alt.Chart(alt.NamedData("lines"))
         .transform_calculate(
@@ -242,13 +254,16 @@ def _threshold_layers() -> list[alt.Chart]:
 
 def clusters(sizes: Sequence[tuple[int, int]]) -> Spec:
     """Draw how many clusters of duplicates there are of each size (sizes in ranges of a power of two)."""
+
+    import altair as alt
+
     counts: dict[int, int] = {}
     for size, number in sizes:
         power = size.bit_length() - 1
         counts[power] = counts.get(power, 0) + number
     ranges = {p: f"{2**p:,}–{2 ** (p + 1) - 1:,} documents" for p in counts}
     values = [{"size": ranges[p], "clusters": counts[p]} for p in sorted(counts)]
-    base = alt.Chart(_ROWS).encode(
+    base = alt.Chart(alt.NamedData("rows")).encode(
         y=_names([str(v["size"]) for v in values], column="size"),
         x=alt.X("clusters:Q", title="clusters", axis=alt.Axis(format="~s", tickMinStep=1, tickCount=6)),
         tooltip=[alt.Tooltip("size:N", title="clusters of"), alt.Tooltip("clusters:Q", format=",")],
@@ -276,12 +291,15 @@ def intervals(
         form: a number format of D3.
         reference: a value to draw a line at, such as the AUC of chance.
     """
+
+    import altair as alt
+
     shapes = {n: tuple(_SHAPES.items())[i % len(_SHAPES)] for i, n in enumerate(series)}
     colours = {n: f"var(--series-{i % len(_SHAPES)})" for i, n in enumerate(series)}
     colour = alt.Color("series:N", legend=None, scale=_scale(colours))
     shape = alt.Shape("series:N", legend=None, scale=_scale({n: drawn for n, (drawn, _) in shapes.items()}))
     values = [row | {"span": _span(row, form)} for row in map(dict, rows)]
-    base = alt.Chart(_ROWS).encode(
+    base = alt.Chart(alt.NamedData("rows")).encode(
         y=_names(list(order)),
         tooltip=[
             alt.Tooltip("name:N", title="language"),
@@ -326,12 +344,16 @@ def _span(row: Mapping[str, Any], form: str) -> str:
     return " to ".join(f"{row[end]:.1%}" if "%" in form else f"{row[end]:.3f}" for end in ("low", "high"))
 
 
-def _names(order: list[str], column: str = "name", limit: int = _LABELS) -> alt.Y:
+def _names(order: list[str], column: str = "name", limit: int = _LABELS) -> "alt.Y":
+    import altair as alt
+
     axis = alt.Axis(labelLimit=limit, ticks=False, domain=False, grid=False)
     return alt.Y(f"{column}:N", title=None, sort=order, axis=axis)
 
 
-def _scale(of: Mapping[str, str]) -> alt.Scale:
+def _scale(of: Mapping[str, str]) -> "alt.Scale":
+    import altair as alt
+
     return alt.Scale(domain=list(of), range=list(of.values()))
 
 
@@ -348,6 +370,9 @@ def _finish(chart: Any, data: Mapping[str, Any], key: Sequence[tuple[str, str, s
         data: what it names, by name; put in last, since Altair copies and hashes what it is given early.
         key: (sign, colour, meaning) of each series; the page writes it beside the plot, where it can wrap.
     """
+
+    import altair as alt
+
     text = "system-ui, sans-serif"
     styled = chart.configure(
         background="transparent",

@@ -11,7 +11,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import altair
 import jinja2
 from markupsafe import Markup, escape
 
@@ -33,6 +32,9 @@ def names(order: Sequence[str]) -> dict[str, str]:
 
 def render(template: str, context: Mapping[str, Any]) -> str:
     """Return the page that a template makes of its values; its bytes depend on them alone."""
+
+    import altair
+
     scripts = [_resource(name) for name in _SCRIPTS]
     allowed = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     # Vega compiles its expressions, which are this page's own, hence unsafe-eval; styles carry numbers for bars.

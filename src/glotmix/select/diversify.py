@@ -13,7 +13,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from glotmix.native.threads import one_thread
 
@@ -94,6 +93,9 @@ def reduced(vectors: Vectors, variance: float = VARIANCE, seed: int = 0) -> Vect
 @one_thread
 def cluster(vectors: Vectors, k: int | None = None, seed: int = 0) -> Rows:
     """Return (n,) cluster numbers by k-means; k is `clusters_for` n where it is None."""
+
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
     n = len(vectors)
     k = min(clusters_for(n) if k is None else k, n)
     if k <= 1:

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from glotmix.core import table
 from glotmix.core.errors import DataError
@@ -187,6 +186,8 @@ class _Ranks:
     """Mid-ranks within languages over all parts, and calibrated scores; holds 12 bytes per document."""
 
     def __init__(self, scored: Path, names: list[str], scale: Scale | None) -> None:
+        from scipy.stats import rankdata
+
         scores, langs, self._starts = [], [], {}
         at = 0
         for name in names:

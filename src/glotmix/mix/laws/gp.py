@@ -2,15 +2,16 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context, Fitted, Need
 from glotmix.mix.laws.curve import HALF_OPEN
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class GaussianProcess:
         context: Context | None = None,
     ) -> "Process":
         """See `Law`. `own` and `context` are not used; `near` gives the hyperparameters, which are then kept."""
+
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
         kernel = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(1.0, (1e-2, 1e2), nu=2.5) + WhiteKernel(1e-2, (1e-6, 1.0))
         search: str | None = "fmin_l_bfgs_b"
         if isinstance(near, Process):
@@ -62,7 +68,7 @@ class GaussianProcess:
 class Process:
     """A fitted process. Mean and gradient are written out here: the solver asks for them one mixture at a time."""
 
-    model: GaussianProcessRegressor
+    model: "GaussianProcessRegressor"
 
     def predict(self, shares: Array) -> Array:
         """See `Fitted`."""

@@ -1,12 +1,15 @@
 """Boosted trees on the shares, as RegMix has them."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context, Fitted, Need
+
+if TYPE_CHECKING:
+    import lightgbm
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class BoostedTrees:
         context: Context | None = None,
     ) -> "Trees":
         """See `Law`. `own`, `near` and `context` are not used."""
+
+        import lightgbm
+
         settings = {
             "objective": "regression",
             "learning_rate": self.rate,
@@ -56,7 +62,7 @@ class BoostedTrees:
 class Trees:
     """Fitted trees."""
 
-    model: lightgbm.Booster
+    model: "lightgbm.Booster"
 
     def predict(self, shares: Array) -> Array:
         """See `Fitted`."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import Ridge as Regression
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context, Fitted, Need
@@ -35,6 +34,9 @@ class Ridge:
         context: Context | None = None,
     ) -> "Linear":
         """See `Law`. `own`, `seed`, `near` and `context` are not used."""
+
+        from sklearn.linear_model import Ridge as Regression
+
         found = Regression(alpha=self.alpha).fit(shares, losses)
         return Linear(float(found.intercept_), np.asarray(found.coef_, dtype=np.float64))
 
