@@ -347,3 +347,13 @@ def test_one_shard_or_eight_give_the_same_signal(tmp_path):
     eight, second = signal(tmp_path / "eight", 8)
     assert one.equals(eight)
     assert first.notes == second.notes
+
+
+def test_which_texts_are_changed_before_they_are_read():
+    """Python's own normalisation and lower case, of every code point by itself, after a capital, and before a mark."""
+    points = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    marks = ["\u0301", "\u093c", "\u3099", "\u1161", "\u11a8", "\u0323\u0307", "\u0307\u0323", "\u09be"]
+    some = [c for c in points if unicodedata.decomposition(c) or unicodedata.combining(c) or c.isalpha()][::7]
+    texts = [*points, *("A" + c for c in points), *(a + m for a in some for m in marks), "", "ÀÉ Ω Ж", "ÀÉ Ω ж"]
+    expected = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in texts]
+    assert identifiers._prepared(pa.array(texts)).to_pylist() == expected

@@ -11,3 +11,10 @@ def score_features(
     scores: NDArray[np.float32],
     found: NDArray[np.int64],
 ) -> None: ...
+def careful(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    classes: NDArray[np.uint8],
+    marks: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None: ...

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.native.arrays import buffers
-from glotmix.native.automaton import score_features
+from glotmix.native.automaton import careful, score_features
 
 RANKED = pa.struct(
     [
@@ -170,7 +170,42 @@ def fingerprint(model: str = "py3langid") -> str:
 
 def _prepared(texts: pa.Array) -> pa.Array:
     """Return the texts as py3langid reads them: capitals made lower case, NFC."""
+    offsets, data = buffers(texts)
+    change = np.zeros(len(texts), np.uint8)
+    careful(offsets, data, *_letters(), change)
+    wide = texts.cast(pa.large_string())
+    if not change.any():
+        return wide
+    mask = pa.array(change.astype(bool))
     # Python's own functions: Arrow's utf8_normalize (25.0) decomposes where NFC is asked for.
-    return pa.array(
-        [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in texts.to_pylist()], pa.large_string()
-    )
+    changed = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in wide.filter(mask).to_pylist()]
+    return pc.replace_with_mask(wide, mask, pa.array(changed, pa.large_string()))
+
+
+_ASSIGNED = ((0x80, 0x3400), (0xA640, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2FA20))
+"""Where characters stand that have case, join others, or are not in NFC by themselves."""
+
+
+@cache
+def _letters() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the classes and the combining classes of all code points, as `careful` takes them."""
+    classes, marks = np.zeros(0x110000, np.uint8), np.zeros(0x110000, np.uint8)
+    # The second and third letters of Hangul syllables join the first; the rest of what joins stands in decompositions.
+    classes[0x1161:0x1176] = classes[0x11A8:0x11C3] = 1
+    classes[ord("A") : ord("Z") + 1] = 2
+    classes[ord("a") : ord("z") + 1] = 4
+    for first, last in _ASSIGNED:
+        for point in range(first, last):
+            char = chr(point)
+            if char.islower() or char.istitle():
+                classes[point] |= 4 if not char.isupper() else 2
+            elif char.isupper():
+                classes[point] |= 2
+            parts = unicodedata.decomposition(char)
+            if parts:
+                if not unicodedata.is_normalized("NFC", char):
+                    classes[point] |= 1
+                if not parts.startswith("<") and " " in parts:
+                    classes[int(parts.split()[1], 16)] |= 1
+            marks[point] = unicodedata.combining(char)
+    return classes, marks
