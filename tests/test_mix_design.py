@@ -32,9 +32,14 @@ def test_they_lie_around_the_prior_some_near_it_some_at_the_edges():
     np.testing.assert_allclose(near.std(axis=0), np.sqrt(prior * (1 - prior) / 6), rtol=0.1)
 
 
-def test_a_prior_that_allows_no_draw_is_refused():
-    with pytest.raises(RequestError, match="no mixture of 40 languages"):
-        dirichlet(np.ones(40), 3, 0, times=1.01)
+def test_a_limit_that_no_mixture_keeps_is_refused_and_one_that_hardly_any_draw_keeps_is_kept():
+    with pytest.raises(RequestError, match=r"no mixture keeps every share under 0\.9 times"):
+        dirichlet(np.ones(40), 3, 0, times=0.9)
+    # Of a hundred unequal languages no draw keeps a limit, and there is a mixture all the same.
+    prior = np.random.default_rng(0).dirichlet(np.full(100, 0.3))
+    drawn = dirichlet(prior, 5, 0)
+    assert np.all(drawn <= 15 * prior / prior.sum() + 1e-6)
+    np.testing.assert_allclose(drawn.sum(axis=1), 1, atol=1e-9)
     assert enough(12) == 39
 
 

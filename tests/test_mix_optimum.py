@@ -176,6 +176,22 @@ def test_a_language_that_no_run_saw_is_refused_unless_it_is_left_out(made):
     assert [row.share for row in found.mixture.rows[4:]] == [0, 0]
 
 
+def test_languages_that_no_run_drew_on_keep_their_share_of_the_prior_where_that_is_asked(made):
+    folder, found = made
+    more = Available.of({lang: STOCK_ROWS[lang] for lang in STOCK.languages} | {"tha_Thai": (10, 100_000, 3_000_000)})
+    asked = config(tokens=6_000_000)
+    kept = plan(more, asked.model_copy(update={"runs": asked.runs.model_copy(update={"others": "prior"})}), folder)
+    unimax = next(m for m in kept.baselines if m.name == "unimax")
+    thai = kept.mixture.rows[4]
+    assert thai.lang == "tha_Thai" and thai.share == pytest.approx(unimax.rows[4].share) == thai.low == thai.high
+    assert any("no run drew on tha_Thai" in said and "unimax" in said for said in kept.warnings)
+    assert kept.mixture.shares.sum() == pytest.approx(1) and kept.mixture.rows[0].epochs <= 4 + 1e-6
+    # Among themselves the others are mixed as if there were no other, but for the repeats of a part of the budget.
+    among = kept.mixture.shares[:4] / kept.mixture.shares[:4].sum()
+    np.testing.assert_allclose(among, found.mixture.shares, atol=0.04)
+    assert kept.evidence["verdict"]["proven"]
+
+
 STOCK_ROWS = {
     lang: (d, b, t) for lang, d, b, t in zip(STOCK.languages, STOCK.documents, STOCK.bytes, STOCK.tokens, strict=True)
 }

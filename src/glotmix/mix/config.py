@@ -10,6 +10,7 @@ DEFAULT_LAWS = (
     "effective_data",
     "fading_transfer",
     "saturating_transfer",
+    "kin_transfer",
     "own_share",
     "log_linear",
     "atlas",
@@ -31,6 +32,9 @@ class RunsConfig(Section):
     )
     mixtures: str = Field(description="the file of mixtures (ratios.csv)")
     losses: str = Field(description="the file of losses (metrics.csv)")
+    others: Literal["refuse", "prior"] = Field(
+        "refuse", description="languages that no run drew on: an error, or they keep their share of the prior"
+    )
 
 
 class GroupConfig(Section):

@@ -28,7 +28,7 @@ def dirichlet(
 
     Each is from a Dirichlet with parameters `strength · prior`, the strengths log-spaced over the runs, so that some
     mixtures are near the prior and most are near an edge of the simplex; one that gives a language more than `times`
-    its prior is drawn again.
+    its prior is drawn again, and if that is in vain moved to the nearest that does not.
 
     Args:
         prior: shares around which to draw, shape (m,), positive; RegMix takes the natural ones at temperature 2.
@@ -42,8 +42,10 @@ def dirichlet(
         shape (runs, m), each row on the simplex, in random order of strength.
 
     Raises:
-        RequestError: if the limit on a share can hardly be kept.
+        RequestError: if no mixture keeps the limit.
     """
+    if times < 1:
+        raise RequestError(f"no mixture keeps every share under {times:g} times its prior", "times=15")
     rng = np.random.default_rng(seed)
     prior = prior / prior.sum()
     limit = np.minimum(times * prior, 1.0)
@@ -56,11 +58,8 @@ def dirichlet(
                 drawn[row] = kept[0]
                 break
         else:
-            raise RequestError(
-                f"no mixture of {len(prior)} languages keeps every share under {times:g} times its prior at strength "
-                f"{strength:.3g}",
-                "raise `times` or `weakest`, or flatten the prior",
-            )
+            # Of many languages hardly any draw keeps them all under the limit: the nearest mixture that does.
+            drawn[row] = nearest(np.maximum(np.nan_to_num(tried[0]), 1e-12), Box(np.zeros(len(prior)), limit))
     return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
 
 

@@ -13,6 +13,8 @@ from glotmix.mix.laws import CHOOSING, DOSED, Fitted, Law, Scaled, law
 from glotmix.mix.laws.climb import ALONE, Alone, alone
 from glotmix.mix.runs import Runs, kinship
 
+MANY = 40
+"""Languages beyond which laws that only rank take no part unless they are fitted by name."""
 LEAST = 8
 """Fewer distinct mixtures than this cannot be split into runs to fit and runs to judge."""
 
@@ -102,7 +104,8 @@ def fit(runs: Runs, target: str, by: Law, seed: int = 0, near: Fitted | None = N
     own = runs.own(target)
     if not ("scale" in by.needs or "alone" in by.needs):
         main = runs.take(runs.main())
-        return by.fit(main.worth(), main.loss(target), own, seed, near)
+        known = main.context(target) if "kin" in by.needs else None
+        return by.fit(main.worth(), main.loss(target), own, seed, near, known)
     fitted_to = runs if "scale" in by.needs else of_main_size(runs)
     found = by.fit(fitted_to.shares, fitted_to.loss(target), own, seed, near, fitted_to.context(target))
     assert isinstance(found, Scaled)
@@ -152,6 +155,8 @@ def missing(runs: Runs, target: str, by: Law) -> str | None:
         budgets = 0 if here.tokens is None else len(np.unique(here.tokens[only]))
         if budgets < ALONE:
             return f"there are runs of {target} alone at {budgets} budgets, and {ALONE} are needed"
+    if not by.structured and len(runs.domains) > MANY:
+        return f"of more than {MANY} languages it would take most of the time, and it cannot choose"
     if "kin" in by.needs and own is not None and kinship(runs.domains, own) is None:
         return "its domains are no languages, so that nothing says how near they are"
     return None

@@ -10,7 +10,7 @@ from glotmix.mix import evidence, rule
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.baselines import natural, temperature
 from glotmix.mix.doubts import Doubt, doubts, unmeasured
-from glotmix.mix.fit import Choice, Score, choose, fit, judged_on
+from glotmix.mix.fit import MANY, Choice, Score, choose, fit, judged_on
 from glotmix.mix.groups import Group
 from glotmix.mix.laws import Context, law
 from glotmix.mix.limits import Box, nearest
@@ -86,10 +86,10 @@ class Measured:
         gains: one per other mixture.
         verdict: what to make of it.
         warnings: what a reader must know, in sentences.
-        two_step: None where the objective is not the mean.
+        two_step: None where the objective is not the mean, or of many languages (`fit.MANY`).
         bound: None where the problem is not convex.
         transfer: between the languages that were measured; None for fewer than two.
-        widths: how the interval of the gain shrinks with more runs; empty without a bootstrap.
+        widths: how the interval of the gain shrinks with more runs; empty without a bootstrap, or of many languages.
         next_runs: empty without a bootstrap.
         doubts: what the runs cannot speak for: if anything, no gain counts as told apart.
     """
@@ -126,6 +126,7 @@ class Ask:
         scale: parameters (None: the proxies') and tokens of the model to be trained, to predict at its scale; None to
             stay at the proxies'.
         next_runs: how many further runs to propose.
+        keep_others: whether languages that no run drew on keep their share of the prior; else they are refused.
     """
 
     laws: Sequence[str]
@@ -139,6 +140,7 @@ class Ask:
     seed: int = 0
     scale: tuple[float | None, float] | None = None
     next_runs: int = 4
+    keep_others: bool = False
 
 
 def judge(runs: Runs, ask: Ask) -> list[Choice]:
@@ -174,18 +176,22 @@ def find(
             can choose.
         DataError: if there are too few runs to judge a law.
     """
-    place = _places(available, runs, within)
+    place = _places(available, runs, within, ask.keep_others)
+    whole = nearest(np.maximum(baselines[ask.prior], _TINY * (within.high > 0)), within)
+    outside = np.array([r if at is None else 0.0 for r, at in zip(whole, place, strict=True)])
+    # What the runs are about: shares are of this part of the budget, until the account is put together again.
+    part = 1 - float(outside.sum())
     weights = weights_of(runs, ask.weights)
     choices = choices or judge(runs, ask)
     floored = [lang for lang, least in zip(available.languages, within.low, strict=True) if least > 0]
     doubted = doubts(runs, choices, weights, floored)
-    unique = _spread(available.sizes / tokens, place, runs)
+    unique = _spread(available.sizes / (tokens * part), place, runs)
     context = context_of(runs, unique, ask.scale)
-    prior = _mixture(nearest(np.maximum(baselines[ask.prior], _TINY * (within.high > 0)), within), place, runs)
+    prior = _mixture(whole, place, runs)
     goal = Goal(
         laws=[],
         weights=weights,
-        within=_hold(_box(within, place, runs), prior, unmeasured(runs, weights), runs),
+        within=_hold(_box(within, place, runs, part, outside), prior, unmeasured(runs, weights), runs),
         repeats=Repeats(unique),
         natural=_mixture(natural(available), place, runs),
         quantile=ask.quantile,
@@ -212,9 +218,9 @@ def find(
     speaking = [evidence.dosed(at(choice.spoken, context)) for choice in choices]
     value = float(goal.value(shares[None])[0])
     return Measured(
-        shares=_gather(shares, place),
-        interval=(_gather(low, place), _gather(high, place)),
-        others={**baselines, **{name: _gather(r, place) for name, r in rivals.items()}},
+        shares=part * _gather(shares, place) + outside,
+        interval=(part * _gather(low, place) + outside, part * _gather(high, place) + outside),
+        others={**baselines, **{name: part * _gather(r, place) + outside for name, r in rivals.items()}},
         predictions=tuple(
             Prediction(
                 c.target, max(c.voices, key=lambda name: c.voices[name]), c.voices, c.scores,
@@ -224,12 +230,14 @@ def find(
         ),
         gains=won,
         verdict=verdict,
-        warnings=tuple(_warnings(runs, doubted, shares)),
-        two_step=evidence.steps(goal, speaking, runs, value) if ask.quantile is None else None,
+        warnings=(*_outside(available, outside, ask.prior), *_warnings(runs, doubted, shares)),
+        two_step=evidence.steps(goal, speaking, runs, value)
+        if ask.quantile is None and len(runs.domains) <= MANY
+        else None,
         bound=evidence.bounded(goal, [law(name) for c in choices for name in c.voices], shares),
         transfer=evidence.between(goal, runs, choices, speaking, shares, drawn),
         widths=shrinkage(drawn, goal, runs, choices, (found.best, found.prior), 20, ask.seed, context)
-        if ask.draws
+        if ask.draws and len(runs.domains) <= MANY
         else (),
         next_runs=further,
         doubts=doubted,
@@ -316,27 +324,44 @@ def context_of(runs: Runs, unique: Array, scale: tuple[float | None, float] | No
     return Context(None if size is None else np.array([size]), np.array([budget]), unique[None] * budget)
 
 
-def _places(available: Available, runs: Runs, within: Box) -> list[int | None]:
+def _outside(available: Available, outside: Array, prior: str) -> list[str]:
+    names = [lang for lang, share in zip(available.languages, outside, strict=True) if share > 0]
+    if not names:
+        return []
+    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return [
+        f"no run drew on {listed}: they keep their share of {prior}, {outside.sum():.1%} of the tokens, and what is "
+        "said of gains is about the other languages"
+    ]
+
+
+def _places(available: Available, runs: Runs, within: Box, keep_others: bool) -> list[int | None]:
     """Say where each language of the account stands among the domains of the runs."""
     places: list[int | None] = []
     for i, lang in enumerate(available.languages):
         known = lang in runs.domains and runs.shares[:, runs.domains.index(lang)].max() > 0
-        if not known and within.high[i] > 0:
+        if not known and within.high[i] > 0 and not keep_others:
             raise RequestError(
                 f"the runs say nothing of {lang}, of which there are {available.tokens[i]:,} tokens"
                 f"{did_you_mean(lang, runs.domains)}; they are over: {', '.join(runs.domains[:12])}",
-                f"add runs with {lang}, or leave it out: mix.ceilings.{lang}=0",
+                f"add runs with {lang}, keep its share of the prior (mix.runs.others=prior), or leave it out: "
+                f"mix.ceilings.{lang}=0",
             )
         places.append(runs.domains.index(lang) if known else None)
     return places
 
 
-def _box(within: Box, place: Sequence[int | None], runs: Runs) -> Box:
+def _box(within: Box, place: Sequence[int | None], runs: Runs, part: float, outside: Array) -> Box:
+    """Return the bounds on shares of the part of the budget that the runs are about."""
     groups = []
     for group in within.groups:
         members = [p for i in group.members if (p := place[int(i)]) is not None]
-        groups.append(Group(group.name, np.array(members, dtype=np.intp), group.low, group.high))
-    return Box(_spread(within.low, place, runs), _spread(within.high, place, runs), tuple(groups))
+        held = float(outside[group.members].sum())
+        ends = (max(group.low - held, 0.0) / part, max(group.high - held, 0.0) / part)
+        if members:
+            groups.append(Group(group.name, np.array(members, dtype=np.intp), *ends))
+    high = np.minimum(_spread(within.high, place, runs) / part, 1.0)
+    return Box(_spread(within.low, place, runs) / part, high, tuple(groups))
 
 
 def _hold(within: Box, prior: Array, names: Sequence[str], runs: Runs) -> Box:
@@ -395,7 +420,7 @@ def _rivals(goal: Goal, runs: Runs, ask: Ask) -> dict[str, Array]:
             weights=goal.weights[own] / goal.weights[own].sum(),
         )
         rivals["msl"] = solve(alone, ask.seed).shares
-    if "lightgbm" in ask.laws:
+    if "lightgbm" in ask.laws and len(runs.domains) <= MANY:
         trees = replace(goal, laws=[fit(runs, target, law("lightgbm"), ask.seed) for target in runs.targets])
         rivals["regmix"] = solve(trees, ask.seed).shares
     return rivals

@@ -155,6 +155,7 @@ def _from_runs(
     ask = optimum.Ask(
         config.laws, config.weights, quantile, config.prior, config.anchor, config.caution, config.keep,
         config.bootstrap, config.seed, scale, config.next_runs,
+        keep_others=config.runs is not None and config.runs.others == "prior",
     )  # fmt: skip
     with threadpool_limits(1):
         # Sums in another order, on another number of threads, would be other bytes; and the matrices are small.

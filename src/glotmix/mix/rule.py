@@ -12,6 +12,8 @@ from glotmix.mix.uncertainty import SURE
 from glotmix.mix.worlds import Worlds
 
 _TINY = 1e-12
+_WORLD_TARGETS, _FEWEST = 1200, 12
+"""Laws that a step of the solver asks, in all worlds and for all targets, and the fewest worlds."""
 _SMOOTH = 1e-8
 """Variance under the root: at the prior, where nothing is doubtful, a root has no slope."""
 
@@ -95,11 +97,13 @@ def _objective(
 ) -> tuple[Callable[[Array], float], Callable[[Array], Array]]:
     """Return the objective relative to the prior, and its slope."""
     q = pulled.natural
-    at_q = worlds.scores(q[None])[:, 0]
+    # Of many targets some of the worlds say how doubtful a direction is; the interval asks all.
+    few = replace(worlds, goals=worlds.goals[: max(_WORLD_TARGETS // len(pulled.laws), _FEWEST)])
+    at_q = few.scores(q[None])[:, 0]
     start = float(pulled.value(q[None])[0])
 
     def doubt(r: Array) -> tuple[Array, float]:
-        off = worlds.scores(r[None])[:, 0] - at_q
+        off = few.scores(r[None])[:, 0] - at_q
         off = off - off.mean()
         return off, float(np.sqrt((off**2).mean() + _SMOOTH))
 
@@ -112,7 +116,7 @@ def _objective(
         total = pulled.weights @ slopes + pulled.anchor_slope(r)
         if caution > 0:
             off, sd = doubt(r)
-            for each, goal in zip(off, worlds.goals, strict=True):
+            for each, goal in zip(off, few.goals, strict=True):
                 slopes = goal.slopes(r)
                 assert slopes is not None
                 total += caution * each / (len(off) * sd) * (goal.weights @ slopes)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws import Fitted, Scaled
+from glotmix.mix.laws import Fitted, knows_budgets
 from glotmix.mix.limits import Box, nearest, nearest_rows
 from glotmix.mix.repeats import Repeats
 
@@ -45,7 +45,7 @@ class Goal:
     def losses(self, shares: Array) -> Array:
         """Predicted loss of every target: shape (k, m) → (k, t)."""
         worth = self.repeats.worth(shares)
-        return np.column_stack([law.predict(shares if isinstance(law, Scaled) else worth) for law in self.laws])
+        return np.column_stack([law.predict(shares if knows_budgets(law) else worth) for law in self.laws])
 
     def score(self, losses: Array) -> Array:
         """F: the mean or the quantile of losses, shape (k, t) → (k,)."""
@@ -63,7 +63,7 @@ class Goal:
         worth, slope = self.repeats.worth(shares)[None], self.repeats.slope(shares)
         rows = []
         for law in self.laws:
-            knows = isinstance(law, Scaled)
+            knows = knows_budgets(law)
             gradient = law.gradient(shares[None] if knows else worth)
             if gradient is None:
                 return None

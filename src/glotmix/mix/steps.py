@@ -43,7 +43,11 @@ def _make(context: RunContext, output: Output) -> Counts:
     config = context.recipe.mix
     if config.proxies is not None:
         trained = context.step_dir("proxies").resolve()
-        tables = RunsConfig(mixtures=str(trained / "ratios.csv"), losses=str(trained / "metrics.csv"))
+        tables = RunsConfig(
+            mixtures=str(trained / "ratios.csv"),
+            losses=str(trained / "metrics.csv"),
+            others="prior" if config.proxies.languages is not None else "refuse",
+        )
         config = config.model_copy(update={"runs": tables, "proxies": None})
     made = mixing.plan(available(rows, rows["kept"].combine_chunks()), config, context.base)
     mixing.write(made, output.path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws import PowerLaw, Scaled
+from glotmix.mix.laws import PowerLaw, knows_budgets
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.uncertainty import LEVEL
 
@@ -63,7 +63,7 @@ def worths(laws: Sequence[PowerLaw], positions: Sequence[int], shares: Array, re
         repeats: what the drawn shares are worth.
     """
     worth = repeats.worth(shares)[None]
-    slopes = [law.ratio_slope(shares[None] if isinstance(law, Scaled) else worth)[0] for law in laws]
+    slopes = [law.ratio_slope(shares[None] if knows_budgets(law) else worth)[0] for law in laws]
     return np.array(slopes)[:, list(positions)]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws import PowerLaw, Scaled
+from glotmix.mix.laws import PowerLaw, knows_budgets
 from glotmix.mix.limits import nearest
 from glotmix.mix.solve import Goal, linear_limits
 
@@ -104,12 +104,12 @@ def _magnitude(
 
     def ratios(r: Array) -> Array:
         worth = goal.repeats.worth(r)[None]
-        return np.array([laws[i].ratio(r[None] if isinstance(laws[i], Scaled) else worth)[0] for i in on])
+        return np.array([laws[i].ratio(r[None] if knows_budgets(laws[i]) else worth)[0] for i in on])
 
     def slopes(r: Array) -> Array:
         worth, slope = goal.repeats.worth(r)[None], goal.repeats.slope(r)
         rows = [
-            laws[i].ratio_slope(r[None])[0] if isinstance(laws[i], Scaled) else laws[i].ratio_slope(worth)[0] * slope
+            laws[i].ratio_slope(r[None])[0] if knows_budgets(laws[i]) else laws[i].ratio_slope(worth)[0] * slope
             for i in on
         ]
         return np.array(rows)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.fit import Choice, fit, judged_on
-from glotmix.mix.laws import Context, Fitted, PowerLaw, Scaled, law
+from glotmix.mix.laws import Context, Fitted, PowerLaw, knows_budgets, law
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal
@@ -36,7 +36,7 @@ class Average:
     def predict(self, shares: Array) -> Array:
         """See `Fitted`."""
         worth = self.repeats.worth(shares)
-        each = [by.predict(shares if isinstance(by, Scaled) else worth) for by in self.laws]
+        each = [by.predict(shares if knows_budgets(by) else worth) for by in self.laws]
         mean: Array = np.asarray(self.weights) @ np.array(each)
         return mean
 
@@ -45,7 +45,7 @@ class Average:
         worth, slope = self.repeats.worth(shares), self.repeats.slope(shares)
         mean = np.zeros_like(shares)
         for by, weight in zip(self.laws, self.weights, strict=True):
-            knows = isinstance(by, Scaled)
+            knows = knows_budgets(by)
             gradient = by.gradient(shares if knows else worth)
             if gradient is None:
                 return None
@@ -54,7 +54,7 @@ class Average:
 
     def at(self, context: Context) -> "Average":
         """See `Scaled`."""
-        return replace(self, laws=[by.at(context) if isinstance(by, Scaled) else by for by in self.laws])
+        return replace(self, laws=[by.at(context) if knows_budgets(by) else by for by in self.laws])
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +219,7 @@ def _at_place(voices: Mapping[str, float], place: float) -> str:
 
 def at(fitted: Fitted, context: Context | None) -> Fitted:
     """Return a law at a budget, size and stock, if it knows of them."""
-    return fitted.at(context) if context is not None and isinstance(fitted, Scaled) else fitted
+    return fitted.at(context) if context is not None and knows_budgets(fitted) else fitted
 
 
 def average(c: Choice, repeats: Repeats, context: Context | None = None) -> Average:

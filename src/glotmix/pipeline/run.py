@@ -155,15 +155,17 @@ class Job:
 
 PROXIES = (
     "method=law",
-    "laws=[own_share,ridge]",
+    "laws=[own_share,effective_data]",
     "bootstrap=30",
     "next_runs=0",
-    "anchor=0.1",
+    # Four languages with a quarter of each proxy's tokens: all 33 would get too little to learn more than their bytes.
+    "proxies.languages=[amh_Ethi,eng_Latn,hin_Deva,rus_Cyrl]",
+    "proxies.runs=24",
     "proxies.parameters=1e5",
     "proxies.vocabulary=512",
-    "proxies.tokens=16000",
+    "proxies.tokens=60000",
     "proxies.held_out=0.2",
-    "proxies.held_bytes=2000",
+    "proxies.held_bytes=8000",
     "proxies.held_each=200",
 )
 """What the demo trains: 102 proxies of 0.1M parameters over 33 languages, 16,000 tokens each."""

@@ -22,6 +22,12 @@ class ProxiesConfig(Section):
         description="a file of runs instead: run_id, a share per language; and, where given, parameters, tokens, "
         "seed, unique.<language> (glotmix mix design writes one)",
     )
+    languages: tuple[str, ...] | None = Field(
+        None,
+        min_length=2,
+        description="languages that the runs draw on, by default all; the others keep their share of the prior. "
+        "Where time is short, few languages that each get much of it say more than many that get little",
+    )
     parameters: float = Field(3e5, ge=1e5, le=1e8, description="of a proxy, where the design does not say")
     tokens: int = Field(1_000_000, ge=1, description="training tokens of a proxy, where the design does not say")
     vocabulary: int | None = Field(

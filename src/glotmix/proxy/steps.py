@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from glotmix.core import table
 from glotmix.core.context import RunContext
-from glotmix.core.errors import RequestError
+from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import StepSpec
 from glotmix.mix.accounting import Available
@@ -65,13 +65,30 @@ def make(output: Output, context: RunContext, config: ProxiesConfig) -> Counts:
     else:
         path = output.path / "design.csv"
         asked = Design(tokens=config.tokens, parameters=(config.parameters,), runs=config.runs, seed=config.seed)
-        write_mixtures(path, design(Available.of(there), asked))
+        write_mixtures(path, design(Available.of(_chosen(there, config)), asked))
     tokenizer = None if config.tokenizer is None else context.path(config.tokenizer)
     held = {lang: size for lang, (_, size, _) in there.items()}
     return train.make(
         output, designs.read(path, config), lambda: documents(context, held, config.text_bytes), config, tokenizer,
         context.recipe.engine.runner,
     )  # fmt: skip
+
+
+def _chosen(there: dict[str, tuple[int, int, int]], config: ProxiesConfig) -> dict[str, tuple[int, int, int]]:
+    """Return what there is of the languages that the runs shall draw on.
+
+    Raises:
+        RequestError: for one of which nothing is kept.
+    """
+    if config.languages is None:
+        return there
+    for lang in config.languages:
+        if lang not in there:
+            raise RequestError(
+                f"mix.proxies.languages names {lang!r}, of which no text is kept{did_you_mean(lang, there)}",
+                f"languages with text: {', '.join(there)}",
+            )
+    return {lang: there[lang] for lang in sorted(config.languages)}
 
 
 def documents(context: RunContext, held: dict[str, int], most: int) -> Iterator[tuple[str, str]]:

@@ -4,19 +4,20 @@ from collections.abc import Mapping
 
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix.laws.atlas import Atlas
-from glotmix.mix.laws.base import Context, Fitted, Law, PowerLaw, Scaled
+from glotmix.mix.laws.base import Context, Fitted, Law, PowerLaw, Scaled, knows_budgets
 from glotmix.mix.laws.bimix import BiMix
 from glotmix.mix.laws.climb import Climb
 from glotmix.mix.laws.effective_data import EffectiveData
 from glotmix.mix.laws.fading import FadingTransfer
 from glotmix.mix.laws.gp import GaussianProcess
+from glotmix.mix.laws.kin_transfer import KinTransfer
 from glotmix.mix.laws.lightgbm import BoostedTrees
 from glotmix.mix.laws.log_linear import LogLinear
 from glotmix.mix.laws.own_share import OwnShare
 from glotmix.mix.laws.ridge import Ridge
 from glotmix.mix.laws.saturating import SaturatingTransfer
 
-__all__ = ["CHOOSING", "DOSED", "LAWS", "Context", "Fitted", "Law", "PowerLaw", "Scaled", "law"]
+__all__ = ["CHOOSING", "DOSED", "LAWS", "Context", "Fitted", "Law", "PowerLaw", "Scaled", "knows_budgets", "law"]
 
 LAWS: Mapping[str, Law] = {
     known.name: known
@@ -24,6 +25,7 @@ LAWS: Mapping[str, Law] = {
         EffectiveData(),
         FadingTransfer(),
         SaturatingTransfer(),
+        KinTransfer(),
         OwnShare(),
         LogLinear(),
         Atlas(),
@@ -44,6 +46,7 @@ DOSED = (
     "effective_data",
     "fading_transfer",
     "saturating_transfer",
+    "kin_transfer",
     "atlas",
     *(n for n in LAWS if n.startswith("climb")),
 )
