@@ -1,5 +1,6 @@
 """Shingles by their definition, in plain Python: what the native loops are tested against."""
 
+import re
 import unicodedata
 from functools import cache
 
@@ -19,6 +20,8 @@ def is_number(char: str) -> bool:
 
 def slow_fold(text: str) -> str:
     """The same by way of Python's own tables: characters folded one by one, runs of numbers as one zero."""
+    if (figures := _figures(text)) is not None:
+        return figures
     units: list[str] = []
     number = False
     for char in "".join(map(folded, text)):
@@ -26,6 +29,26 @@ def slow_fold(text: str) -> str:
             units.append("0" if is_number(char) else char)
         number = is_number(char)
     return "".join(units) or text
+
+
+def _figures(text: str) -> str | None:
+    """A text of numbers, with its digits and signs and each stretch of white space as one space; None for another."""
+    found = "".join(map(folded, text))
+    digits = sum(map(is_number, found))
+    if digits <= sum(folding.weight(ord(c)) for c in found if not is_number(c)):
+        return None
+    units = []
+    for char in text:
+        kinds = [] if "\uac00" <= char <= "\ud7a3" else folding.parts(char)
+        if kinds:
+            units += [part for kind, part in kinds if kind != folding.MARK]
+        elif folded(char):
+            units.append(folded(char))
+        elif char.isspace():
+            units.append(" ")
+        elif unicodedata.category(char) not in ("Cf", "Cc", "Mn", "Me", "Lo"):
+            units.append(char)
+    return re.sub(" +", " ", "".join(units).removeprefix(" "))
 
 
 def slow_shingles(text: str, width: int = 20) -> set[str]:

@@ -27,7 +27,7 @@ def sign(folder: Path, rows: dict[str, str], config: SignatureConfig = CONFIG, s
         table.write(pa.table({"id": ids[cut], "text": texts[cut]}), folder / "corpus" / f"{n:05d}.parquet")
     record.build(
         folder / "signatures",
-        Identity("signals/signatures", 1, config.model_dump(mode="json")),
+        Identity("signals/signatures", signatures.VERSION, config.model_dump(mode="json")),
         lambda out: signatures.make(out, folder / "corpus", config),
     )
     return folder / "signatures"
@@ -140,3 +140,11 @@ def test_signatures_made_otherwise_are_refused(texts, tmp_path: Path):
     assert "signals.duplicates.bands=8" in str(error.value)
     with pytest.raises(GlotmixError, match="not there or not finished"):
         run(tmp_path, tmp_path / "n" / "signatures", {"old": tmp_path / "nowhere"})
+
+
+def test_signatures_of_a_version_that_folded_otherwise_are_refused(tmp_path: Path):
+    (tmp_path / "old").mkdir()
+    identity = Identity("signals/signatures", 1, CONFIG.model_dump(mode="json"))
+    record.build(tmp_path / "old", identity, lambda output: {"documents": 1})
+    with pytest.raises(RequestError, match=r"'old' .* by another version of glotmix \(1, now \d+\)"):
+        cross_corpus_duplicates._alike("old", tmp_path / "old", CONFIG)

@@ -13,7 +13,7 @@ from glotmix.native import folding
 from glotmix.native.arrays import buffers
 from glotmix.native.lines import lines
 
-VERSION = 2
+VERSION = 3
 
 REMOVED = pa.schema(
     [

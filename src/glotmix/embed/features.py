@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from glotmix.native import arrays, codepoints, folding, ngrams
 
 VERSION = 1
+
+_INTERCHANGED = {0x064A: 0x06CC, 0x0649: 0x06CC, 0x0643: 0x06A9}
+"""Arabic yeh, alef maksura and kaf become the Persian forms: keyboards interchange them within one language."""
 """Of the rules below: a model is of use with the rules that it was trained with."""
 
 INSIDE, UNSPACED, INHERITS, SKIPPED = 1, 2, 4, 8
@@ -83,7 +86,7 @@ def tables() -> Tables:
     values = folding.table().stage2.reshape(-1, 256)[folding.table().stage1].ravel()
     digit = (values & folding.DIGIT > 0) & (values & (folding.POOL | folding.HANGUL) == 0)
     folded[digit] = values[digit] & folding.CODE_MASK
-    for code, other in folding.INTERCHANGED.items():
+    for code, other in _INTERCHANGED.items():
         folded[code] = other
     found = Tables(folded, marks.astype(np.uint16))
     for table in found:

@@ -27,7 +27,7 @@ from glotmix.instruct.pairs import Pairs
 from glotmix.instruct.structure import Measure
 from glotmix.native.threads import one_thread
 
-VERSION = 1
+VERSION = 2
 
 Vectors = NDArray[np.float32]
 Scores = NDArray[np.float64]

@@ -91,7 +91,7 @@ def _shared(instructions: pa.Array, responses: pa.Array) -> list[Matrix]:
 
 def _shingles(texts: pa.Array) -> list[NDArray[np.uint64]]:
     offsets, data = buffers(texts)
-    starts, hashes = shingles.shingle_sets(offsets, data, *folding.table(), SHINGLE)
+    starts, hashes = shingles.shingle_sets(offsets, data, *folding.table(), SHINGLE, True)
     return [hashes[starts[i] : starts[i + 1]] for i in range(len(texts))]
 
 

@@ -11,6 +11,9 @@ cdef extern from *:
     """
     #define CODE 0x1FFFFFu
     #define DIGIT (1u << 24)
+    #define MARK (1u << 25)
+    #define INNER (1u << 26)
+    #define SIGN (1u << 27)
     #define HANGUL (1u << 30)
     #define POOL (1u << 31)
     // Any odd multiplier serves a polynomial modulo 2^64; these are the primes of xxHash (public domain).
@@ -20,6 +23,9 @@ cdef extern from *:
     """
     const uint32_t CODE
     const uint32_t DIGIT
+    const uint32_t MARK
+    const uint32_t INNER
+    const uint32_t SIGN
     const uint32_t HANGUL
     const uint32_t POOL
     const uint64_t BASE
@@ -63,10 +69,31 @@ cdef inline uint64_t absorb(uint64_t h, uint64_t value) noexcept nogil:
     return h ^ (h >> 32)
 
 
-cdef inline int64_t put(uint32_t* units, int64_t n, uint32_t value, uint64_t* digits, bint* digit) noexcept nogil:
-    """Append one folded unit: a run of digits becomes a single ``0``, and what it was goes into `digits`."""
+cdef struct Aside:
+    # What a text has beside its units: a hash of its numbers, marks and signs, each with its place among the units;
+    # and how many digits it has.
+    uint64_t hash
+    int64_t numbers
+
+
+cdef inline void set_aside(Aside* aside, int64_t n, uint32_t value) noexcept nogil:
+    """Note a mark before unit `n`. Marks on one letter may stand in any order (Unicode standard, section 3.11)."""
+    aside.hash += mix(<uint64_t>n << CODE_BITS | (value & CODE))
+
+
+cdef inline int64_t put(uint32_t* units, int64_t n, uint32_t value, Aside* aside, bint* digit) noexcept nogil:
+    """Append one folded unit: a run of digits becomes a single ``0``, and what it was goes aside, as marks and signs do."""
+    if value & MARK:
+        # The dot of an i is no mark: `i` with a dot above is what lower case makes of a capital that has one.
+        if (value & CODE) != 0x307 or n == 0 or (units[n - 1] & CODE) != 105:
+            set_aside(aside, n, value)
+        return n
+    if value & SIGN:
+        aside.hash = absorb(aside.hash, <uint64_t>n << CODE_BITS | (value & CODE))
+        return n
     if value & DIGIT:
-        digits[0] = absorb(digits[0], <uint64_t>n << CODE_BITS | (value & CODE))
+        aside.hash = absorb(aside.hash, <uint64_t>n << CODE_BITS | (value & CODE))
+        aside.numbers += 1
         if digit[0]:
             return n
         digit[0] = True
@@ -77,18 +104,49 @@ cdef inline int64_t put(uint32_t* units, int64_t n, uint32_t value, uint64_t* di
     return n + 1
 
 
-cdef inline int64_t fold_text(Folding* t, const uint8_t* data, int64_t at, int64_t end, uint32_t* units,
-                              uint64_t* digits, int64_t* places) noexcept nogil:
-    """Write the units of one text, and return how many there are; `digits` becomes a hash of its digits.
+cdef inline uint32_t value_of(Folding* t, uint32_t c) noexcept nogil:
+    return t.stage2[(<uint32_t>t.stage1[c >> 8] << 8) | (c & 0xFF)]
 
-    `places`, if not NULL, becomes the byte at which the character of each unit begins. A text in which nothing is a letter or a number (signs, pictures, rulers) is taken as it stands instead: two
-    such texts are alike only if they are the same.
+
+cdef inline bint wordly(uint32_t value) noexcept nogil:
+    """Say whether a character stands in words: a letter, or a mark on one."""
+    return value != 0 and (value & (POOL | HANGUL) or not value & (DIGIT | SIGN | INNER))
+
+
+cdef inline bint within_word(Folding* t, const uint8_t* data, int64_t begin, int64_t here, int64_t at,
+                             int64_t end) noexcept nogil:
+    """Say whether the character from `here` to `at` has letters on both sides."""
+    cdef int64_t before = here
+    if here == begin or at == end:
+        return False
+    before -= 1
+    while before > begin and (data[before] & 0xC0) == 0x80:
+        before -= 1
+    return wordly(value_of(t, next_char(data, &before))) and wordly(value_of(t, next_char(data, &at)))
+
+
+cdef inline int64_t put_hangul(uint32_t* units, int64_t n, uint32_t c) noexcept nogil:
+    """Append the two or three jamo of a syllable: the arithmetic of the Unicode standard, section 3.12."""
+    cdef uint32_t s = c - 0xAC00
+    units[n] = (0x1100 + s // 588) | (1 << CODE_BITS)
+    units[n + 1] = (0x1161 + s % 588 // 28) | (1 << CODE_BITS)
+    units[n + 2] = (0x11A7 + s % 28) | (1 << CODE_BITS)
+    return n + 2 + (s % 28 != 0)
+
+
+cdef inline int64_t fold_text(Folding* t, const uint8_t* data, int64_t at, int64_t end, uint32_t* units,
+                              Aside* aside, int64_t* places) noexcept nogil:
+    """Write the units of one text, and return how many there are.
+
+    `aside` becomes what the units leave out of it. `places`, if not NULL, becomes the byte at which the character of
+    each unit begins. A text in which nothing is a letter or a number (signs, pictures, rulers) is taken as it stands
+    instead: two such texts are alike only if they are the same.
     """
     cdef int64_t n = 0, begin = at, here, before, k
-    cdef uint32_t c, v, s
+    cdef uint32_t c, v
     cdef bint digit = False
     cdef const uint32_t* ascii = t.stage2 + (<uint32_t>t.stage1[0] << 8)
-    digits[0] = MIX2
+    aside.hash, aside.numbers = MIX2, 0
     while at < end:
         here, before = at, n
         c = data[at]
@@ -97,7 +155,7 @@ cdef inline int64_t fold_text(Folding* t, const uint8_t* data, int64_t at, int64
             v = ascii[c]
         else:
             c = next_char(data, &at)
-            v = t.stage2[(<uint32_t>t.stage1[c >> 8] << 8) | (c & 0xFF)]
+            v = value_of(t, c)
         if v < DIGIT:
             # Without a branch: spaces come too irregularly to be predicted.
             units[n] = v
@@ -106,17 +164,15 @@ cdef inline int64_t fold_text(Folding* t, const uint8_t* data, int64_t at, int64
         elif v & POOL:
             v ^= POOL
             for k in range(t.pool[v]):
-                n = put(units, n, t.pool[v + 1 + k], digits, &digit)
+                n = put(units, n, t.pool[v + 1 + k], aside, &digit)
         elif v & HANGUL:
-            # The arithmetic of the Unicode standard, section 3.12.
-            s = c - 0xAC00
-            units[n] = (0x1100 + s // 588) | (1 << CODE_BITS)
-            units[n + 1] = (0x1161 + s % 588 // 28) | (1 << CODE_BITS)
-            units[n + 2] = (0x11A7 + s % 28) | (1 << CODE_BITS)
-            n += 2 + (s % 28 != 0)
+            n = put_hangul(units, n, c)
             digit = False
+        elif v & INNER:
+            if within_word(t, data, begin, here, at, end):
+                set_aside(aside, n, v)
         else:
-            n = put(units, n, v, digits, &digit)
+            n = put(units, n, v, aside, &digit)
         if places != NULL:
             for k in range(before, n):
                 places[k] = here
@@ -127,6 +183,60 @@ cdef inline int64_t fold_text(Folding* t, const uint8_t* data, int64_t at, int64
                 places[n] = at
             units[n] = next_char(data, &at) | (1 << CODE_BITS)
             n += 1
+    return n
+
+
+cdef inline bint numbers_prevail(const uint32_t* units, int64_t n, int64_t numbers) noexcept nogil:
+    """Say whether a text has more digits than letters (each character with its weight)."""
+    cdef int64_t j, letters = 0
+    # A letter weighs one at least, and a run of digits is one unit: no text of words goes further.
+    if 2 * numbers <= n:
+        return False
+    for j in range(n):
+        if units[j] != (48 | (1 << CODE_BITS)):
+            letters += units[j] >> CODE_BITS
+    return numbers > letters
+
+
+cdef inline int64_t put_figure(uint32_t* units, int64_t n, uint32_t value, uint32_t c) noexcept nogil:
+    """Append a character of a text of numbers: a digit as itself, a sign as it stands, white space as one space."""
+    if value & (SIGN | INNER):
+        units[n] = (value & CODE) | (1 << CODE_BITS)
+        return n + 1
+    if value == 0:
+        if c <= 0x20 or c == 0x85 or c == 0xA0 or 0x2000 <= c <= 0x200A or c == 0x202F or c == 0x3000:
+            if n == 0 or (units[n - 1] & CODE) == 32:
+                return n
+            c = 32
+        elif c == 0xAD or 0x200B <= c <= 0x200F or 0x2028 <= c <= 0x202E or 0x2060 <= c <= 0x206F or c == 0xFEFF:
+            return n
+        units[n] = c | (1 << CODE_BITS)
+        return n + 1
+    if value & MARK:
+        return n
+    units[n] = (value & CODE) | (1 << CODE_BITS) if value & DIGIT else value
+    return n + 1
+
+
+cdef inline int64_t fold_document(Folding* t, const uint8_t* data, int64_t at, int64_t end, uint32_t* units,
+                                  Aside* aside) noexcept nogil:
+    """Do as `fold_text`, but where numbers prevail over letters keep each digit and sign: they are what the text says."""
+    cdef int64_t begin = at, k, n = fold_text(t, data, at, end, units, aside, NULL)
+    cdef uint32_t c, v
+    if not numbers_prevail(units, n, aside.numbers):
+        return n
+    n, at = 0, begin
+    while at < end:
+        c = next_char(data, &at)
+        v = value_of(t, c)
+        if v & POOL:
+            v ^= POOL
+            for k in range(t.pool[v]):
+                n = put_figure(units, n, t.pool[v + 1 + k], c)
+        elif v & HANGUL:
+            n = put_hangul(units, n, c)
+        else:
+            n = put_figure(units, n, v, c)
     return n
 
 

@@ -1,7 +1,9 @@
 """The folding table: what each Unicode character becomes before texts are compared.
 
 One character at a time: NFKC_Casefold (Unicode standard, section 3.13) without its recomposition, then optional
-marks are dropped, digits become one class, and everything that is neither letter, mark nor number vanishes. The
+marks are dropped, digits become one class, and everything that is neither letter, mark nor number vanishes. That is
+what near-duplicates are found by. Whether two texts are the *same* is asked of what was left out as well: marks, signs
+(currencies, relations, pictures) and numbers, each at its place; of punctuation and white space it is not. The
 table ships as a file (`python -m glotmix.native.folding FILE` writes it) so that a text folds the same on every
 Python, whatever Unicode version its `unicodedata` has.
 """
@@ -20,6 +22,9 @@ CODE_BITS = 21
 CODE_MASK = (1 << CODE_BITS) - 1
 WEIGHT_SHIFT = CODE_BITS
 DIGIT = 1 << 24
+MARK = 1 << 25
+INNER = 1 << 26
+SIGN = 1 << 27
 HANGUL = 1 << 30
 POOL = 1 << 31
 
@@ -51,8 +56,57 @@ OPTIONAL_MARKS = (
 marks (the vowel signs, viramas and tones of the Indic scripts, Thai, Lao, Khmer, Burmese, Tibetan) are letters in all
 but name, and stay."""
 
-INTERCHANGED = {0x064A: 0x06CC, 0x0649: 0x06CC, 0x0643: 0x06A9}
-"""Arabic yeh, alef maksura and kaf become the Persian forms: keyboards interchange them within one language."""
+INTERCHANGED = {
+    "\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9",
+    "\u06c1": "\u0647", "\u06be": "\u0647", "\u06d5": "\u0647", "\u06c3": "\u0629",
+    "ı": "i", "ӏ": "i",
+}  # fmt: skip
+"""Letters that keyboards of one language interchange, for nearness: Arabic yeh, alef maksura, kaf and the forms of heh;
+the i without a dot (the capital of both is I in most programs); the palochka of the Caucasus, which is typed as a Latin
+I."""
+
+TELLING = frozenset("\u0649\u06be\u06d5ı")
+"""Those of them that tell words apart where they are used (Urdu heh and aspiration, Kurdish e, Turkish ı): for sameness
+they are themselves."""
+
+_VIRAMA = {
+    "\u09ce": "\u09a4\u09cd", "\u0c5d": "\u0c28\u0c4d", "\u0cdd": "\u0ca8\u0ccd", "\u0d4e": "\u0d30\u0d4d",
+    "\u0d54": "\u0d2e\u0d4d", "\u0d55": "\u0d2f\u0d4d", "\u0d56": "\u0d34\u0d4d", "\u0d7a": "\u0d23\u0d4d",
+    "\u0d7b": "\u0d28\u0d4d", "\u0d7c": "\u0d30\u0d4d", "\u0d7d": "\u0d32\u0d4d", "\u0d7e": "\u0d33\u0d4d",
+    "\u0d7f": "\u0d15\u0d4d",
+}  # fmt: skip
+_VOWELS = {
+    "\u0906": "\u0905\u093e", "\u0911": "\u0905\u0949", "\u0912": "\u0905\u094a", "\u0913": "\u0905\u094b",
+    "\u0914": "\u0905\u094c", "\u0986": "\u0985\u09be", "\u0a86": "\u0a85\u0abe", "\u0a91": "\u0a85\u0ac9",
+    "\u0a93": "\u0a85\u0acb", "\u0a94": "\u0a85\u0acc", "\u0b06": "\u0b05\u0b3e", "\u0e41": "\u0e40\u0e40",
+    "\u0ec1": "\u0ec0\u0ec0", "\u17a3": "\u17a2", "\u17a4": "\u17a2\u17b6", "\u05f0": "\u05d5\u05d5",
+    "\u05f1": "\u05d5\u05d9", "\u05f2": "\u05d9\u05d9",
+}  # fmt: skip
+SPELLED = _VIRAMA | _VOWELS
+"""Characters that are also spelled by several, which look the same and of which no normal form knows: the chillu of
+Malayalam, khanda ta and other dead consonants with the virama and a joiner; vowels of Devanagari, Bengali, Gujarati
+and Oriya of their parts (Unicode standard, tables 12-1 and after: "do not use"); two e of Thai and Lao for one ae;
+ligatures of Yiddish."""
+
+APOSTROPHE = "\u2019"
+APOSTROPHES = frozenset("ʹʺʻʼʽʾʿˈˊˋˮꞋꞌʹ" + "ːˑ" + "ǀǁǂǃ")
+"""Letters that are typed with signs of punctuation: apostrophes (Uzbek, Ukrainian, Hawaiian …), the sign of length, the
+clicks. For nearness they are dropped as those are; for sameness they count."""
+
+QUOTES = frozenset("'`´‘’‛′＇׳՚")
+"""Punctuation that stands for an apostrophe where it has letters on both sides."""
+
+_TONES = frozenset(map(chr, [*range(0x2E5, 0x2EC), *range(0xA700, 0xA717)]))
+"""Tone letters, which Unicode counts among the modifiers."""
+
+_SAME_MARK = {"\u0326": "\u0327"}
+"""Marks that old fonts and encodings interchange: the comma below of Romanian and the cedilla."""
+
+_NO_MARKS = frozenset(map(chr, [0x640, 0x34F, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+"""Optional marks that change nothing for the reader."""
+
+_UNSEEN = frozenset("\u17b4\u17b5\u115f\u1160\u3164\uffa0")
+"""Letters and marks that nobody sees."""
 
 WEIGHTS = (
     (0x1200, 0x139F, 2, "Ethiopic"),
@@ -101,21 +155,44 @@ def weight(code: int) -> int:
 def fold(char: str) -> str:
     """Return what one character becomes: nothing, or one or more characters (decimal digits as ``0`` to ``9``).
 
-    >>> fold("É"), fold("ß"), fold("Ⅳ"), fold("१"), fold("ि"), fold("ﻻ"), fold("!"), fold("が")
-    ('e', 'ss', 'iv', '1', 'ि', 'لا', '', 'か')
+    >>> fold("É"), fold("ß"), fold("Ⅳ"), fold("१"), fold("ि"), fold("ﻻ"), fold("!"), fold("が"), fold("ൽ")
+    ('e', 'ss', 'iv', '1', 'ि', 'لا', '', 'か', 'ല്')
     """
+    return "".join(text for kind, text in parts(char) if kind in (0, DIGIT))
+
+
+def parts(char: str) -> list[tuple[int, str]]:
+    """Return what one character holds, each with its kind: 0 for a letter, `DIGIT`, and for sameness alone `MARK`,
+    `SIGN` and `INNER` (an apostrophe, where it stands within a word).
+
+    >>> parts("é") == [(0, "e"), (MARK, "\u0301")], parts("€") == [(SIGN, "€")], parts("!")
+    (True, True, [])
+    """
+    if char in QUOTES:
+        return [(INNER, APOSTROPHE)]
+    if unicodedata.category(char) == "Sk":
+        # The others stand for nothing but a mark that was left alone.
+        return [(SIGN, char)] if char in _TONES else []
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
-    return "".join(filter(None, map(_kept, folded)))
+    return [part for one in folded for inner in SPELLED.get(one, one) for part in _parts(inner)]
 
 
-def _kept(char: str) -> str:
-    code = ord(char)
+def _parts(char: str) -> list[tuple[int, str]]:
+    code, category = ord(char), unicodedata.category(char)
+    if char in _UNSEEN or char in _NO_MARKS:
+        return []
+    if char in APOSTROPHES:
+        return [(MARK, APOSTROPHE if char not in "ːˑǀǁǂǃ" else char)]
     if any(low <= code <= high for low, high, _ in OPTIONAL_MARKS):
-        return ""
+        return [(MARK, _SAME_MARK.get(char, char))] if category[0] == "M" else []
     digit = unicodedata.digit(char, None)
     if digit is not None:
-        return str(digit)
-    return chr(INTERCHANGED.get(code, code)) if unicodedata.category(char)[0] in "LMN" else ""
+        return [(DIGIT, str(digit))]
+    if category[0] == "N":
+        return [(DIGIT, char)]
+    if category[0] in "LM":
+        return [(0, INTERCHANGED.get(char, char)), *([(MARK, char)] if char in TELLING else [])]
+    return [(SIGN, char)] if category in ("Sm", "Sc", "So") else []
 
 
 def build() -> Table:
@@ -127,7 +204,7 @@ def build() -> Table:
         if 0xAC00 <= code <= 0xD7A3:
             values[code] = HANGUL
         elif unicodedata.category(char) not in ("Cs", "Co", "Cn", "Cc"):
-            units = [_value(c) for c in fold(char)]
+            units = [_value(kind, text) for kind, text in parts(char)]
             if len(units) == 1:
                 values[code] = units[0]
             elif units:
@@ -137,10 +214,9 @@ def build() -> Table:
     return Table(stage1.astype(np.uint16).ravel(), blocks.astype(np.uint32).ravel(), np.array(pool, np.uint32))
 
 
-def _value(char: str) -> int:
+def _value(kind: int, char: str) -> int:
     code = ord(char)
-    number = unicodedata.category(char)[0] == "N"
-    return code | weight(code) << WEIGHT_SHIFT | (DIGIT if number else 0)
+    return code | kind | (0 if kind in (MARK, SIGN, INNER) else weight(code) << WEIGHT_SHIFT)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from libc.stdlib cimport free
 
 import numpy as np
 
-from glotmix.native.folded cimport CODE_BITS, MIX2, Folding, absorb, fold_text, folding, mix, room
+from glotmix.native.folded cimport CODE_BITS, MIX2, Aside, Folding, absorb, fold_text, folding, mix, room
 
 
 def lines(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1] stage1, const uint32_t[::1] stage2,
@@ -24,7 +24,8 @@ def lines(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::
     """
     cdef Folding t = folding(stage1, stage2, pool)
     cdef int64_t docs = offsets.shape[0] - 1, doc, at, end, stop, n, j, weight, count = 0, total = 0
-    cdef uint64_t digits, h
+    cdef Aside aside
+    cdef uint64_t h
     cdef uint32_t* units = room(offsets)
     with nogil:
         for at in range(offsets[0], offsets[docs]):
@@ -40,7 +41,7 @@ def lines(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::
                 end = at
                 while end < stop and data[end] != 10:
                     end += 1
-                n = fold_text(&t, &data[0], at, end, units, &digits, NULL)
+                n = fold_text(&t, &data[0], at, end, units, &aside, NULL)
                 weight, h = 0, MIX2
                 for j in range(n):
                     weight += units[j] >> CODE_BITS

@@ -7,6 +7,7 @@ import numpy as np
 
 from glotmix.native.folded cimport (
     CODE_BITS,
+    Aside,
     Folding,
     Window,
     fold_text,
@@ -65,7 +66,8 @@ def find(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
     cdef uint64_t* powers = powers_of(width)
     cdef int64_t* places = <int64_t*>malloc(room_units(offsets) * sizeof(int64_t))
     cdef int64_t doc, n, j, count = 0, held = 1024
-    cdef uint64_t digits, h, last = wanted.shape[0] - 1
+    cdef Aside aside
+    cdef uint64_t h, last = wanted.shape[0] - 1
     cdef Window w
     grown = [np.empty(held, np.int64), np.empty(held, np.uint64), np.empty(held, np.int64), np.empty(held, np.int64)]
     cdef int64_t[::1] texts = grown[0]
@@ -77,7 +79,7 @@ def find(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
             raise MemoryError(f"a text of {room_units(offsets)} units")
         for doc in range(offsets.shape[0] - 1):
             with nogil:
-                n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits, places)
+                n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &aside, places)
             if count + n > held:
                 held = 2 * (count + n)
                 grown = [np.concatenate([a, np.empty(held - len(a), a.dtype)]) for a in grown]
@@ -106,10 +108,10 @@ def weigh(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::
     cdef Folding t = folding(stage1, stage2, pool)
     cdef uint32_t* units = room(offsets)
     cdef int64_t doc, n, j
-    cdef uint64_t digits
+    cdef Aside aside
     with nogil:
         for doc in range(out.shape[0]):
-            n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits, NULL)
+            n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &aside, NULL)
             out[doc] = 0
             for j in range(n):
                 out[doc] += units[j] >> CODE_BITS

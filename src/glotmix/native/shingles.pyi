@@ -29,5 +29,6 @@ def shingle_sets(
     stage2: NDArray[np.uint32],
     pool: NDArray[np.uint32],
     width: int,
+    passages: bool = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]: ...
 def hash_strings(offsets: NDArray[np.int64], data: NDArray[np.uint8], seed: int, out: NDArray[np.int64]) -> None: ...

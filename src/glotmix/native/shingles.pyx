@@ -12,6 +12,7 @@ from libc.string cimport memcpy
 import numpy as np
 
 from glotmix.native.folded cimport (
+    Aside,
     BASE,
     CODE,
     CODE_BITS,
@@ -20,6 +21,7 @@ from glotmix.native.folded cimport (
     Folding,
     Window,
     absorb,
+    fold_document,
     fold_text,
     folding,
     mix,
@@ -86,8 +88,8 @@ def fold(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
     """Return the folded units of one text as code points (for tests and for showing what is compared)."""
     cdef Folding t = folding(stage1, stage2, pool)
     cdef uint32_t* units = room(offsets)
-    cdef uint64_t digits
-    cdef int64_t i, n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits, NULL)
+    cdef Aside aside
+    cdef int64_t i, n = fold_document(&t, &data[0], offsets[doc], offsets[doc + 1], units, &aside)
     found = [units[i] & CODE for i in range(n)]
     free(units)
     return found
@@ -103,7 +105,7 @@ def sign(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
         stage1, stage2, pool: the folding table.
         width: letters per shingle.
         rows: bins per band.
-        content: (n,) hash of each folded text, out.
+        content: (n,) hash of each folded text with its numbers, marks and signs, out.
         count: (n,) shingles of each text (with repeats), out.
         keys: (n, bands) one key per band, out.
         sketch: (n, bands × rows) the low byte of every bin, out.
@@ -112,17 +114,18 @@ def sign(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
     cdef uint32_t m = keys.shape[1] * rows, b
     cdef int32_t r, band
     cdef int64_t doc, n
-    cdef uint64_t h, whole, digits
+    cdef uint64_t h, whole
+    cdef Aside aside
     cdef uint32_t* units = room(offsets)
     cdef uint32_t* bins = <uint32_t*>malloc(2 * m * sizeof(uint32_t))
     cdef uint64_t* powers = powers_of(width)
     with nogil:
         for doc in range(content.shape[0]):
-            n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits, NULL)
+            n = fold_document(&t, &data[0], offsets[doc], offsets[doc + 1], units, &aside)
             for b in range(m):
                 bins[b] = EMPTY
             count[doc] = into_bins(units, n, width, powers, bins, m, &whole)
-            content[doc] = <int64_t>mix(absorb(whole, digits))
+            content[doc] = <int64_t>mix(absorb(whole, aside.hash))
             densify(bins, bins + m, m)
             for b in range(m):
                 sketch[doc, b] = bins[b] & 0xFF
@@ -138,11 +141,15 @@ def sign(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1
 
 
 def shingle_sets(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1] stage1,
-                 const uint32_t[::1] stage2, const uint32_t[::1] pool, int32_t width):
-    """Return the exact shingle sets of texts: offsets (n + 1,) int64 and sorted distinct hashes (total,) uint64."""
+                 const uint32_t[::1] stage2, const uint32_t[::1] pool, int32_t width, bint passages=False):
+    """Return the exact shingle sets of texts: offsets (n + 1,) int64 and sorted distinct hashes (total,) uint64.
+
+    `passages`: the texts are looked for within others, so numbers are one class in all of them; otherwise a text in
+    which numbers prevail over letters keeps them.
+    """
     cdef Folding t = folding(stage1, stage2, pool)
     cdef int64_t docs = offsets.shape[0] - 1, doc, n, used = 0
-    cdef uint64_t digits
+    cdef Aside aside
     cdef uint32_t* units = room(offsets)
     cdef uint64_t* powers = powers_of(width)
     cdef int64_t most = room_units(offsets)
@@ -155,7 +162,10 @@ def shingle_sets(const int64_t[::1] offsets, const uint8_t[::1] data, const uint
     try:
         for doc in range(docs):
             with nogil:
-                n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &digits, NULL)
+                if passages:
+                    n = fold_text(&t, &data[0], offsets[doc], offsets[doc + 1], units, &aside, NULL)
+                else:
+                    n = fold_document(&t, &data[0], offsets[doc], offsets[doc + 1], units, &aside)
             if used + n + 1 > pool_of_hashes.shape[0]:
                 hashes = np.concatenate([hashes[:used], np.empty(used + n + 1, np.uint64)])
                 pool_of_hashes = hashes

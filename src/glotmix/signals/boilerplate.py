@@ -28,7 +28,7 @@ from glotmix.signals.annotate import parts
 if TYPE_CHECKING:
     import daft
 
-VERSION = 1
+VERSION = 2
 
 LINES = pa.schema(
     [

@@ -26,7 +26,7 @@ from glotmix.native.arrays import buffers
 from glotmix.signals import evaluation_items
 from glotmix.signals.annotate import annotated, paged, parts
 
-VERSION = 2
+VERSION = 3
 
 TEMPLATE = 50
 """A shingle of more items than this is their template ("Which of the following …"): it is not searched for."""
@@ -151,7 +151,7 @@ def _index(texts: pa.Array, numbers: NDArray[np.int64], total: int, width: int) 
     if not len(texts):
         return None
     offsets, data = buffers(texts)
-    starts, hashes = shingles.shingle_sets(offsets, data, *folding.table(), width)
+    starts, hashes = shingles.shingle_sets(offsets, data, *folding.table(), width, True)
     owners = np.repeat(numbers, np.diff(starts))
     order = np.argsort(hashes, kind="stable")
     hashes, owners = hashes[order], owners[order]

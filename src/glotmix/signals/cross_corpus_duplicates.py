@@ -24,12 +24,13 @@ from glotmix.core.step import Column, StepSpec
 from glotmix.native import link
 from glotmix.signals.aligned import aligned
 from glotmix.signals.candidates import node_of
+from glotmix.signals.signatures import VERSION as SIGNED
 from glotmix.signals.signatures import SignatureConfig, band, unpack
 
 if TYPE_CHECKING:
     import daft
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = pa.schema(
     [
@@ -92,6 +93,12 @@ def make(
 
 def _alike(name: str, folder: Path, signature: SignatureConfig) -> None:
     made = record.require(folder, "signals")
+    if made.identity["version"] != SIGNED:
+        raise RequestError(
+            f"the earlier corpus '{name}' ({folder}) was signed by another version of glotmix "
+            f"({made.identity['version']}, now {SIGNED}): its texts were folded otherwise",
+            "sign the earlier corpus again: glotmix signals RECIPE",
+        )
     ours = record.canonical(signature.model_dump(mode="json"))
     theirs = made.identity["config"]
     if theirs != ours:

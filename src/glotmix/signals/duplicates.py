@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "VERSION", "DuplicatesConfig", "make"]
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = pa.schema(
     [

@@ -19,7 +19,7 @@ from glotmix.native import folding, shingles
 from glotmix.native.arrays import buffers
 from glotmix.signals.annotate import annotate
 
-VERSION = 1
+VERSION = 2
 
 
 class SignatureConfig(BaseModel):
