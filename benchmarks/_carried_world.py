@@ -24,7 +24,7 @@ from glotmix.quality.cross_lingual import Material
 from glotmix.quality.names import Normalise
 from glotmix.quality.pairs import Labels, Pairs
 from glotmix.quality.rater_features import see
-from glotmix.quality.raters_config import CarryConfig
+from glotmix.quality.raters_config import TrainConfig
 from glotmix.quality.word_order import Wording
 
 REFERENCE = "eng_Latn"
@@ -63,9 +63,9 @@ WAYS: tuple[Normalise, ...] = ("none", "z")
 """Features as they are, as MuRating's encoder has them, and held against what is usual in their language."""
 
 
-def config(how: Normalise, linked: Sequence[str], seed: int) -> CarryConfig:
+def config(how: Normalise, linked: Sequence[str], seed: int) -> TrainConfig:
     """Return the settings of all methods: chosen on the stories and the languages for development."""
-    return CarryConfig(
+    return TrainConfig(
         normalise=how, linked=tuple(linked), seed=seed, parallel=1.5, pairs=120_000, hidden=256, step=5e-3, decay=0.5
     )
 

@@ -144,8 +144,8 @@ def _recipe(folder: Path) -> Path:
             "contamination": {
                 "sets": [{"name": c, "path": f"in/{c}-items.jsonl", "columns": ["question"]} for c in ("crawl-a",)]
             },
-            "earlier": {"signatures": {"before": "before/signals/signatures"}},
-            "width": {"groups": ["in/crawl-a-groups.parquet", "in/crawl-b-groups.parquet"]},
+            "cross_corpus_duplicates": {"signatures": {"before": "before/signals/signatures"}},
+            "multiway_parallel": {"groups": ["in/crawl-a-groups.parquet", "in/crawl-b-groups.parquet"]},
             "duplicates": {"selftest": 10},
         },
         "quality": {"seeds": 1, "audits": 1},

@@ -155,8 +155,8 @@ def _decide(made: list[dict]) -> None:
         failed = ["license"] if d["text"] == HOSTILE else []
         evidence = {"license": EVIDENCE}
         if d["known"] and d["label"] != d["lang"]:
-            failed.append("language")
-            evidence["language"] = f"declared {d['lang']}, reads as {d['label']}"
+            failed.append("identify")
+            evidence["identify"] = f"declared {d['lang']}, reads as {d['label']}"
         for column, side in (("digit_share", "high"), ("repeated_lines", "high"), ("stop_words", "low")):
             line, value = lines[d["lang"], column]["value"], d[column]
             if value is None or line is None:
@@ -250,7 +250,7 @@ def inputs(folder: Path) -> ReportInputs:
         mixture=folder / "mixture.json",
         audit=folder / "audit.json",
         quarantine=folder / "quarantine",
-        agreement=folder / "agreement",
+        source_overlap=folder / "agreement",
     )
 
 

@@ -29,7 +29,7 @@ def made(tmp_path_factory):
     """A rater of heuristics, form, word order and flow; and a corpus of the same kind of documents."""
     folder = tmp_path_factory.mktemp("adopting")
     bad, recipe = world(folder)
-    features = ["raters.features=[structure, form, wording, static, flow]", "raters.carry.epochs=4"]
+    features = ["raters.features=[structure, form, wording, static, flow]", "raters.train.epochs=4"]
     command("raters", "train", recipe, "-o", folder / "rater", *features, "--json")
     (folder / "raw").mkdir()
     rows = pq.read_table(folder / "parallel.parquet").to_pylist()
@@ -79,7 +79,7 @@ def test_the_signal_and_the_function_see_the_same(made):
     own = [r for r in table if r["lang"] == "tha_Thai"]
     found = rated([r["text"] for r in own], "tha_Thai")
     np.testing.assert_allclose(found, [held[r["id"]] for r in own], atol=2e-4)
-    seen = rows_of(folder, "signals/seen")
+    seen = rows_of(folder, "signals/rater_features")
     assert {"form_ends", "wording_order", "flow_order"} < set(seen.column_names)
     assert "chars" not in seen.column_names
 
@@ -88,14 +88,14 @@ def test_nothing_is_made_twice_and_another_rater_is_noticed(made):
     folder, _ = made
     plan = json.loads(command("run", folder / "adopted.yaml", "--dry-run", "--json"))
     assert {row["state"] for row in plan} == {"reused"}
-    assert {"rater", "signals/seen", "signals/quality"} < {row["step"] for row in plan}
+    assert {"rater", "signals/rater_features", "signals/quality"} < {row["step"] for row in plan}
     assert "audit" not in {row["step"] for row in plan}
-    command("raters", "train", folder / "recipe.yaml", "-o", folder / "other", "raters.carry.epochs=2", "--json")
-    plan = json.loads(command("run", folder / "adopted.yaml", "quality.rater=other", "--dry-run", "--json"))
+    command("raters", "train", folder / "recipe.yaml", "-o", folder / "other", "raters.train.epochs=2", "--json")
+    plan = json.loads(command("run", folder / "adopted.yaml", "quality.pretrained=other", "--dry-run", "--json"))
     states = {row["step"]: row["state"] for row in plan}
     assert states["rater"] != "reused" != states["signals/quality"]
     assert states["signals/heuristics"] == "reused"
-    assert "signals/seen" not in states
+    assert "signals/rater_features" not in states
 
 
 def test_a_plan_reads_the_rater_once(made, monkeypatch):
@@ -112,7 +112,7 @@ def test_vectors_are_of_as_much_of_a_text_as_the_rater_learned_from(made, tmp_pa
     (tmp_path / "cut").mkdir()
     replace(whole, max_chars={"static": 12}).write(tmp_path / "cut")
     with pytest.raises(RequestError, match="vectors of static of the first 12 characters"):
-        command("run", folder / "adopted.yaml", f"quality.rater={tmp_path / 'cut'}", "--dry-run")
+        command("run", folder / "adopted.yaml", f"quality.pretrained={tmp_path / 'cut'}", "--dry-run")
     texts = pq.read_table(folder / "parallel.parquet")["text"].to_pylist()[:20]
     one, other = (load.load(at)(texts, "eng_Latn") for at in (folder / "rater", tmp_path / "cut"))
     assert np.abs(one - other).max() > 1e-6
@@ -127,7 +127,7 @@ def test_what_is_missing_is_said(made, tmp_path):
     with pytest.raises(RequestError, match="reads vectors of static"):
         command("run", recipe, "signals.embed=null", "--dry-run")
     with pytest.raises(DataError, match=r"^quality\.rater: there is no rater in"):
-        command("run", recipe, "quality.rater=nowhere", "--dry-run")
+        command("run", recipe, "quality.pretrained=nowhere", "--dry-run")
     with pytest.raises(RequestError, match="learns nothing more"):
         command("run", recipe, "quality.positives=[x.jsonl]", "--dry-run")
     with pytest.raises(RequestError, match="names a finished one, rater"):

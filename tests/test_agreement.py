@@ -103,7 +103,7 @@ def test_the_rule_and_its_warning():
     )
     alive = np.array([True, True, True, False] + [True] * 6)
     failures, warnings = disagreement(documents, alive, {"arb_Arab": 2, "hin_Deva": 2, "fra_Latn": None}.get)
-    assert failures.rule == "agreement" and failures.rows.tolist() == [0, 4, 5, 6]
+    assert failures.rule == "source_overlap" and failures.rows.tolist() == [0, 4, 5, 6]
     assert failures.evidence[0] == "held by 1 independent source, 2 are asked for"
     assert len(warnings) == 1
     assert warnings[0].startswith("hin_Deva: agreement of 2 sources leaves 10 of 160 bytes (6.2%)")
@@ -147,4 +147,4 @@ def test_one_name_where_a_list_is_asked_for():
     sources[1]["derived_from"] = "a"
     data = {"name": "x", "corpus": {"sources": sources}, "signals": {"width": {"groups": "groups.parquet"}}}
     found = recipe.parse(data)
-    assert found.corpus.sources[1].derived_from == ("a",) and found.signals.width.groups == ("groups.parquet",)
+    assert found.corpus.sources[1].derived_from == ("a",) and found.signals.multiway_parallel.groups == ("groups.parquet",)

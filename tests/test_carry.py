@@ -10,7 +10,7 @@ from glotmix.core.errors import DataError, RequestError
 from glotmix.quality import cross_lingual, pairs
 from glotmix.quality.pairs import CROSSLINGUAL, MONOLINGUAL, PARALLEL, Labels, Pairs
 from glotmix.quality.ranker import Ranker, pairwise, pointwise
-from glotmix.quality.raters_config import CarryConfig
+from glotmix.quality.raters_config import TrainConfig
 
 LANGS = ["eng_Latn", "fra_Latn", "tha_Thai", "amh_Ethi", "zho_Hans"]
 
@@ -147,7 +147,7 @@ def test_labels_are_carried_out_and_back_by_a_translator():
 def test_a_linear_head_is_the_minimum_of_the_papers_loss():
     quality, groups, codes, features = documents(40)
     found = pairs.draw(groups, codes, labels(quality, 200), 200, seed=0)
-    config = CarryConfig(hidden=0, parallel=0.7, temperature=1.5, epochs=400, batch=500, step=0.05, decay=0)
+    config = TrainConfig(hidden=0, parallel=0.7, temperature=1.5, epochs=400, batch=500, step=0.05, decay=0)
     made = pairwise(features, found, config)
     x = (features - made.centre) / made.scale
 
@@ -177,7 +177,7 @@ def test_pairs_across_languages_make_scores_comparable(hidden):
     quality, groups, codes, features = documents(150)
     given = labels(quality, 3000)
     drawn = pairs.draw(groups, codes, given, 3000, seed=0)
-    config = CarryConfig(hidden=hidden, epochs=30, batch=128, step=0.01)
+    config = TrainConfig(hidden=hidden, epochs=30, batch=128, step=0.01)
     every, mono = pairwise(features, drawn, config), pairwise(features, drawn.only([MONOLINGUAL]), config)
     across = [accuracy(r.score(features), quality, groups, codes, LANGS) for r in (every, mono)]
     within = [accuracy(r.score(features), quality, groups, codes, LANGS[:1]) for r in (every, mono)]
@@ -197,20 +197,20 @@ def test_pairs_across_languages_make_scores_comparable(hidden):
 def test_pointwise_learns_the_number(loss):
     quality, groups, _codes, features = documents(150)
     target = np.repeat(quality, len(LANGS)) if loss == "l1" else expit(2 * np.repeat(quality, len(LANGS)))
-    made = pointwise(features, np.arange(len(groups)), target, loss, CarryConfig(epochs=60, batch=64, step=0.01))
+    made = pointwise(features, np.arange(len(groups)), target, loss, TrainConfig(epochs=60, batch=64, step=0.01))
     scores = made.score(features)
     assert np.corrcoef(scores, np.repeat(quality, len(LANGS)))[0, 1] > 0.9
     fitted = scores if loss == "l1" else expit(scores)
     assert np.abs(fitted - target).mean() < np.abs(np.median(target) - target).mean() / 2
     with pytest.raises(DataError, match="share from 0 to 1"):
-        pointwise(features, np.arange(3), np.array([0, 2.0, 1]), "bce", CarryConfig())
+        pointwise(features, np.arange(3), np.array([0, 2.0, 1]), "bce", TrainConfig())
 
 
 def test_a_head_is_the_same_when_it_is_read_again_and_on_every_run(tmp_path):
     quality, groups, codes, features = documents(40)
     features[3, 1] = np.nan
     drawn = pairs.draw(groups, codes, labels(quality), 200, seed=0)
-    one, two = (pairwise(features, drawn, CarryConfig(epochs=2)) for _ in range(2))
+    one, two = (pairwise(features, drawn, TrainConfig(epochs=2)) for _ in range(2))
     one.write(tmp_path / "a.safetensors")
     two.write(tmp_path / "b.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
@@ -224,7 +224,7 @@ def test_a_head_is_the_same_when_it_is_read_again_and_on_every_run(tmp_path):
     with pytest.raises(DataError, match="2 features were given to a rater of 3"):
         one.score(features[:, :2])
     with pytest.raises(DataError, match="nothing to learn from"):
-        pairwise(features, Pairs(*(np.zeros(0, t) for t in (int, int, float, int))), CarryConfig())
+        pairwise(features, Pairs(*(np.zeros(0, t) for t in (int, int, float, int))), TrainConfig())
 
 
 def test_linked_languages_inherit_no_label():
@@ -241,7 +241,7 @@ def test_pointwise_learns_nothing_of_linked_languages():
     quality, groups, codes, features = documents(langs=["eng_Latn", "tha_Thai"])
     material = cross_lingual.Material(features, groups, codes, groups, np.ones(len(groups), np.int64))
     targets = dict(zip([f"g{i:03d}" for i in range(len(quality))], quality.tolist(), strict=True))
-    config = CarryConfig(pairs=200, epochs=2, hidden=4, linked=("tha",))
+    config = TrainConfig(pairs=200, epochs=2, hidden=4, linked=("tha",))
     one = cross_lingual.train("pointwise_l1", material, labels(quality), targets, "eng_Latn", config)
     spoilt = cross_lingual.Material(
         np.where((codes == "tha_Thai")[:, None], 99.0, features), groups, codes, groups, material.chars

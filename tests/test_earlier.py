@@ -11,7 +11,7 @@ from glotmix.core.record import Identity
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
 from glotmix.signals import cross_corpus_duplicates, signatures
-from glotmix.signals.cross_corpus_duplicates import EarlierConfig
+from glotmix.signals.cross_corpus_duplicates import CrossCorpusConfig
 from glotmix.signals.signatures import SignatureConfig
 
 SENTENCES = pq.read_table(Path(__file__).parent / "data" / "sentences.parquet").to_pylist()
@@ -37,7 +37,7 @@ def run(folder: Path, new: Path, old: dict[str, Path], config: SignatureConfig =
     record.build(
         folder / "earlier",
         Identity("earlier", 1),
-        lambda out: cross_corpus_duplicates.make(out, new, old, EarlierConfig(), config),
+        lambda out: cross_corpus_duplicates.make(out, new, old, CrossCorpusConfig(), config),
     )
     return table.read(table.shards(folder / "earlier"))
 

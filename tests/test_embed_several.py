@@ -171,7 +171,7 @@ def test_one_more_embedder_makes_no_other_again(job: run.Job) -> None:
 
 def test_a_finished_rater_asks_for_the_same_vectors(job: run.Job) -> None:
     path, base = job.context.base / "recipe.yaml", job.context.base
-    over = ["output=again", "quality=null", "quality.rater=out/rater"]
+    over = ["output=again", "quality=null", "quality.pretrained=out/rater"]
     again = run.Job(recipes.load(path, over), base)
     again.run("signals/quality")
     one, other = (

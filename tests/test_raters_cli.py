@@ -46,7 +46,7 @@ def world(folder, n=60):
     (folder / "recipe.yaml").write_text(
         "name: carried\ncorpus: {sources: [{name: web, path: raw, language: fra_Latn}]}\n"
         "raters:\n  documents: parallel.parquet\n  reference: eng\n"
-        "  carry: {pairs: 2000, epochs: 6, hidden: 8}\n  columns:\n"
+        "  train: {pairs: 2000, epochs: 6, hidden: 8}\n  columns:\n"
         + "".join(column.format(name) for name in ("r0", "r1", "r2", "noise", "reverse")),
         "utf-8",
     )
@@ -178,7 +178,7 @@ def test_word_order_is_learned_from_unlabelled_texts(made, tmp_path):
         for _ in range(60)
     ]
     (folder / "plain.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    features = ["raters.features=[form, wording]", "raters.carry.epochs=2"]
+    features = ["raters.features=[form, wording]", "raters.train.epochs=2"]
     run("train", recipe, "-o", tmp_path / "w", *features, "raters.unlabelled=[plain.jsonl]", "--json")
     held = Rater.read(tmp_path / "w")
     assert sorted(held.wording.orders) == ["eng_Latn", "fra_Latn"]
@@ -211,12 +211,12 @@ def test_a_rater_that_says_nothing_and_languages_that_nothing_ties_are_warned_of
     pq.write_table(table.drop_columns(["group"]), folder / "alone.parquet")
     same = "raters.columns=[{name: same, path: same.parquet, column: same}]"
     told = json.loads(
-        run("train", recipe, "-o", tmp_path / "o", same, "raters.documents=alone.parquet", "raters.carry.epochs=1",
-            "raters.carry.pairs=50", "--json")
+        run("train", recipe, "-o", tmp_path / "o", same, "raters.documents=alone.parquet", "raters.train.epochs=1",
+            "raters.train.pairs=50", "--json")
     )  # fmt: skip
     assert any("same calls every pair a tie" in sentence for sentence in told["warnings"])
     assert any("nothing was learned across languages" in sentence for sentence in told["warnings"])
-    told = json.loads(run("train", recipe, "-o", tmp_path / "p", "raters.carry.epochs=1", "--json"))
+    told = json.loads(run("train", recipe, "-o", tmp_path / "p", "raters.train.epochs=1", "--json"))
     assert not any("every pair a tie" in w or "across languages" in w for w in told["warnings"])
 
 

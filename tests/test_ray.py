@@ -26,10 +26,10 @@ def test_every_signal_found_something(outputs):
               made.rglob("record.json")}  # fmt: skip
     assert counts["signals/duplicates"]["clusters"] > 20
     assert counts["signals/contamination"]["contaminated"] >= 5
-    assert counts["signals/earlier"]["earlier"] >= 20
+    assert counts["signals/cross_corpus_duplicates"]["earlier"] >= 20
     assert counts["signals/boilerplate"]["repeated_lines"] == 2 and counts["clean"]["lines"] > 150
-    assert counts["signals/width"]["placed"] > 100
-    assert counts["agreement"]["agreeing"] > 20
+    assert counts["signals/multiway_parallel"]["placed"] > 100
+    assert counts["source_overlap"]["agreeing"] > 20
     assert 0 < counts["ledger"]["kept"] < counts["ledger"]["documents"] == counts["corpus"]["documents"]
     ledger = pq.read_table(sorted((made / "ledger").glob("*.parquet"))[0], columns=["rule"])
-    assert {"duplicates.near", "earlier", "contamination"} <= set(ledger["rule"].to_pylist())
+    assert {"duplicates.near", "cross_corpus_duplicates", "contamination"} <= set(ledger["rule"].to_pylist())

@@ -194,16 +194,16 @@ def test_what_is_found_on_request_stands_in_the_ledger(done, tmp_path):
         "select.rehydrate=3",
         "signals.boilerplate.remove=true",
         f"signals.contamination.sets={sets}",
-        f"signals.earlier.signatures={{before: {made.folder}/signals/signatures}}",
+        f"signals.cross_corpus_duplicates.signatures={{before: {made.folder}/signals/signatures}}",
         "settings.source={tldr: {heuristics: null}}",
     )
     asked.run("ledger")
     told = {r["id"]: r for r in rows(asked.folder / "ledger") if r["id"]}
     assert told[held]["rule"] == "contamination"
     rules = {rule for r in told.values() for rule in r["failed"]}
-    assert "earlier" in rules
+    assert "cross_corpus_duplicates" in rules
     # Everything stands in the earlier corpus, but for what changed when repeated lines were taken out.
-    assert sum("earlier" in r["failed"] for r in told.values()) > 0.95 * len(told)
+    assert sum("cross_corpus_duplicates" in r["failed"] for r in told.values()) > 0.95 * len(told)
     assert not any(
         rule.startswith("heuristics.") for r in told.values() if r["source"] == "tldr" for rule in r["failed"]
     )
@@ -220,7 +220,7 @@ def test_agreement_is_a_rule_where_a_language_asks_for_it(done, tmp_path):
     summary = asked.run("ledger")
     german = [r for r in rows(asked.folder / "ledger") if r["lang"] == "deu_Latn"]
     sources = {r["id"]: r["sources"] for r in rows(asked.folder / "signals" / "duplicates")}
-    assert {r["rule"] for r in german} >= {"agreement"}
+    assert {r["rule"] for r in german} >= {"source_overlap"}
     assert all(sources[r["id"]] >= 2 for r in german if r["kept"])
     assert any("agreement of 2 sources" in w for w in summary["warnings"])
 

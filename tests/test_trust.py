@@ -166,7 +166,7 @@ STEPS = (
     "signals/heuristics",
     "signals/signatures",
     "signals/duplicates",
-    "agreement",
+    "source_overlap",
     "thresholds",
     "ledger",
     "mixture",

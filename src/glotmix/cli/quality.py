@@ -41,7 +41,7 @@ def audit(
         own = [f"quality.audit={'brief' if brief else 'full'}", f"quality.audits={seeds}", *(overrides or ())]
         with _job(where, own, quiet) as job:
             if not job.context.has("audit"):
-                named = job.recipe.quality.rater if job.recipe.quality else None
+                named = job.recipe.quality.pretrained if job.recipe.quality else None
                 raise RequestError(
                     "the recipe trains no rater" + (f": it names a finished one, {named}" if named else ""),
                     "glotmix raters audit FOLDER prints what was measured when it was made",

@@ -42,8 +42,9 @@ class RecipeKey:
         default: its value where the recipe says nothing; ``...`` for a key that must be given.
         description: for the schema and the reference.
         place: its order among its neighbours: smaller is earlier.
+        seeds: dotted names of seeds that are the recipe's own ``seed`` where nothing else is said.
         check: called with the whole recipe once it is read; raises ValueError with what to type.
-        renamed: old names of keys below this one (or of the key itself, as ``""``) → what to write instead.
+        renamed: old dotted names → the new ones: an old one is refused with the new.
     """
 
     key: str
@@ -51,6 +52,7 @@ class RecipeKey:
     default: Any = ...
     description: str = ""
     place: int = 500
+    seeds: tuple[str, ...] = ()
     check: Callable[[Recipe], None] | None = None
     renamed: tuple[tuple[str, str], ...] = ()
 

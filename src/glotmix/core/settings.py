@@ -221,7 +221,11 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("heuristics.", "a number, {quantile: q} with q from 0 to 1, or null", _bound),
     ("identify.on_mismatch", "'drop' or 'keep'", lambda v: v in ("drop", "keep")),
     ("identify.min_score", "a number from 0 to 1", lambda v: _number(v, 0, 1)),
-    ("agreement.sources", "a whole number from 1, or null", lambda v: v is None or (_number(v, 1) and v == int(v))),
+    (
+        "source_overlap.min_sources",
+        "a whole number from 1, or null",
+        lambda v: v is None or (_number(v, 1) and v == int(v)),
+    ),
     ("instructions.min_score", "a number from 0 to 1", lambda v: _number(v, 0, 1)),
     ("instructions.remnant", "a share from 0 to 1", lambda v: _number(v, 0, 1)),
     ("instructions.", "'drop' or 'keep'", lambda v: v in ("drop", "keep")),

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from glotmix.core import language
+from glotmix.core.errors import RequestError
 from glotmix.core.section import Recipe, RecipeKey, Section
 
 DEFAULT_LAWS = (
@@ -81,7 +83,7 @@ class MixConfig(Section):
     prior: Literal["unimax", "temperature", "natural"] = Field(
         "unimax", description="the mixture that stands until runs prove another better; within the limits"
     )
-    anchor: float = Field(
+    kl_strength: float = Field(
         0.01, ge=0, description="strength of the pull to the prior, times KL(r ‖ prior), in units of the loss"
     )
     caution: float = Field(1.0, ge=0, description="standard deviations of doubt that a gain must pay for")
@@ -105,9 +107,29 @@ class MixConfig(Section):
         return self.method or ("law" if measured else "unimax")
 
 
-def _one_table(recipe: Recipe) -> None:
-    if recipe.mix.runs is not None and recipe.mix.proxies is not None:
+def _check(recipe: Recipe) -> None:
+    """Refuse what could only fail once everything before the mixture is made."""
+    mix, select = recipe.mix, recipe.select
+    if mix.runs is not None and mix.proxies is not None:
         raise ValueError("mix: give runs, or proxies to be trained, not both")
+    if mix.method == "law" and mix.runs is None and mix.proxies is None:
+        raise ValueError("mix.method=law needs runs to fit: mix.runs, mix.proxies, or mix.method=unimax")
+    named = {f"mix.{name}": getattr(mix, name) for name in ("floors", "ceilings", "max_epochs_of")}
+    named |= {f"mix.groups.{name}": group.languages for name, group in mix.groups.items()}
+    for where, codes in (named | {"select.tokens": select.tokens}).items():
+        for code in codes:
+            try:
+                language.parse(code)
+            except RequestError as error:
+                raise ValueError(f"{where}: {error.message}" + (f" ({error.fix})" if error.fix else "")) from error
 
 
-RECIPE = RecipeKey("mix", MixConfig, MixConfig(), place=70, check=_one_table)
+RECIPE = RecipeKey(
+    "mix",
+    MixConfig,
+    MixConfig(),
+    place=70,
+    seeds=("mix.seed",),
+    check=_check,
+    renamed=(("mix.anchor", "mix.kl_strength"),),
+)

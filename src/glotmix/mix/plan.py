@@ -153,7 +153,7 @@ def _from_runs(
     quantile = {"mean": None, "worst": 1.0, "quantile": config.quantile}[config.objective]
     scale = (config.parameters, float(tokens)) if config.at_scale else None
     ask = optimum.Ask(
-        config.laws, config.weights, quantile, config.prior, config.anchor, config.caution, config.keep,
+        config.laws, config.weights, quantile, config.prior, config.kl_strength, config.caution, config.keep,
         config.bootstrap, config.seed, scale, config.next_runs,
         keep_others=config.runs is not None and config.runs.others == "prior",
     )  # fmt: skip

@@ -22,7 +22,15 @@ def available(documents: pa.Table, alive: Any) -> Available:
 
 
 def budget(context: RunContext) -> dict[str, Any]:
-    """Return what of the section `mix` changes a mixture."""
+    """Return what of the section `mix` changes a mixture.
+
+    Raises:
+        RequestError: for a law that there is not.
+    """
+    from glotmix.mix.laws import law
+
+    for name in context.recipe.mix.laws:
+        law(name)
     found: dict[str, Any] = context.recipe.mix.model_dump(
         mode="json", exclude={"runs": {"mixtures", "losses"}, "proxies": True}
     )

@@ -29,8 +29,8 @@ def refuse(work: RunContext, steps: Iterable[str]) -> None:
     found = [told for source in work.recipe.corpus.sources if not source.hub for path in source.path
              if (told := _source(work, source.name, path, folders))]  # fmt: skip
     found += [
-        f"signals.earlier.{name} reads {folder}, where the step {step} writes"
-        for name, folder in work.recipe.signals.earlier.signatures.items()
+        f"signals.cross_corpus_duplicates.{name} reads {folder}, where the step {step} writes"
+        for name, folder in work.recipe.signals.cross_corpus_duplicates.signatures.items()
         if (step := _written(_real(work.path(folder)), folders))
     ]
     _say(found)

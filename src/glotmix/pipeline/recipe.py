@@ -69,6 +69,26 @@ class _Checked(Recipe):
             data["corpus"] = corpus | {"sources": shaped}
         return data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _seeded(cls, data: Any) -> Any:
+        """Give the recipe's seed to the sections that have one and do not say it themselves."""
+        if not isinstance(data, dict) or not data.get("seed"):
+            return data
+        data = dict(data)
+        for name in (name for key in registry.recipe_keys() for name in key.seeds):
+            *path, last = name.split(".")
+            at = data
+            for number, part in enumerate(path):
+                below = at.get(part, {} if number == 0 and part == "mix" else None)
+                if not isinstance(below, dict):
+                    break
+                at[part] = dict(below)
+                at = at[part]
+            else:
+                at.setdefault(last, data["seed"])
+        return data
+
     @model_validator(mode="after")
     def _by_rooms(self) -> "_Checked":
         for key in registry.recipe_keys():
@@ -189,6 +209,9 @@ def _value(text: str) -> Any:
 def _explain(error: Any) -> str:
     path = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
+        renamed = dict(pair for key in registry.recipe_keys() for pair in key.renamed)
+        if path in renamed:
+            return f"  {path} is called {renamed[path]} now"
         known = _known(error["loc"][:-1])
         hint = did_you_mean(str(error["loc"][-1]), known)
         return f"  {path}: no such key{hint}" + ("" if hint or not known else f"; known: {', '.join(known)}")

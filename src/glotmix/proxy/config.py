@@ -62,4 +62,5 @@ RECIPE = RecipeKey(
     None,
     "proxies to train on what is kept, instead of given runs",
     place=71,
+    seeds=("mix.proxies.seed",),
 )

@@ -31,7 +31,7 @@ class ParallelConfig(Section):
 class QualityConfig(Section):
     """The rater: trained on labelled documents, applied to all."""
 
-    rater: str | None = Field(
+    pretrained: str | None = Field(
         None, description="folder of a finished rater, as `glotmix raters train` writes it: applied, nothing is trained"
     )
     anchors: tuple[str, ...] = Field(
@@ -63,8 +63,8 @@ class QualityConfig(Section):
 
     @model_validator(mode="after")
     def _taught(self) -> "QualityConfig":
-        if self.rater is not None and (self.positives or self.human):
-            raise ValueError("a finished rater learns nothing more: quality.rater, or quality.positives and human")
+        if self.pretrained is not None and (self.positives or self.human):
+            raise ValueError("a finished rater learns nothing more: quality.pretrained, or quality.positives and human")
         if not self.anchors and not self.positives:
             raise ValueError("a rater needs anchors or positives: quality.anchors=[builtin]")
         if len(set(self.features)) < len(self.features):
@@ -98,4 +98,12 @@ def _seen(recipe: Recipe) -> None:
         found.append(one)
 
 
-RECIPE = RecipeKey("quality", QualityConfig | None, QualityConfig(), "null for no rater", place=30, check=_seen)
+RECIPE = RecipeKey(
+    "quality",
+    QualityConfig | None,
+    QualityConfig(),
+    "null for no rater",
+    place=30,
+    check=_seen,
+    renamed=(("quality.rater", "quality.pretrained"),),
+)

@@ -28,7 +28,7 @@ from glotmix.quality.normalizer import LanguageNormalizer
 from glotmix.quality.pairs import CROSSLINGUAL, MONOLINGUAL, PARALLEL, Labels
 from glotmix.quality.ranker import Ranker
 from glotmix.quality.rater import Rater
-from glotmix.quality.raters_config import CarryConfig, RatersConfig
+from glotmix.quality.raters_config import RatersConfig, TrainConfig
 from glotmix.quality.word_order import Wording
 
 CHOSEN = "pairwise_all"
@@ -69,7 +69,7 @@ class Material:
 
 
 def train(
-    method: str, material: Material, labels: Labels, targets: Mapping[str, float], reference: str, config: CarryConfig
+    method: str, material: Material, labels: Labels, targets: Mapping[str, float], reference: str, config: TrainConfig
 ) -> Ranker:
     """Train one of `METHODS`.
 
@@ -166,7 +166,7 @@ def carry(
     columns = normalizer.names(seen)
     # What is usual is learned from the training half alone, labelled or not.
     known: LanguageNormalizer = normalizer.fit(seen.filter(pa.array(~held)), columns)
-    every = material(joined.documents, known.apply(seen, config.carry.normalise))
+    every = material(joined.documents, known.apply(seen, config.train.normalise))
     learned, test = every.rows(~held), every.rows(held)
     labels = joined.labels()
     mine = labels.among(set(learned.groups.tolist()))
@@ -178,7 +178,7 @@ def carry(
         if rated and group in judged:
             total.setdefault(group, []).append(float(score))
     targets = {group: float(np.mean(values)) for group, values in total.items()}
-    made = {method: train(method, learned, mine, targets, reference, config.carry) for method in METHODS}
+    made = {method: train(method, learned, mine, targets, reference, config.train) for method in METHODS}
     theirs = labels.among(set(test.groups.tolist()))
     if not len(theirs.p):
         raise DataError(
@@ -188,7 +188,7 @@ def carry(
     found = cross_lingual_audit.measure(
         np.stack([one.score(test.features) for one in made.values()]), test.held, examined, reference, seed=seed
     )
-    chosen = made[CHOSEN].rater(known.names, config.carry, sorted(set(learned.langs.tolist())))
+    chosen = made[CHOSEN].rater(known.names, config.train, sorted(set(learned.langs.tolist())))
     scorer = Rater(
         ClassifierBank("pooled", {POOLED: chosen}, {}), known, embedders, models=models or {}, wording=wording
     )

@@ -21,7 +21,7 @@ from glotmix.signals import embed
 from glotmix.signals.annotate import annotate
 
 VERSION = 1
-SEEN = "signals/seen"
+SEEN = "signals/rater_features"
 """What a rater reads of texts and no other signal holds: ``id`` and columns of form, wording and flow."""
 
 WRITTEN = (FORM, WORDING, FLOW)
@@ -55,11 +55,11 @@ def folder(context: RunContext) -> Path:
         DataError: if the folder holds no rater.
     """
     section = context.recipe.quality
-    if section is None or section.rater is None:
-        raise RequestError("the recipe names no finished rater", "quality.rater=FOLDER")
-    found = context.path(section.rater)
+    if section is None or section.pretrained is None:
+        raise RequestError("the recipe names no finished rater", "quality.pretrained=FOLDER")
+    found = context.path(section.pretrained)
     if not (found / RATER).is_file():
-        raise DataError(f"quality.rater: there is no rater in {found}", "glotmix raters train RECIPE -o FOLDER")
+        raise DataError(f"quality.pretrained: there is no rater in {found}", "glotmix raters train RECIPE -o FOLDER")
     return found
 
 
@@ -69,7 +69,7 @@ def finished(context: RunContext) -> Rater:
 
 
 def _named(context: RunContext) -> bool:
-    return context.recipe.quality is not None and context.recipe.quality.rater is not None
+    return context.recipe.quality is not None and context.recipe.quality.pretrained is not None
 
 
 def _files(context: RunContext) -> list[str]:

@@ -20,7 +20,7 @@ from glotmix.quality.bradley_terry import Floats, Ints
 from glotmix.quality.heads import Classifier, Head
 from glotmix.quality.pairs import PARALLEL, Pairs
 from glotmix.quality.perceptron import Perceptron
-from glotmix.quality.raters_config import CarryConfig
+from glotmix.quality.raters_config import TrainConfig
 
 Matrix: TypeAlias = NDArray[np.floating]
 Batch: TypeAlias = tuple[Ints, Callable[[Floats], Floats]]
@@ -71,7 +71,7 @@ class Ranker:
     def _seen(self, features: Matrix) -> Floats:
         return np.asarray((np.nan_to_num(features) - self.centre) / self.scale, float)
 
-    def rater(self, columns: Sequence[str], config: CarryConfig, languages: Sequence[str]) -> Classifier:
+    def rater(self, columns: Sequence[str], config: TrainConfig, languages: Sequence[str]) -> Classifier:
         """Return the same head as a rater of normalised features, whose scores are σ of these.
 
         A linear part is two rectified units, w·x = max(w·x, 0) − max(−w·x, 0), so one layer holds both.
@@ -105,7 +105,7 @@ class Ranker:
         return cls(**load_file(path))
 
 
-def pairwise(features: Matrix, pairs: Pairs, config: CarryConfig) -> Ranker:
+def pairwise(features: Matrix, pairs: Pairs, config: TrainConfig) -> Ranker:
     """Learn a head from pairs.
 
     L = L_pair + λ L_parallel (MuRating, arXiv 2507.01785), each a mean over its pairs, with d = (s_left − s_right) / T:
@@ -141,7 +141,7 @@ def pairwise(features: Matrix, pairs: Pairs, config: CarryConfig) -> Ranker:
     return _train(features, used, batches, len(pairs.p), config)
 
 
-def pointwise(features: Matrix, rows: Ints, targets: Floats, loss: Literal["l1", "bce"], config: CarryConfig) -> Ranker:
+def pointwise(features: Matrix, rows: Ints, targets: Floats, loss: Literal["l1", "bce"], config: TrainConfig) -> Ranker:
     """Learn the same head from a number per document.
 
     ``l1``: E|s − y| (as the open pointwise rater, EPFL 2026); ``bce``: E[ −y log σ(s) − (1 − y) log σ(−s) ].
@@ -169,7 +169,7 @@ def pointwise(features: Matrix, rows: Ints, targets: Floats, loss: Literal["l1",
     return _train(features, np.unique(rows), batches, len(rows), config)
 
 
-def _shuffled(count: int, config: CarryConfig, rng: np.random.Generator) -> Iterator[Ints]:
+def _shuffled(count: int, config: TrainConfig, rng: np.random.Generator) -> Iterator[Ints]:
     for _ in range(config.epochs):
         order = rng.permutation(count)
         for start in range(0, count, config.batch):
@@ -177,7 +177,7 @@ def _shuffled(count: int, config: CarryConfig, rng: np.random.Generator) -> Iter
 
 
 def _train(
-    features: Matrix, used: Ints, batches: Callable[[], Iterator[Batch]], count: int, config: CarryConfig
+    features: Matrix, used: Ints, batches: Callable[[], Iterator[Batch]], count: int, config: TrainConfig
 ) -> Ranker:
     """Train on batches; what is usual comes from the used rows alone."""
     if not count:
@@ -216,7 +216,7 @@ def _train(
 class _Adam:
     """Adam with decoupled weight decay, in place; the step falls linearly to 0."""
 
-    def __init__(self, weights: dict[str, NDArray[np.float32]], config: CarryConfig, steps: int) -> None:
+    def __init__(self, weights: dict[str, NDArray[np.float32]], config: TrainConfig, steps: int) -> None:
         self._weights, self._config, self._steps, self._at = weights, config, steps, 0
         self._mean = {name: np.zeros_like(value) for name, value in weights.items()}
         self._square = {name: np.zeros_like(value) for name, value in weights.items()}

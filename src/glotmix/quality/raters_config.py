@@ -61,7 +61,7 @@ class PairLoss(Section):
     temperature: float = Field(1.0, gt=0, description="T of σ((s_A − s_B) / T)")
 
 
-class CarryConfig(PairLoss):
+class TrainConfig(PairLoss):
     """How a rater is learned from pairs in many languages."""
 
     hidden: int = Field(64, ge=0, description="units of the hidden layer; 0 for a linear head")
@@ -100,7 +100,7 @@ class RatersConfig(Section):
         (), description="files of unlabelled texts (text, lang) that wording is learned from; none for the documents"
     )
     held_out: float = Field(0.25, gt=0, lt=1, description="share of the sources that the audit keeps from training")
-    carry: CarryConfig = CarryConfig()
+    train: TrainConfig = TrainConfig()
     ask: AskConfig = AskConfig()
 
     @model_validator(mode="after")
@@ -118,4 +118,12 @@ class RatersConfig(Section):
         return tuple(name for name in self.features if name not in (STRUCTURE, FORM, WORDING, FLOW))
 
 
-RECIPE = RecipeKey("raters", RatersConfig | None, None, "many raters, joined and carried across languages", place=50)
+RECIPE = RecipeKey(
+    "raters",
+    RatersConfig | None,
+    None,
+    "many raters, joined and carried across languages",
+    place=50,
+    seeds=("raters.train.seed",),
+    renamed=(("raters.carry", "raters.train"),),
+)

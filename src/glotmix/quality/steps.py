@@ -49,7 +49,7 @@ def embedders(context: RunContext) -> dict[str, Embedder]:
     section = context.recipe.quality
     if section is None:
         return {}
-    named = section.embedders if section.rater is None else pretrained_rater.finished(context).embedders
+    named = section.embedders if section.pretrained is None else pretrained_rater.finished(context).embedders
     return {name: embed.embedder(context, name) for name in named}
 
 
@@ -79,14 +79,14 @@ def _eyes(context: RunContext, section: QualityConfig) -> FeatureExtractor:
 
 def _configs(context: RunContext, section: QualityConfig) -> dict[str, EmbedConfig]:
     """Return the signals of vectors that the rater reads, by the names that its features give them."""
-    named = section.embedders if section.rater is None else tuple(embedders(context))
+    named = section.embedders if section.pretrained is None else tuple(embedders(context))
     found = {name: embed.configured(context.recipe, name) for name in named}
     return {name: one for name, one in found.items() if one is not None}
 
 
 def _looked(context: RunContext, section: QualityConfig, trained: Rater, found: pa.Table) -> pa.Table:
     """Return what the rater sees of parallel documents."""
-    if section.rater is None:
+    if section.pretrained is None:
         return _eyes(context, section).see(found["text"], found["lang"])
     texts, langs = found["text"].combine_chunks(), found["lang"].combine_chunks()
     reads = rater_features.features_of(trained)
@@ -261,7 +261,7 @@ def _log_odds(scores: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def needs(context: RunContext, section: QualityConfig) -> tuple[str, ...]:
     """Return the steps of the signals that the recipe's rater reads."""
-    reads = section.features if section.rater is None else pretrained_rater.features(context)
+    reads = section.features if section.pretrained is None else pretrained_rater.features(context)
     own: tuple[str, ...] = ("signals/heuristics",) if STRUCTURE in reads else ()
     own += (pretrained_rater.SEEN,) if set(reads) & set(pretrained_rater.WRITTEN) else ()
     return own + tuple(one.signal for one in _configs(context, section).values())
@@ -288,7 +288,7 @@ def signals(context: RunContext, section: QualityConfig) -> Signals:
 
 
 def _trains(context: RunContext) -> bool:
-    return context.recipe.quality is not None and context.recipe.quality.rater is None
+    return context.recipe.quality is not None and context.recipe.quality.pretrained is None
 
 
 STEPS = (

@@ -57,7 +57,7 @@ class ReportInputs:
         mixture: ``mixture.json``.
         audit: ``audit.json`` of the rater.
         quarantine: folder of the quarantine.
-        agreement: folder of the tables of agreement between sources.
+        source_overlap: folder of the tables of what sources hold of each other.
         boilerplate: folder of the repeated lines.
         contamination: folder of the evaluation items that were found.
         coverage: ``coverage.json`` of a selection of conversations.
@@ -74,7 +74,7 @@ class ReportInputs:
     mixture: Path | None = None
     audit: Path | None = None
     quarantine: Path | None = None
-    agreement: Path | None = None
+    source_overlap: Path | None = None
     boilerplate: Path | None = None
     contamination: Path | None = None
     coverage: Path | None = None
@@ -136,7 +136,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         context["plots"] |= mixing.drawn(context["mixture"], names)
     if audit is not None and audit["mean"] is not None:
         context["plots"]["audit"] = plots.intervals(**evidence.audit_points(audit, names))
-    context["agreement"] = evidence.agreement(inputs.agreement)
+    context["agreement"] = evidence.agreement(inputs.source_overlap)
     context["boilerplate"] = evidence.boilerplate(inputs.boilerplate)
     context["contamination"] = evidence.contamination(inputs.contamination)
     context["quarantine"] = evidence.quarantine(inputs.quarantine)

@@ -23,7 +23,7 @@ _WIDE = 50
 """Values from 1 upwards (lengths, counts) that span more than this factor are binned by their logarithm."""
 
 
-_RULES = {"quality": ("quality", "budget"), "identify": ("language",)}
+_RULES = {"quality": ("quality", "budget"), "identify": ("identify",)}
 """Rules on the scores of a signal whose names are not the signal's and the column's."""
 
 _BETWEEN = "\x1f"

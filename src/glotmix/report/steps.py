@@ -34,7 +34,7 @@ def _make(context: RunContext, output: Output) -> Counts:
             mixture=context.step_dir("mixture") / "mixture.json",
             audit=of("audit", "audit.json"),
             quarantine=context.step_dir("corpus") / "quarantine",
-            agreement=context.step_dir("agreement"),
+            source_overlap=context.step_dir("source_overlap"),
             boilerplate=of("signals/boilerplate"),
             coverage=of("coverage", "coverage.json"),
             scoring=of("qsm", "audit.json"),

@@ -1,9 +1,10 @@
 """The ledger: one row per document, kept or dropped, by which rule, on which evidence, in favour of which other.
 
-The order of the rules is the order of the funnel: license, contamination, earlier, language, heuristics, duplicates,
-agreement, quality. A document is dropped by the first that it fails; every rule that it fails is listed beside, so that
-a report can say what a rule removes alone and what it removes together with others. Duplicates are decided among the
-documents that passed the rules before (a cluster is not lost with a bad member), and retention among what is then left.
+The order of the rules is the order of the funnel: license, contamination, cross_corpus_duplicates, identify,
+heuristics, duplicates, source_overlap, quality. A document is dropped by the first that it fails; every rule that it
+fails is listed beside, so that a report can say what a rule removes alone and what it removes together with others.
+Duplicates are decided among the documents that passed the rules before (a cluster is not lost with a bad member), and
+retention among what is then left.
 """
 
 from collections.abc import Callable, Mapping
@@ -96,7 +97,7 @@ def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, 
                 f"declared {document['lang']}, reads as {document['label']} "
                 f"(score {document['score']:.2f}, at least {lowest:g} counts)"
             )
-    return RuleHits("language", np.array(chosen, dtype=np.int64), evidence)
+    return RuleHits("identify", np.array(chosen, dtype=np.int64), evidence)
 
 
 def duplicates(

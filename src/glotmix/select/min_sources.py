@@ -50,4 +50,4 @@ def disagreement(
                 f"({left / before:.1%}); where data is scarce, use agreement as a score, not as a rule "
                 f"(settings.language.{lang}.agreement.sources: null)"
             )
-    return RuleHits("agreement", rows, evidence), warnings
+    return RuleHits("source_overlap", rows, evidence), warnings

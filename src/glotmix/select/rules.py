@@ -77,7 +77,7 @@ def _duplicates(view: LedgerView) -> list[RuleHits]:
 
 def _min_sources(view: LedgerView) -> list[RuleHits]:
     languages = pc.unique(view.documents["lang"]).to_pylist()
-    least = {lang: view.setting(lang, None, "agreement.sources") for lang in languages}
+    least = {lang: view.setting(lang, None, "source_overlap.min_sources") for lang in languages}
     failure, told = disagreement(view.documents, view.alive(), lambda lang: least[lang])
     for text in told:
         view.warn(text)
@@ -142,7 +142,7 @@ def _share(value: object) -> bool:
 RULES = (
     Rule("license", _license, 10, meaning="its licence is not among those that are kept"),
     Rule(
-        "language",
+        "identify",
         _language,
         40,
         (
@@ -154,12 +154,12 @@ RULES = (
     Rule("heuristics", _heuristics, 50, meaning="it lies beyond a line of a heuristic, in its language"),
     Rule("duplicates", _duplicates, 60, meaning="another member of its duplicate cluster is kept"),
     Rule(
-        "agreement",
+        "source_overlap",
         _min_sources,
         70,
         (
             LanguageSetting(
-                "agreement.sources",
+                "source_overlap.min_sources",
                 None,
                 "a whole number from 1, or null",
                 lambda v: (

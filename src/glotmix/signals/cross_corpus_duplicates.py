@@ -1,4 +1,4 @@
-"""The signal `earlier`: which documents stand already in corpora made before, by their signatures alone.
+"""The signal `cross_corpus_duplicates`: documents that stand in corpora made before, by their signatures alone.
 
 The texts of the earlier corpora are not read, so nearness is estimated: with 112 minima the standard error at a
 similarity of 0.8 is 0.038. In each bucket a new document is compared with one earlier document, the smallest by hash
@@ -45,7 +45,7 @@ SCHEMA = pa.schema(
 text is the `same`; null where no earlier document is near."""
 
 
-class EarlierConfig(BaseModel):
+class CrossCorpusConfig(BaseModel):
     """What counts as already there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,7 +57,7 @@ def make(
     output: Output,
     signatures: Path,
     earlier: Mapping[str, Path],
-    config: EarlierConfig,
+    config: CrossCorpusConfig,
     signature: SignatureConfig,
 ) -> Counts:
     """Write the signal, in the order and parts of the signatures.
@@ -111,7 +111,7 @@ def _alike(name: str, folder: Path, signature: SignatureConfig) -> None:
 
 
 def _near(
-    files: list[Path], name: str, before: list[Path], config: EarlierConfig, signature: SignatureConfig
+    files: list[Path], name: str, before: list[Path], config: CrossCorpusConfig, signature: SignatureConfig
 ) -> "daft.DataFrame":
     """Return ``node, earlier, corpus, similarity, same`` of the pairs that are near enough."""
     from daft import col, lit
@@ -159,7 +159,7 @@ def _best(found: "list[daft.DataFrame]") -> pa.Table:
     return rows.filter(pa.array(first))
 
 
-class EarlierSection(EarlierConfig):
+class CrossCorpusSection(CrossCorpusConfig):
     """Documents that corpora made before hold already."""
 
     signatures: dict[str, str] = Field(
@@ -168,34 +168,42 @@ class EarlierSection(EarlierConfig):
 
 
 def _before(context: RunContext) -> dict[str, Path]:
-    return {name: context.path(folder) for name, folder in context.recipe.signals.earlier.signatures.items()}
+    return {
+        name: context.path(folder) for name, folder in context.recipe.signals.cross_corpus_duplicates.signatures.items()
+    }
 
 
 def _make(context: RunContext, output: Output) -> Counts:
     section = context.recipe.signals
     signatures = context.step_dir("signals/signatures")
-    return make(output, signatures, _before(context), section.earlier, section.duplicates.signature)
+    return make(output, signatures, _before(context), section.cross_corpus_duplicates, section.duplicates.signature)
 
 
 def _hits(view: LedgerView) -> list[RuleHits]:
-    before = view.signal("signals/earlier")
+    before = view.signal("signals/cross_corpus_duplicates")
     rows = np.flatnonzero(before["earlier"].is_valid().to_numpy(zero_copy_only=False))
     evidence = [
         f"stands in {r['corpus']} as {r['earlier']} (similarity {r['similarity']:.2f}, same text: {r['same']})"
         for r in before.take(pa.array(rows)).to_pylist()
     ]
-    return [RuleHits("earlier", rows, evidence)]
+    return [RuleHits("cross_corpus_duplicates", rows, evidence)]
 
 
-RECIPE = RecipeKey("signals.earlier", EarlierSection, EarlierSection(), place=24)
+RECIPE = RecipeKey(
+    "signals.cross_corpus_duplicates",
+    CrossCorpusSection,
+    CrossCorpusSection(),
+    place=24,
+    renamed=(("signals.earlier", "signals.cross_corpus_duplicates"),),
+)
 
 STEPS = StepSpec(
-    name="signals/earlier",
+    name="signals/cross_corpus_duplicates",
     code=(__name__,),
     make=_make,
-    wanted=lambda context: bool(context.recipe.signals.earlier.signatures),
+    wanted=lambda context: bool(context.recipe.signals.cross_corpus_duplicates.signatures),
     needs=lambda context: ("signals/signatures",),
-    config=lambda context: {"threshold": context.recipe.signals.earlier.threshold},
+    config=lambda context: {"threshold": context.recipe.signals.cross_corpus_duplicates.threshold},
     inputs=lambda context: {
         name: record.require(folder, "signals RECIPE").fingerprint for name, folder in _before(context).items()
     },
@@ -206,7 +214,7 @@ STEPS = StepSpec(
         Column("similarity", "float32", "the estimated Jaccard similarity"),
         Column("same", "bool", "whether the folded texts are equal"),
     ),
-    rules=(Rule("earlier", _hits, place=30, meaning="a corpus made before holds the document already"),),
+    rules=(Rule("cross_corpus_duplicates", _hits, place=30, meaning="a corpus made before holds it already"),),
     meaning="documents that corpora made before hold already",
     place=41,
 )

@@ -1,10 +1,10 @@
-"""The signal `width`: in how many languages the sentences of a document stand.
+"""The signal `multiway_parallel`: in how many languages the sentences of a document stand.
 
 Text that stands in many languages is mostly machine-translated ("A Shocking Amount of the Web is Machine Translated",
 arXiv 2401.05749): quality falls with the width of a row of mutual translations. Within a language recurrence over
-sources is a good sign, across languages a bad one: `agreement` and `width` are two signals. Rows in languages with
-few resources are wider (8.55 languages on average against 3.95 in the largest ten), so the signal is ranked within
-each language; an uncalibrated rule would delete the small ones.
+sources is a good sign, across languages a bad one: `source_overlap` and `multiway_parallel` are two signals. Rows in
+languages with few resources are wider (8.55 languages on average against 3.95 in the largest ten), so the signal is
+ranked within each language; an uncalibrated rule would delete the small ones.
 """
 
 from collections.abc import Iterable
@@ -144,7 +144,7 @@ def _quantiles(langs: pa.ChunkedArray, values: NDArray[np.float64]) -> NDArray[n
     return out
 
 
-class WidthSection(Section):
+class MultiwaySection(Section):
     """In how many languages a document's sentences stand."""
 
     groups: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
@@ -153,16 +153,22 @@ class WidthSection(Section):
 
 
 def _groups(context: RunContext) -> list[Path]:
-    return context.paths(context.recipe.signals.width.groups)
+    return context.paths(context.recipe.signals.multiway_parallel.groups)
 
 
-RECIPE = RecipeKey("signals.width", WidthSection, WidthSection(), place=25)
+RECIPE = RecipeKey(
+    "signals.multiway_parallel",
+    MultiwaySection,
+    MultiwaySection(),
+    place=25,
+    renamed=(("signals.width", "signals.multiway_parallel"),),
+)
 
 STEPS = StepSpec(
-    name="signals/width",
+    name="signals/multiway_parallel",
     code=(__name__,),
     make=lambda context, output: make(output, context.corpus, _groups(context)),
-    wanted=lambda context: bool(context.recipe.signals.width.groups),
+    wanted=lambda context: bool(context.recipe.signals.multiway_parallel.groups),
     inputs=lambda context: {f"groups {n}": digest_file(path) for n, path in enumerate(_groups(context))},
     per_document=True,
     meaning="in how many languages a document's sentences stand",

@@ -136,7 +136,7 @@ def _levels(documents: "daft.DataFrame") -> pa.Table:
 
 
 STEPS = StepSpec(
-    name="agreement",
+    name="source_overlap",
     code=(__name__,),
     make=lambda context, output: make(
         output, context.corpus, context.step_dir("signals/duplicates"), context.derived_from
