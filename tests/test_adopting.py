@@ -39,7 +39,7 @@ def made(tmp_path_factory):
         pq.write_table(table, folder / "raw" / f"{lang}.parquet")
     sources = "".join(f"    - {{name: {lang}, path: raw/{lang}.parquet, language: {lang}}}\n" for lang in LANGS)
     (folder / "adopted.yaml").write_text(
-        f"name: adopted\ncorpus:\n  sources:\n{sources}quality: {{rater: rater}}\n"
+        f"name: adopted\ncorpus:\n  sources:\n{sources}quality: {{pretrained: rater}}\n"
         "signals: {embed: static, boilerplate: null}\nselect: {retain: share, min_documents: 20}\n"
         "settings: {default: {quality: {keep: 0.5}}}\n",
         "utf-8",

@@ -145,6 +145,6 @@ def test_weights_lie_between_one_and_the_largest(rows, fewest):
 def test_one_name_where_a_list_is_asked_for():
     sources = [{"name": n, "path": f"{n}.jsonl", "language": "fra_Latn"} for n in "ab"]
     sources[1]["derived_from"] = "a"
-    data = {"name": "x", "corpus": {"sources": sources}, "signals": {"width": {"groups": "groups.parquet"}}}
+    data = {"name": "x", "corpus": {"sources": sources}, "signals": {"multiway_parallel": {"groups": "groups.parquet"}}}
     found = recipe.parse(data)
     assert found.corpus.sources[1].derived_from == ("a",) and found.signals.multiway_parallel.groups == ("groups.parquet",)

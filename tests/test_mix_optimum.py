@@ -77,7 +77,7 @@ def test_the_mixture_is_the_true_worlds_optimum_under_the_limits(made):
     # The pull to UniMax has its price.
     assert goal.value(shares[None])[0] - best.value < 0.15 * (uniform - best.value)
     np.testing.assert_allclose(shares, best.shares, atol=0.05)
-    freely = plan(STOCK, config(anchor=0, caution=0, keep=0), made[0]).mixture.shares[np.argsort(order)]
+    freely = plan(STOCK, config(kl_strength=0, caution=0, keep=0), made[0]).mixture.shares[np.argsort(order)]
     assert goal.value(freely[None])[0] - best.value < 0.02 * (uniform - best.value)
     np.testing.assert_allclose(freely, best.shares, atol=0.03)
     assert found.mixture.rows[0].lang == "khm_Khmr" and found.mixture.rows[0].epochs == pytest.approx(4, abs=1e-3)
@@ -157,7 +157,7 @@ def test_objectives_and_weights_change_the_answer(made):
     assert max(predicted) < max(mean)
     heavy = plan(STOCK, config(weights={"hin_Deva": 20.0}, **quick), folder)
     assert heavy.mixture.rows[3].share > shares["hin_Deva"] + 0.1
-    near = plan(STOCK, config(anchor=50.0, prior="natural", **quick), folder)
+    near = plan(STOCK, config(kl_strength=50.0, prior="natural", **quick), folder)
     np.testing.assert_allclose(near.mixture.shares, STOCK.sizes / STOCK.total, atol=0.01)
     with pytest.raises(RequestError, match=r"'hin_Dev'.*hin_Deva"):
         plan(STOCK, config(weights={"hin_Dev": 2.0}, **quick), folder)

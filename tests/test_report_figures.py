@@ -64,8 +64,8 @@ def test_rules_alone_and_together(world):
 
 
 def test_stages_come_in_the_order_of_the_funnel():
-    assert figures.in_order(["quality", "mine", "duplicates", "language"]) == [
-        "language",
+    assert figures.in_order(["quality", "mine", "duplicates", "identify"]) == [
+        "identify",
         "duplicates",
         "quality",
         "mine",

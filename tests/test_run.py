@@ -216,7 +216,7 @@ def test_what_is_found_on_request_stands_in_the_ledger(done, tmp_path):
 def test_agreement_is_a_rule_where_a_language_asks_for_it(done, tmp_path):
     made, _ = done
     shutil.copytree(made.folder, tmp_path / "out")
-    asked = job(tmp_path / "out", "settings.language={deu_Latn: {agreement: {sources: 2}}}")
+    asked = job(tmp_path / "out", "settings.language={deu_Latn: {source_overlap: {min_sources: 2}}}")
     summary = asked.run("ledger")
     german = [r for r in rows(asked.folder / "ledger") if r["lang"] == "deu_Latn"]
     sources = {r["id"]: r["sources"] for r in rows(asked.folder / "signals" / "duplicates")}
