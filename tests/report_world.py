@@ -238,7 +238,9 @@ def inputs(folder: Path) -> ReportInputs:
         config = SEARCH.model_dump(mode="json") if step == "signals/duplicates" else {"keep": 0.6}
         identity = Identity(step, 1, config, {"corpus": "0" * 64})
         versions = {"python": "3.11.0", "daft": "0.7.26"}
-        records[step] = asdict(Record(identity.as_json(), identity.fingerprint, {"documents": 7}, notes, {}, 1.5, versions))
+        records[step] = asdict(
+            Record(identity.as_json(), identity.fingerprint, {"documents": 7}, notes, {}, 1.5, versions)
+        )
     return ReportInputs(
         name="world",
         recipe={"name": "world", "corpus": {"sources": [{"name": "crawl", "language": "fra_Latn"}]}},

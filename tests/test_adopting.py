@@ -126,7 +126,7 @@ def test_what_is_missing_is_said(made, tmp_path):
     recipe = folder / "adopted.yaml"
     with pytest.raises(RequestError, match="reads vectors of static"):
         command("run", recipe, "signals.embed=null", "--dry-run")
-    with pytest.raises(DataError, match=r"^quality\.rater: there is no rater in"):
+    with pytest.raises(DataError, match=r"^quality\.pretrained: there is no rater in"):
         command("run", recipe, "quality.pretrained=nowhere", "--dry-run")
     with pytest.raises(RequestError, match="learns nothing more"):
         command("run", recipe, "quality.positives=[x.jsonl]", "--dry-run")

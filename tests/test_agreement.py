@@ -147,4 +147,6 @@ def test_one_name_where_a_list_is_asked_for():
     sources[1]["derived_from"] = "a"
     data = {"name": "x", "corpus": {"sources": sources}, "signals": {"multiway_parallel": {"groups": "groups.parquet"}}}
     found = recipe.parse(data)
-    assert found.corpus.sources[1].derived_from == ("a",) and found.signals.multiway_parallel.groups == ("groups.parquet",)
+    assert found.corpus.sources[1].derived_from == ("a",) and found.signals.multiway_parallel.groups == (
+        "groups.parquet",
+    )

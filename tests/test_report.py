@@ -177,7 +177,7 @@ def test_the_numbers_of_the_page_are_those_of_the_ledger(tree, world):
         mine = [d for d in world.documents if d["lang"] == lang]
         rules = [d["rule"] and d["rule"].split(".")[0] for d in mine]
         at = next(i for i, cell in enumerate(cells) if cell.endswith(f" {lang}"))
-        stages = ["license", "language", "heuristics", "duplicates", "quality"]
+        stages = ["license", "identify", "heuristics", "duplicates", "quality"]
         assert cells[at + 1 : at + 8] == [str(n) for n in (len(mine), *map(rules.count, stages), rules.count(None))]
 
 

@@ -94,7 +94,7 @@ def test_duplicates(world):
 
 
 def test_agreement_between_sources(world):
-    told = evidence.agreement(world.inputs.agreement)
+    told = evidence.agreement(world.inputs.source_overlap)
     for a in report_world.SOURCES:
         of = [d for d in world.documents if d["source"] == a]
         for b in report_world.SOURCES:
@@ -243,7 +243,7 @@ def test_nothing_depends_on_the_order_of_rows_or_files(world, shuffled):
     for make in (
         lambda w: figures.ways(w.inputs.ledger),
         lambda w: figures.identified(w.inputs.ledger, w.inputs.signals["identify"]),
-        lambda w: evidence.agreement(w.inputs.agreement),
+        lambda w: evidence.agreement(w.inputs.source_overlap),
         lambda w: list(_histograms(w)),
         lambda w: examples.dropped(w.inputs.ledger),
         lambda w: examples.borderline(w.inputs.ledger, list(report_world.SENTENCES)),
