@@ -173,7 +173,7 @@ def design(available: Available, asked: Design) -> Runs:
     >>> there = Available.of({"fra_Latn": (10, 9_000, 3_000), "amh_Ethi": (2, 800, 1_000)})
     >>> planned = design(there, Design(tokens=400, target=4_000, runs=9, alone=3))
     >>> len(planned), planned.names[0], planned.names[-1], planned.unique[0].tolist()
-    (21, 'near-000', 'alone-amh_Ethi-2', [300.0, 100.0])
+    (20, 'near-000', 'alone-amh_Ethi-2', [300.0, 100.0])
     """
     have = [i for i, size in enumerate(available.tokens) if size > 0]
     if len(have) < 2:
