@@ -5,12 +5,14 @@ import gzip
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from tests.test_read import SCRIPTS, build, documents, quarantined, source
 
+from glotmix.core import registry
 from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import encoding, extract, readers
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
@@ -308,12 +310,10 @@ def test_another_package_adds_a_format_by_one_declaration(tmp_path, monkeypatch)
 
     spec = ReaderSpec("verse", (".verse",), reading(verses), columns("text", "verse"), counts="verse", version=3)
 
-    class Point:
-        def load(self) -> ReaderSpec:
-            return spec
-
-    monkeypatch.setattr(readers, "entry_points", lambda group: [Point()] if group == "glotmix.readers" else [])
-    readers.specs.cache_clear()
+    point = SimpleNamespace(name="verse", load=lambda: SimpleNamespace(__name__="verses", READER=spec))
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "glotmix.readers" else [])
+    for known in (registry.modules, readers.specs):
+        known.cache_clear()
     try:
         put(tmp_path / "a.verse", b"Arma;; cano")
         found = read(tmp_path, "a.verse")
@@ -321,7 +321,8 @@ def test_another_package_adds_a_format_by_one_declaration(tmp_path, monkeypatch)
         assert [e["verse"] for e in quarantined(tmp_path / "corpus")] == [2]
     finally:
         monkeypatch.undo()
-        readers.specs.cache_clear()
+        for known in (registry.modules, readers.specs):
+            known.cache_clear()
 
 
 def test_declared_encodings_are_believed_unless_they_are_what_servers_always_say():

@@ -66,6 +66,12 @@ def _plugins(kind: str) -> Iterator[ModuleType]:
                 ) from error
             if hasattr(module, kind):
                 yield module
+            elif not any(hasattr(module, other) for other, groups in GROUPS.items() if group in groups):
+                wanted = " or ".join(other for other, groups in GROUPS.items() if group in groups)
+                raise GlotmixError(
+                    f"the plugin {point.value} ({group}: {point.name}) declares no {wanted}",
+                    "the entry point names a module that does: docs/extend.md",
+                )
 
 
 def declared(kind: str) -> tuple[Any, ...]:

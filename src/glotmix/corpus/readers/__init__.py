@@ -1,32 +1,20 @@
-"""The formats of raw files, each in a module of its own; other packages add theirs.
-
-A package that reads another format names its `ReaderSpec` as an entry point::
-
-    [project.entry-points."glotmix.readers"]
-    epub = "my_package:SPEC"
-"""
+"""The formats of raw files, each in a module that declares a ``READER``; other packages add theirs (docs/extend.md)."""
 
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 
+from glotmix.core import registry
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.corpus.readers.spec import ReaderSpec
-
-GROUP = "glotmix.readers"
-MODULES = ("wiki", "parallel", "lines", "arrow", "text", "delimited", "page", "archive")
-"""The modules of this package that hold specs, each in a tuple ``SPECS``."""
 
 
 @cache
 def specs() -> dict[str, ReaderSpec]:
-    """Return all formats by name.
+    """Return all formats by name, in the order in which they are asked whether a file is theirs.
 
     Raises:
         RequestError: if two have the same name or ending.
     """
-    found = [s for m in MODULES for s in import_module(f"{__name__}.{m}").SPECS]
-    found += [point.load() for point in entry_points(group=GROUP)]
+    found: list[ReaderSpec] = sorted(registry.declared("READER"), key=lambda s: s.place)
     by_name: dict[str, ReaderSpec] = {}
     endings: dict[str, str] = {}
     for spec in found:

@@ -177,7 +177,7 @@ def _skip_to_record(stream: IO[bytes]) -> bool:
 
 
 _COLUMNS = (*COLUMNS, "canonical", "crawled")
-SPECS = (
+READER = (
     ReaderSpec(
         name="warc",
         endings=(".warc", ".wet"),

@@ -23,7 +23,7 @@ def _pieces(source: Source, file: InputFile, unit: int) -> Iterator[tuple[int, i
         yield group, group + 1, about.row_group(group).total_byte_size
 
 
-SPECS = (
+READER = (
     ReaderSpec(
         name="parquet",
         endings=(".parquet",),

@@ -179,7 +179,7 @@ def _refused(bad: list[Any], head: int) -> list[Reject]:
 
 
 _OPTIONS = ("encoding", "min_encoding", "delimiter", "quoted", "names")
-SPECS = (
+READER = (
     ReaderSpec(name="csv", endings=(".csv",), read=_read, peek=_peek, counts="row", options=_OPTIONS),
     ReaderSpec(name="tsv", endings=(".tsv", ".tab"), read=_read, peek=_peek, counts="row", options=_OPTIONS),
 )

@@ -25,7 +25,7 @@ def _sniff(start: bytes) -> bool:
         return False
 
 
-SPECS = (
+READER = (
     ReaderSpec(
         name="jsonl",
         endings=(".jsonl", ".ndjson"),
@@ -34,5 +34,6 @@ SPECS = (
         pieces=_pieces,
         counts="line",
         sniff=_sniff,
+        place=900,
     ),
 )

@@ -49,13 +49,14 @@ def sniff(start: bytes) -> bool:
     return head.startswith((b"<!doctype html", b"<html")) or b"<html" in head
 
 
-SPECS = (
+READER = (
     ReaderSpec(
         name="html",
         endings=(".html", ".htm", ".xhtml"),
         read=reading(_read),
         peek=columns(*COLUMNS, "file"),
         sniff=sniff,
+        place=900,
         loose=True,
         options=("encoding", *OPTIONS),
     ),

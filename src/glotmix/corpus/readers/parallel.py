@@ -156,7 +156,7 @@ def _count(path: Any, codec: str | None) -> int:
 
 
 _OPTIONS = ("encoding", "min_encoding")
-SPECS = (
+READER = (
     ReaderSpec(
         name="tmx",
         endings=(".tmx",),

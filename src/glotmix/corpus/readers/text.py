@@ -100,7 +100,7 @@ def _front(text: str) -> tuple[dict[str, Any], str]:
     return {k: str(told[k]) for k in _KNOWN if told.get(k) is not None}, text[match.end() :].lstrip("\n")
 
 
-SPECS = (
+READER = (
     ReaderSpec(
         name="txt",
         endings=(".txt", ".text"),

@@ -145,7 +145,7 @@ def _is_search(start: bytes) -> bool:
     return re.match(rb'\s*\{"index":\s*\{[^{}]*"_id"', start) is not None
 
 
-SPECS = (
+READER = (
     ReaderSpec(
         name="mediawiki",
         endings=(".xml",),
