@@ -42,7 +42,7 @@ from glotmix.mix import baselines, optimum
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.design import Design, design, dirichlet
 from glotmix.mix.fit import choose, fit, missing
-from glotmix.mix.laws import DOSED, LAWS
+from glotmix.mix.laws import specs
 from glotmix.mix.limits import Limits, box, nearest
 from glotmix.mix.proposals import candidates, propose
 from glotmix.mix.repeats import Repeats
@@ -183,6 +183,7 @@ class Answer:
 def work(task: tuple[World, int]) -> Answer:
     """Fit, choose and solve everything in one world at n = k·m runs."""
     world, k = task
+    powers = [name for name, one in specs().items() if one.power]
     with threadpool_limits(1):
         truth, there = world.goal(world.laws()), world.languages()
         best = solve(truth, starts=8)
@@ -190,12 +191,13 @@ def work(task: tuple[World, int]) -> Answer:
         runs = world.runs(k * world.m)
         more = world.with_alone(runs)
         fitted = {}
-        for name, law in LAWS.items():
+        for name, one in specs().items():
+            law = one.law
             seen = more if {"scale", "alone"} & set(law.needs) else runs
             if missing(seen, seen.targets[0], law) is None:
                 fitted[name] = [fit(seen, t, law) for t in seen.targets]
         choices = [choose(runs, target) for target in runs.targets]
-        freely = [choose(more, target, DOSED) for target in more.targets] if k == 4 and world.m <= 16 else []
+        freely = [choose(more, target, powers) for target in more.targets] if k == 4 and world.m <= 16 else []
         taken = {
             "least_error_structured": [choice.law.name for choice in choices],
             "least_error": [choice.scores[0].law for choice in choices],
@@ -224,7 +226,7 @@ def grown(world: World) -> tuple[World, dict[str, float]]:
         truth, there = world.goal(world.laws()), world.languages()
         best = solve(truth, starts=8)
         reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
-        law, found = LAWS["effective_data"], {}
+        law, found = specs()["effective_data"].law, {}
 
         def excess(runs: Runs) -> tuple[Goal, Optimum, list, float]:
             choices = [choose(runs, t, (law.name,)) for t in runs.targets]

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks import harness
 from benchmarks.harness import Row
 from glotmix.mix.fit import choose, fit
-from glotmix.mix.laws import LAWS, Law
+from glotmix.mix.laws import Law, specs
 from glotmix.mix.laws.ridge import Ridge
 from glotmix.mix.runs import Runs, regmix
 
@@ -31,7 +31,7 @@ NAME = "regmix"
 SCALES = ("1m", "60m", "1B")
 COMPARED: dict[str, Law] = {
     # These runs are of one size and budget, and of no domain alone: laws that need more cannot be fitted.
-    **{name: law for name, law in LAWS.items() if not {"scale", "alone"} & set(law.needs)},
+    **{name: one.law for name, one in specs().items() if not {"scale", "alone"} & set(one.law.needs)},
     "ols": Ridge(alpha=1e-9),
 }
 DRAWS = 200

@@ -22,8 +22,8 @@ from benchmarks._swarm_runs import FOLDER, PRESETS, PUBLISHED, documents, make, 
 from benchmarks.harness import Row
 from glotmix.core import record
 from glotmix.mix.config import MixConfig, RunsConfig
-from glotmix.mix.fit import DEFAULT_LAWS, fit, held_out, judged_on, missing, predict
-from glotmix.mix.laws import law
+from glotmix.mix.fit import fit, held_out, judged_on, missing, predict
+from glotmix.mix.laws import competing, law
 from glotmix.mix.plan import plan
 from glotmix.mix.runs import Runs, read, write
 
@@ -201,7 +201,7 @@ def run(small: bool) -> Iterable[Row]:
     told = {"runs": count, "tokens": int(runs.tokens.max()), "languages": list(runs.domains), "seeds": SEEDS}
     one = runs.take(np.flatnonzero(runs.parameters == runs.parameters.min()))
     with threadpool_limits(1):
-        for name in ("own_share", "ridge") if small else DEFAULT_LAWS:
+        for name in ("own_share", "ridge") if small else competing():
             yield from unseen(one, name, told)
             yield from larger(runs, name, told)
         yield from seeds(one, told)

@@ -27,8 +27,8 @@ from benchmarks._unequal_text import FOLDER
 from benchmarks.harness import Row
 from glotmix.mix import baselines, optimum
 from glotmix.mix.accounting import Array, Available
-from glotmix.mix.config import DEFAULT_LAWS
 from glotmix.mix.design import dirichlet, local
+from glotmix.mix.laws import competing
 from glotmix.mix.limits import Box, Limits, box
 from glotmix.mix.runs import Runs
 
@@ -90,7 +90,7 @@ def found(size: str) -> optimum.Measured:
         "temperature": baselines.temperature(stock(), 3.3), "natural": baselines.natural(stock()),
         "uniform": baselines.uniform(stock()),
     }  # fmt: skip
-    ask = optimum.Ask(DEFAULT_LAWS, {}, None, prior="unimax4", next_runs=0)
+    ask = optimum.Ask(competing(), {}, None, prior="unimax4", next_runs=0)
     with threadpool_limits(1):
         return optimum.find(stock(), TOKENS, within(15), table(size), others, ask)
 

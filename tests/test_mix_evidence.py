@@ -11,7 +11,7 @@ from glotmix.mix.accounting import Available
 from glotmix.mix.config import GroupConfig
 from glotmix.mix.convex import certify, convex
 from glotmix.mix.groups import Group
-from glotmix.mix.laws import LAWS
+from glotmix.mix.laws import law
 from glotmix.mix.laws.curve import DoseCurve
 from glotmix.mix.laws.effective_data import Formula
 from glotmix.mix.laws.ridge import Linear
@@ -77,7 +77,7 @@ def test_groups_bound_the_optimum_and_what_cannot_be_is_refused_by_name():
         assert 0.3 - 1e-6 <= found[:3].sum() <= 0.4 + 1e-6 and abs(found.sum() - 1) < 1e-9
     free = solve(goal(effective(5, donor=6), 5, Box(np.zeros(5), np.ones(5)))).shares
     assert free[:3].sum() > 0.5
-    trees = [LAWS["lightgbm"].fit(np.random.default_rng(0).dirichlet(np.ones(5), 60), np.linspace(2, 3, 60))] * 2
+    trees = [law("lightgbm").fit(np.random.default_rng(0).dirichlet(np.ones(5), 60), np.linspace(2, 3, 60))] * 2
     sampled = solve(goal(trees, 5, within)).shares
     assert 0.3 - 1e-6 <= sampled[:3].sum() <= 0.4 + 1e-6
 
@@ -150,7 +150,7 @@ def test_linear_programmes_confirm_the_direct_solver_and_find_it_alone(quantile,
     repeats = Repeats(np.array([np.inf, *[unique] * 5]))
     within = Box(np.zeros(6), np.full(6, 0.7), group)
     ask = goal(effective(6, donor=3), 6, within, quantile=quantile, anchor=anchor, natural=natural, repeats=repeats)
-    laws = [LAWS["effective_data"]] * 6
+    laws = [law("effective_data")] * 6
     assert convex(ask, laws)
     best = solve(ask)
     sure = certify(ask, best.shares)
@@ -164,12 +164,12 @@ def test_linear_programmes_confirm_the_direct_solver_and_find_it_alone(quantile,
 
 
 def test_what_is_not_convex_gets_no_bound():
-    assert not convex(goal(effective(3), 3, quantile=0.5), [LAWS["effective_data"]] * 3)
-    assert not convex(goal(effective(3), 3), [LAWS["effective_data"]] * 2 + [LAWS["fading_transfer"]])
+    assert not convex(goal(effective(3), 3, quantile=0.5), [law("effective_data")] * 3)
+    assert not convex(goal(effective(3), 3), [law("effective_data")] * 2 + [law("fading_transfer")])
     harmful = [Linear(3.0, np.array([-1.0, 0.5, 0.2]))]
-    assert convex(goal(harmful, 3), [LAWS["ridge"]])
+    assert convex(goal(harmful, 3), [law("ridge")])
     short = Repeats(np.array([np.inf, 0.1, 0.1]))
-    assert not convex(goal(harmful, 3, repeats=short), [LAWS["ridge"]])
+    assert not convex(goal(harmful, 3, repeats=short), [law("ridge")])
 
 
 def test_the_run_that_is_proposed_says_which_contender_is_best():

@@ -5,7 +5,7 @@ import pytest
 
 from glotmix.core.errors import RequestError
 from glotmix.mix.fit import choose, fit, held_out, missing
-from glotmix.mix.laws import LAWS, Context, law
+from glotmix.mix.laws import Context, law
 from glotmix.mix.runs import Runs, kinship
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "nld_Latn", "swe_Latn", "rus_Cyrl", "ukr_Cyrl", "hin_Deva", "npi_Deva", "mar_Deva",
@@ -69,7 +69,7 @@ def test_domains_that_are_no_languages_are_not_near_each_other():
     books = Runs(table.names, tuple(f"d{i}" for i in range(16)), ("d0",), table.shares, table.losses[:, :1])
     assert "no languages" in missing(books, "d0", law("kin_transfer"))
     with pytest.raises(RequestError, match="needs a target that is a language"):
-        LAWS["kin_transfer"].fit(table.shares, table.losses[:, 0], 0, context=Context())
+        law("kin_transfer").fit(table.shares, table.losses[:, 0], 0, context=Context())
 
 
 def test_of_many_languages_only_laws_that_choose_compete():

@@ -9,13 +9,13 @@ from threadpoolctl import threadpool_limits
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import fit
-from glotmix.mix.laws import LAWS, Context, PowerLaw, Scaled
+from glotmix.mix.laws import Context, PowerLaw, Scaled, law, specs
 from glotmix.mix.laws.climb import Alone, alone
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs, olmix, write
 
 LANGUAGES = ("deu_Latn", "nld_Latn", "hin_Deva", "npi_Deva")
-SCALED = [name for name, known in LAWS.items() if {"scale", "alone"} & set(known.needs)]
+SCALED = [name for name, known in specs().items() if {"scale", "alone"} & set(known.law.needs)]
 BASE = 2e6
 
 
@@ -66,7 +66,7 @@ def world(form="linear", kappa=0.0, sizes=False, repeats=False, n=48, noise=0.0,
 @pytest.mark.parametrize("name", SCALED)
 def test_derivatives_are_exact(name):
     runs, _ = world("decay", 2.0, sizes=name == "atlas", repeats=True)
-    fitted = fit.fit(runs, "hin_Deva", LAWS[name]).at(runs.context("hin_Deva"))
+    fitted = fit.fit(runs, "hin_Deva", law(name)).at(runs.context("hin_Deva"))
     formula, theta = fitted.formula, fitted.theta + (0.01 if name != "atlas" else 0)
     for k in (0, 7, 50):
         one = replace(formula, context=runs.context("hin_Deva").take([k]))
@@ -84,7 +84,7 @@ def test_derivatives_are_exact(name):
 def test_the_loss_is_a_power_of_the_ratio(name):
     runs, _ = world("decay", 2.0, repeats=True)
     target = Context(np.array([1e6]), np.array([5 * BASE]), np.full((1, 4), 3 * BASE))
-    fitted = fit.fit(runs, "deu_Latn", LAWS[name])
+    fitted = fit.fit(runs, "deu_Latn", law(name))
     assert isinstance(fitted, Scaled) and isinstance(fitted, PowerLaw)
     there, here = fitted.at(target), np.random.default_rng(1).dirichlet(np.ones(4), 6)
     e, b, beta = there.power()
@@ -96,18 +96,18 @@ def test_the_loss_is_a_power_of_the_ratio(name):
 def test_the_order_of_runs_and_of_languages_changes_nothing(name):
     runs, _ = world("linear", sizes=name == "atlas", repeats=True, noise=0.003)
     order, turned = np.random.default_rng(1).permutation(len(runs)), [2, 0, 3, 1]
-    one = fit.predict(fit.fit(runs, "npi_Deva", LAWS[name]), runs, "npi_Deva")
+    one = fit.predict(fit.fit(runs, "npi_Deva", law(name)), runs, "npi_Deva")
     mixed = runs.take(order)
     names = tuple(LANGUAGES[i] for i in turned)
     mixed = replace(mixed, domains=names, shares=mixed.shares[:, turned], unique=mixed.unique[:, turned])
-    two = fit.predict(fit.fit(mixed, "npi_Deva", LAWS[name]), mixed, "npi_Deva")
+    two = fit.predict(fit.fit(mixed, "npi_Deva", law(name)), mixed, "npi_Deva")
     np.testing.assert_allclose(two, one[order], rtol=2e-3)
 
 
 def test_full_atlas_predicts_larger_models_budgets_and_repeats():
     runs, _ = world("linear", sizes=True, repeats=True, n=80)
     fitted = (
-        LAWS["atlas"].__class__(ridge=1e-4).fit(runs.shares, runs.loss("deu_Latn"), 0, context=runs.context("deu_Latn"))
+        law("atlas").__class__(ridge=1e-4).fit(runs.shares, runs.loss("deu_Latn"), 0, context=runs.context("deu_Latn"))
     )
     np.testing.assert_allclose(fitted.predict(runs.shares), runs.loss("deu_Latn"), rtol=2e-3)
     # Unseen: twice the size of the largest, four times the budget of most.
@@ -126,7 +126,7 @@ def test_full_atlas_predicts_larger_models_budgets_and_repeats():
 def test_climb_finds_the_form_that_made_the_runs(form, kappa):
     runs, tau = world(form, kappa, n=120)
     fitted = (
-        LAWS[f"climb_{form}"]
+        law(f"climb_{form}")
         .__class__(form, ridge=1e-6)
         .fit(runs.shares, runs.loss("nld_Latn"), 1, context=runs.context("nld_Latn"))
     )
@@ -166,7 +166,7 @@ def test_climb_of_low_rank_needs_few_runs():
     unseen = unseen.take(at)
     errors = {}
     for name in ("climb_low_rank", "gp"):
-        found = fit.fit(runs, "npi_Deva", LAWS[name])
+        found = fit.fit(runs, "npi_Deva", law(name))
         errors[name] = np.abs(fit.predict(found, unseen, "npi_Deva") - unseen.loss("npi_Deva")).mean()
     assert errors["climb_low_rank"] < 0.5 * errors["gp"]
 
@@ -177,7 +177,7 @@ def test_a_language_that_harms_is_found_to_harm():
     x = shares[:, 0] + 0.3 * shares[:, 1] - 0.1 * shares[:, 2]
     losses = runs.losses.copy()
     losses[:, 0] = 0.8 + 0.5 * (tokens / BASE * 0.5 * (x + np.sqrt(x**2 + 1e-6))) ** -0.3
-    fitted = LAWS["climb_linear"].__class__(ridge=1e-6).fit(shares, losses[:, 0], 0, context=runs.context("deu_Latn"))
+    fitted = law("climb_linear").__class__(ridge=1e-6).fit(shares, losses[:, 0], 0, context=runs.context("deu_Latn"))
     tau = fitted.formula.basis @ fitted.theta[2:]
     assert tau[2] == pytest.approx(-0.1, abs=0.03) and tau[1] == pytest.approx(0.3, abs=0.05)
 
@@ -186,15 +186,15 @@ def test_laws_that_the_runs_cannot_fit_do_not_compete():
     runs, _ = world()
     plain = Runs(runs.names, ("a", "b", "c", "d"), ("a", "mmlu"), runs.shares, runs.losses[:, :2])
     for name in SCALED:
-        assert fit.missing(plain, "a", LAWS[name]) is not None
+        assert fit.missing(plain, "a", law(name)) is not None
     assert (
-        "alone at 0 budgets" in fit.missing(replace(plain, tokens=runs.tokens * 0 + 1), "mmlu", LAWS["climb_decay"])
+        "alone at 0 budgets" in fit.missing(replace(plain, tokens=runs.tokens * 0 + 1), "mmlu", law("climb_decay"))
         or True
     )
     here = replace(plain, tokens=runs.tokens)
-    assert fit.missing(here, "a", LAWS["climb_linear"]) is None
-    assert "no languages" in fit.missing(here, "a", LAWS["climb_low_rank"])
-    assert "no language of the runs" in fit.missing(here, "mmlu", LAWS["climb_linear"])
+    assert fit.missing(here, "a", law("climb_linear")) is None
+    assert "no languages" in fit.missing(here, "a", law("climb_low_rank"))
+    assert "no language of the runs" in fit.missing(here, "mmlu", law("climb_linear"))
     with pytest.raises(RequestError, match=r"climb_linear: there are runs of a alone at 0 budgets"):
         fit.choose(plain, "a", ("climb_linear", "atlas"))
 
@@ -212,8 +212,8 @@ def test_laws_of_the_mixture_see_one_scale_and_all_are_judged_on_it():
 
 def test_repeats_of_the_proxies_are_discounted_before_a_law_sees_them():
     runs, _ = world("linear", repeats=True)
-    found = fit.fit(runs, "npi_Deva", LAWS["effective_data"])
-    blind = fit.fit(replace(runs, unique=None), "npi_Deva", LAWS["effective_data"])
+    found = fit.fit(runs, "npi_Deva", law("effective_data"))
+    blind = fit.fit(replace(runs, unique=None), "npi_Deva", law("effective_data"))
     mixed = runs.take(fit.judged_on(runs))
     errors = [np.abs(fit.predict(f, r, "npi_Deva") - r.loss("npi_Deva")).mean()
               for f, r in ((found, mixed), (blind, replace(mixed, unique=None)))]  # fmt: skip

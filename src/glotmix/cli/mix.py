@@ -161,12 +161,12 @@ def fit(
 ) -> None:
     """Fit laws to runs; each target's law is chosen by its error on mixtures that it has not seen."""
     from glotmix.mix import files
-    from glotmix.mix.config import DEFAULT_LAWS
     from glotmix.mix.fit import choose, missing
+    from glotmix.mix.laws import competing
     from glotmix.mix.laws import law as known
 
     table = _runs(runs, shape)
-    laws = tuple(law or DEFAULT_LAWS)
+    laws = tuple(law or competing())
     lacking = {name: why for name in laws if (why := missing(table, table.targets[0], known(name))) is not None}
     told: dict[str, Any] = {"laws": list(laws), "folds": folds, "seed": seed, "source": [path.name for path in runs]}
     if dry_run:

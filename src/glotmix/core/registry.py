@@ -140,6 +140,19 @@ def steps(context: "RunContext") -> tuple[StepSpec, ...]:
 
 
 def versions(spec: StepSpec, context: "RunContext") -> dict[str, int]:
-    """Return the version of every module that a step's result depends on, its own first."""
+    """Return the version of every module that a step's result depends on, its own first.
+
+    Raises:
+        GlotmixError: for a module without one.
+    """
     code: Sequence[str] = spec.code(context) if callable(spec.code) else spec.code
-    return {name.removeprefix("glotmix."): int(import_module(name).VERSION) for name in code}
+    found: dict[str, int] = {}
+    for name in code:
+        module = import_module(name)
+        if not hasattr(module, "VERSION"):
+            raise GlotmixError(
+                f"{name} has no VERSION, and the step {spec.name} depends on it",
+                "VERSION = 1 at its top, raised whenever it would make something else of the same input",
+            )
+        found[name.removeprefix("glotmix.")] = int(module.VERSION)
+    return found

@@ -7,23 +7,7 @@ from pydantic import Field
 from glotmix.core import language
 from glotmix.core.errors import RequestError
 from glotmix.core.section import Recipe, RecipeKey, Section
-
-DEFAULT_LAWS = (
-    "effective_data",
-    "fading_transfer",
-    "saturating_transfer",
-    "kin_transfer",
-    "own_share",
-    "log_linear",
-    "atlas",
-    "climb_linear",
-    "climb_decay",
-    "climb_saturating",
-    "climb_low_rank",
-    "gp",
-    "lightgbm",
-    "ridge",
-)
+from glotmix.mix.laws import competing
 
 
 class RunsConfig(Section):
@@ -70,7 +54,7 @@ class MixConfig(Section):
     groups: dict[str, GroupConfig] = Field(default_factory=dict, description="the same for languages together, by name")
     runs: RunsConfig | None = Field(None, description="proxy runs, for the method law")
     laws: tuple[str, ...] = Field(
-        DEFAULT_LAWS,
+        competing(),
         min_length=1,
         description="laws that compete; each target's is chosen by its error on held-out mixtures; one that the runs "
         "cannot fit takes no part",

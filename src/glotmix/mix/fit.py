@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
-from glotmix.mix.config import DEFAULT_LAWS
-from glotmix.mix.laws import CHOOSING, DOSED, Fitted, Law, Scaled, law
+from glotmix.mix.laws import Fitted, Law, Scaled, competing, law, spec
 from glotmix.mix.laws.climb import ALONE, Alone, alone
 from glotmix.mix.runs import Runs, kinship
 
@@ -84,7 +83,7 @@ def voices(scores: Sequence[Score]) -> dict[str, float]:
     >>> {law: round(weight, 3) for law, weight in found.items()}
     {'effective_data': 0.941, 'own_share': 0.059}
     """
-    able = [s for s in scores if s.law in CHOOSING]
+    able = [s for s in scores if spec(s.law).chooses]
     if not able:
         return {}
     least = min(s.rms for s in able)
@@ -215,7 +214,7 @@ def score(runs: Runs, target: str, by: Law, folds: int = 5, seed: int = 0) -> Sc
     return _judge(runs, target, by, folds, seed)[0]
 
 
-def choose(runs: Runs, target: str, laws: Sequence[str] = DEFAULT_LAWS, folds: int = 5, seed: int = 0) -> Choice:
+def choose(runs: Runs, target: str, laws: Sequence[str] | None = None, folds: int = 5, seed: int = 0) -> Choice:
     """Choose a law for one target by its held-out error, and fit it to all runs.
 
     The least error wins, with one exception: a law without structure (trees, a process, a line) must beat the best
@@ -226,15 +225,15 @@ def choose(runs: Runs, target: str, laws: Sequence[str] = DEFAULT_LAWS, folds: i
         RequestError: if no law of `laws` fits this target.
         DataError: if there are too few runs.
     """
-    lacking = {name: missing(runs, target, law(name)) for name in laws}
-    competing = [law(name) for name, why in lacking.items() if why is None]
-    if not competing:
+    lacking = {name: missing(runs, target, law(name)) for name in laws or competing()}
+    able = [law(name) for name, why in lacking.items() if why is None]
+    if not able:
         raise RequestError(
             f"none of the laws asked for can be fitted to {target}: "
             + "; ".join(f"{name}: {why}" for name, why in lacking.items()),
             "mix.laws=[effective_data]",
         )
-    judged = {by.name: _judge(runs, target, by, folds, seed) for by in competing}
+    judged = {by.name: _judge(runs, target, by, folds, seed) for by in able}
     scores = sorted((found for found, _ in judged.values()), key=lambda s: s.error)
     absolute = {name: np.abs(errors) for name, (_, errors) in judged.items()}
     best = prefer(scores, absolute, runs.groups()[judged_on(runs)])
@@ -244,7 +243,7 @@ def choose(runs: Runs, target: str, laws: Sequence[str] = DEFAULT_LAWS, folds: i
             f"{target}: no law predicts unseen mixtures better than the mean loss does (best: {best.law}, error "
             f"{best.error:.4g} against {best.error_of_mean:.4g}); these {best.n} runs say nothing of it"
         )
-    speaker = next((s.law for s in (best, *scores) if s.law in DOSED), "effective_data")
+    speaker = next((s.law for s in (best, *scores) if spec(s.law).power), "effective_data")
     heard = voices(scores)
     residuals = sum((weight * judged[name][1] for name, weight in heard.items()), np.zeros(scores[0].n))
     return choice(runs, target, best.law, speaker, scores, warning, residuals, seed)

@@ -12,6 +12,7 @@ from glotmix.core.step import StepSpec
 from glotmix.mix import plan as mixing
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import RunsConfig
+from glotmix.mix.laws import spec
 
 
 def available(documents: pa.Table, alive: Any) -> Available:
@@ -63,9 +64,15 @@ def _make(context: RunContext, output: Output) -> Counts:
     return {"languages": len(made.mixture.rows), "tokens": made.tokens}
 
 
+def code(context: RunContext) -> tuple[str, ...]:
+    """Return the modules whose version a mixture depends on: this room's, and those of laws from other packages."""
+    laws = {type(spec(name).law).__module__ for name in context.recipe.mix.laws}
+    return ("glotmix.mix", *sorted(name for name in laws if not name.startswith("glotmix.")))
+
+
 STEPS = StepSpec(
     name="mixture",
-    code=("glotmix.mix",),
+    code=code,
     make=_make,
     needs=lambda context: ("ledger", *(("proxies",) if context.recipe.mix.proxies else ())),
     config=budget,

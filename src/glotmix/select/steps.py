@@ -8,6 +8,7 @@ from glotmix.core.context import RunContext
 from glotmix.core.record import digest_file
 from glotmix.core.step import Column, StepSpec
 from glotmix.mix.steps import budget, runs
+from glotmix.mix.steps import code as mix_code
 from glotmix.select import ledger
 from glotmix.select.ledger_builder import LedgerBuilder
 from glotmix.select.rules import RULES
@@ -39,7 +40,7 @@ def _code(context: RunContext) -> tuple[str, ...]:
     return (
         *called,
         *(("glotmix.instruct.steps",) if context.instructs else ()),
-        *(("glotmix.mix",) if _by_budget(context) else ()),
+        *(mix_code(context) if _by_budget(context) else ()),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
 from glotmix.mix.laws.curve import HALF_OPEN, DoseCurve, Search, fit_curve
 from glotmix.mix.laws.effective_data import EffectiveData
 
@@ -180,3 +180,6 @@ class AtlasCurve(DoseCurve):
     def at(self, context: Context) -> "AtlasCurve":
         """See `Scaled`. What the context does not say is as in the mean of the runs."""
         return replace(self, formula=replace(self.formula, context=context))
+
+
+LAW = LawSpec(Atlas(), power=True, chooses=True, competes=True, place=60)

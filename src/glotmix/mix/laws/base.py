@@ -142,3 +142,24 @@ class Law(Protocol):
             near: an earlier fit of the same law to almost the same runs, to begin from (a law may ignore it).
             context: what is known of the runs beside their shares.
         """
+
+
+@dataclass(frozen=True)
+class LawSpec:
+    """A law as its file declares it, under the top-level name ``LAW``.
+
+    Args:
+        law: the law itself, with the constants that it has where nobody says otherwise.
+        power: whether what it fits is a `PowerLaw`.
+        chooses: whether it may choose a mixture: only a law with diminishing returns in the own share may. The others
+            rank mixtures that there are: a line, a tree or an exponential of shares promises as much of the last token
+            as of the first, so its optimum lies in a corner where no run was, whatever it predicts well.
+        competes: whether it takes part where the recipe names no laws. Another package's takes part where it is named.
+        place: its order among the laws.
+    """
+
+    law: Law
+    power: bool = False
+    chooses: bool = False
+    competes: bool = False
+    place: int = 500

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
 from glotmix.mix.laws.curve import Curve, Search, fit_curve
 
 
@@ -77,3 +77,6 @@ class Formula:
         dose = shares + np.exp(theta[-1])
         alpha = np.exp(theta[m : 2 * m])
         return np.exp(theta[:m]) * dose**-alpha, dose, alpha
+
+
+LAW = LawSpec(BiMix(), place=80)

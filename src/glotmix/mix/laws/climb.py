@@ -6,7 +6,7 @@ import numpy as np
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
 from glotmix.mix.laws.curve import DoseCurve, Search, fit_curve
 from glotmix.mix.laws.interaction import Form, Interaction
 from glotmix.mix.repeats import Repeats
@@ -280,3 +280,9 @@ class ClimbCurve(DoseCurve):
     def at(self, context: Context) -> "ClimbCurve":
         """See `Scaled`."""
         return replace(self, formula=replace(self.formula, context=context))
+
+
+LAW = tuple(
+    LawSpec(law, power=True, chooses=True, competes=True, place=70 + at)
+    for at, law in enumerate((Climb("linear"), Climb("decay"), Climb("saturating"), Climb(low_rank=True)))
+)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
 from glotmix.mix.laws.curve import HALF_OPEN, DoseCurve, Search, fit_curve
 
 
@@ -124,3 +124,6 @@ class Formula:
     def ratio_by_shares(self, theta: Array, shares: Array) -> Array:
         """See `curve.DoseFormula`."""
         return np.broadcast_to(self.transfer(theta, shares.shape[1]), shares.shape).copy()
+
+
+LAW = LawSpec(EffectiveData(), power=True, chooses=True, competes=True, place=10)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need, own_share_of
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need, own_share_of
 from glotmix.mix.laws.curve import DoseCurve
 from glotmix.mix.laws.effective_data import EffectiveData
 from glotmix.mix.laws.interaction import Formula, fit_interaction
@@ -49,3 +49,6 @@ class FadingTransfer:
         """
         formula = Formula(own_share_of(self.name, own), "decay")
         return fit_interaction(formula, EffectiveData(self.ridge, self.transfer), self.fading, shares, losses, near)
+
+
+LAW = LawSpec(FadingTransfer(), power=True, chooses=True, competes=True, place=20)

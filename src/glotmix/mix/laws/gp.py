@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
 from glotmix.mix.laws.curve import HALF_OPEN
 
 if TYPE_CHECKING:
@@ -103,3 +103,6 @@ class Process:
 def _roots(shares: Array) -> Array:
     roots: Array = np.sqrt(shares + HALF_OPEN)
     return roots
+
+
+LAW = LawSpec(GaussianProcess(), competes=True, place=90)

@@ -6,7 +6,7 @@ import numpy as np
 
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
 from glotmix.mix.laws.curve import HALF_OPEN, DoseCurve, Search, fit_curve
 
 
@@ -114,3 +114,6 @@ class Formula:
     def ratio_by_shares(self, theta: Array, shares: Array) -> Array:
         """See `curve.DoseFormula`."""
         return np.broadcast_to(self.transfer(theta), shares.shape).copy()
+
+
+LAW = LawSpec(KinTransfer(), power=True, chooses=True, competes=True, place=35)

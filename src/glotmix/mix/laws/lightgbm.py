@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
 
 if TYPE_CHECKING:
     import lightgbm
@@ -71,3 +71,6 @@ class Trees:
     def gradient(self, shares: Array) -> None:
         """None: trees are steps."""
         return
+
+
+LAW = LawSpec(BoostedTrees(), competes=True, place=91)

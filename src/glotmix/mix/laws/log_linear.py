@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
 from glotmix.mix.laws.curve import Curve, Search, fit_curve
 
 
@@ -82,3 +82,6 @@ class Formula:
         # A step of the search may overshoot: a huge loss is a good answer to that, infinity is not.
         e: Array = np.exp(np.minimum(theta[1] + shares @ theta[2:], 50.0))
         return e
+
+
+LAW = LawSpec(LogLinear(), competes=True, place=50)

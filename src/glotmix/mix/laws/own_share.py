@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need, own_share_of
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need, own_share_of
 from glotmix.mix.laws.curve import Curve, Search, fit_curve
 
 
@@ -72,3 +72,6 @@ class Formula:
         dose = shares[:, self.own] + np.exp(theta[2])
         by[:, self.own] = -np.exp(theta[1]) * self.value(theta, shares) / dose
         return by
+
+
+LAW = LawSpec(OwnShare(), chooses=True, competes=True, place=40)

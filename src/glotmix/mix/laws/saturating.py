@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, Need, own_share_of
+from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need, own_share_of
 from glotmix.mix.laws.curve import DoseCurve
 from glotmix.mix.laws.effective_data import EffectiveData
 from glotmix.mix.laws.interaction import Formula, fit_interaction
@@ -46,3 +46,6 @@ class SaturatingTransfer:
         """
         formula = Formula(own_share_of(self.name, own), "saturating")
         return fit_interaction(formula, EffectiveData(self.ridge, self.transfer), self.saturation, shares, losses, near)
+
+
+LAW = LawSpec(SaturatingTransfer(), power=True, chooses=True, competes=True, place=30)
