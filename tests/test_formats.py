@@ -107,7 +107,7 @@ def test_legacy_encodings_are_told_and_named(tmp_path, lang, code, form):
             raw = f"<html><body><article><p>{text}</p><p>{text}</p></article></body></html>"
     put(tmp_path / f"a.{form}", raw.encode(code))
     (found,) = read(tmp_path, f"a.{form}")
-    assert found["text"] == (text if form != "html" else f"{text}\n\n{text}")
+    assert found["text"] == (text if form != "html" else f"{text}\n{text}")
     if not code.startswith("utf-8"):
         assert raw.encode(code).decode(found["encoding"]).removeprefix("\ufeff") == raw
         assert 0.2 <= found["encoding_score"] <= 1
@@ -191,6 +191,21 @@ def test_pages_give_their_text_and_what_they_say_of_themselves(tmp_path, extract
         assert document["license"] == "CC-BY-SA-4.0"
         assert document["url"] == f"https://example.org/{lang[:2]}"
         assert document["robots"] == "noai"
+
+
+def test_what_is_no_main_content_goes_and_short_texts_of_every_script_stay():
+    """A page of short lines alone keeps them; around long blocks links, leads and tails go, sentences stay."""
+    for text in SCRIPTS.values():
+        short = "".join(f"<p>{word}</p>\n" for word in text.split("\u2028")[0].split())
+        assert extract.main_blocks(short) == text.split("\u2028")[0].split()
+        long = f"<p>{text * 8}</p>"
+        link = '<p><a href="x">weiter lesen</a></p>'
+        page = f"<p>12.3.2020</p>\n<p>Start</p>\n<h1>Titel</h1>\n{long}\n{link}\n<h2>kurz</h2>\n{long}\n<p>Teilen</p>"
+        assert extract.main_blocks(page) == ["Titel", *([text * 8, "kurz", text * 8])]
+    thai = SCRIPTS["tha_Thai"]
+    for last in ("Das war ein letzter kurzer Satz.", "これは最後の短い文です。これは最後の短い文です。", thai):
+        assert extract.main_blocks(f"<p>{thai * 8}</p>\n<p>{last}</p>\n<p>Teilen</p>")[1:] == [last]
+    assert extract.main_blocks("<p>1 &lt; 2 &amp;amp; 3</p>") == ["1 < 2 &amp; 3"]
 
 
 def test_pages_without_main_text_stand_apart_and_count_as_no_damage(tmp_path):
@@ -292,7 +307,7 @@ def test_what_stands_beside_data_is_passed_over_and_content_tells_where_the_endi
     put(tmp_path / "raw/LICENSE", b"All rights reserved")
     assert [d["text"] for d in read(tmp_path, "raw")] == ["a", "b"]
     put(tmp_path / "more/saved", page("deu_Latn" if "deu_Latn" in SCRIPTS else "eng_Latn").encode())
-    assert len(read(tmp_path, "more", to="more")) == 1
+    assert len(read(tmp_path, "more", to="corpus-2")) == 1
 
 
 def test_options_that_say_nothing_are_refused(tmp_path):
