@@ -2,7 +2,7 @@
 
 `html_pages.parquet` is half of trafilatura's evaluation set: for each page segments that its text must hold and
 segments that it must not. They are counted as the set's own evaluation counts them: a segment is there or it is not;
-precision, recall and F1 are over all segments of all pages. The interval is a bootstrap over pages (1,000 draws, seed 0).
+precision, recall and F1 are over all segments of all pages. The interval is a bootstrap over pages (1,000 draws).
 
 The rules of `glotmix.corpus.extract.main_blocks` and the selectors before it were chosen on the pages whose address
 hashes to an even number; ``f1.glotmix.chosen_on`` and ``f1.glotmix.held_out`` give the two halves apart.
