@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glotmix import __version__
-from glotmix.cli import duplicates, embed, instruct, quality, raters
+from glotmix.cli import duplicates, embed, export_to, instruct, quality, raters
 from glotmix.cli import eval as evaluation
 from glotmix.cli import mix as mixing
 from glotmix.cli import train as training
@@ -112,7 +112,7 @@ _step_command("read", "corpus", "Read the sources into the corpus.")
 _step_command("signals", "signals", "Measure every document, decide nothing.")
 _step_command("select", "ledger", "Decide what is kept; measures nothing again.")
 _step_command("recipe", "mixture", "Decide how much of each language a recipe trains on.", to=mixing.app)
-_step_command("export", "dataset", "Write the data set, its blends and its card.")
+export_to.add_to(app)
 _step_command("report", "report", "Write the report, one HTML file.")
 
 

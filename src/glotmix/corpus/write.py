@@ -4,6 +4,7 @@
 request also as ``.jsonl.zst``, and with the dropped ones beside, under ``dropped/``, each with the rule that did it.
 """
 
+import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ VERSION = 3
 SHARD_BYTES = 200 * 2**20
 """Bytes of text in one file, before compression."""
 
-FORMATS = ("parquet", "jsonl.zst")
+FORMATS = ("parquet", "jsonl.zst", "jsonl.gz", "jsonl")
 
 _ROW_GROUP = 16_384
 _ROW_GROUP_BYTES = 64 * 2**20
@@ -301,13 +302,24 @@ class _Lines:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = pa.CompressedOutputStream(str(path), "zstd")
+        self._stack = ExitStack()
+        self._stream = self._open(path)
 
     def __enter__(self) -> "_Lines":
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stream.close()
+        self._stack.close()
+
+    def _open(self, path: Path) -> Any:
+        match path.suffix:
+            case ".zst":
+                return pa.CompressedOutputStream(str(path), "zstd")
+            case ".gz":
+                # Neither name nor time in its head: the same documents are the same bytes.
+                return gzip.GzipFile("", "wb", 6, self._stack.enter_context(path.open("wb")), mtime=0)
+        return path.open("wb")
 
     def write(self, found: pa.Table) -> None:
         """Add documents."""
@@ -317,4 +329,4 @@ class _Lines:
             self._stream.write("".join(f"{line}\n" for line in lines).encode())
 
 
-_SINKS: dict[str, type[_Sink]] = {"parquet": _Parquet, "jsonl.zst": _Lines}
+_SINKS: dict[str, type[_Sink]] = {"parquet": _Parquet, "jsonl.zst": _Lines, "jsonl.gz": _Lines, "jsonl": _Lines}

@@ -28,7 +28,7 @@ STEPS = StepSpec(
     make=_make,
     needs=lambda context: (*context.corpus_steps, "ledger", "mixture"),
     config=lambda context: (
-        context.recipe.export.model_dump(mode="json")
+        context.recipe.export.model_dump(mode="json", exclude={"tokens"})
         | {"name": context.recipe.name, "recipe": resolved(context.recipe)}
     ),
     meaning="what is kept: shards, card, blends, resolved recipe",
