@@ -23,12 +23,12 @@ from glotmix.core.language import Language
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.core.section import RecipeKey, Section
 from glotmix.core.step import Column, StepSpec
-from glotmix.signals import identifiers
+from glotmix.signals import identifiers, script
 from glotmix.signals.annotate import annotate, parts
 from glotmix.signals.identifiers import Identifier, load
-from glotmix.signals.script import UNDETERMINED, dominant_script
+from glotmix.signals.keyboards import respelled
 
-VERSION = 1
+VERSION = 2
 
 MAX_CHARS = 1_000
 """Characters of a document that are looked at: all of it raised the accuracy by less than 0.001 (docs/language.md)."""
@@ -92,20 +92,20 @@ def identify(texts: pa.Array, declared: pa.Array, model: Identifier, max_chars: 
         model: see `identifiers.load`.
         max_chars: characters of a text that are looked at.
     """
-    texts = pc.utf8_slice_codeunits(texts, 0, max_chars)
-    scripts = dominant_script(texts)
+    texts = respelled(pc.utf8_slice_codeunits(texts, 0, max_chars))
+    counted = script.count(texts)
     ranked = model.rank(texts)
     best, score, second, second_score = (ranked.field(i) for i in range(4))
     # Without letters there is no language, whatever the model makes of the digits.
-    written = pc.not_equal(scripts, UNDETERMINED)
+    written = pc.not_equal(counted.dominant, script.UNDETERMINED)
     best, second = (pc.if_else(written, codes, None) for codes in (best, second))
-    label = _codes(model.labels, best, scripts)
+    scripts = _written(model.labels, best, counted)
     return pa.StructArray.from_arrays(
         [
-            label,
+            _codes(model.labels, best, scripts),
             scripts,
             pc.if_else(written, score, None),
-            _codes(model.labels, second, scripts),
+            _codes(model.labels, second, _written(model.labels, second, counted)),
             pc.if_else(written, second_score, None),
             _agrees(model.labels, best, scripts, declared),
         ],
@@ -119,11 +119,12 @@ def label(texts: pa.Array, model: str | Path = "py3langid", max_chars: int = MAX
     >>> label(pa.array(["Die Katze schläft auf dem Sofa.", "สวัสดีครับ ผมชื่อสมชาย", "12:30 🙂"])).to_pylist()
     ['deu_Latn', 'tha_Thai', None]
     """
-    texts = pc.utf8_slice_codeunits(texts, 0, max_chars)
-    scripts = dominant_script(texts)
+    texts = respelled(pc.utf8_slice_codeunits(texts, 0, max_chars))
+    counted = script.count(texts)
     found = load(str(model))
-    best = pc.if_else(pc.not_equal(scripts, UNDETERMINED), found.rank(texts).field(0), None)
-    return _codes(found.labels, best, scripts)
+    written = pc.not_equal(counted.dominant, script.UNDETERMINED)
+    best = pc.if_else(written, found.rank(texts).field(0), None)
+    return _codes(found.labels, best, _written(found.labels, best, counted))
 
 
 def knows(labels: Sequence[str], language: Language) -> bool:
@@ -175,6 +176,20 @@ def _marks(labels: tuple[str, ...]) -> tuple[_Mark | None, ...]:
         scripts = frozenset({language.script, *_MORE_SCRIPTS.get(tag, ())})
         marks[label] = _Mark(tag, own[label] | whole, languages.members(iso) - taken, scripts)
     return tuple(marks.get(label) for label in labels)
+
+
+def _written(labels: Sequence[str], positions: pa.Array, counted: script.Counted) -> pa.Array:
+    """Return the script of each text, given that it is in the language of its label."""
+    marks = _marks(tuple(labels))
+    codes = (positions.combine_chunks() if isinstance(positions, pa.ChunkedArray) else positions).fill_null(-1)
+    numbers = codes.to_numpy(zero_copy_only=False)
+    found = np.array(counted.dominant.to_pylist(), object)
+    for position in np.unique(numbers).tolist():
+        mark = None if position < 0 else marks[position]
+        if mark is not None:
+            rows = np.flatnonzero(numbers == position)
+            found[rows] = counted.of_language(mark.scripts, rows).to_pylist()
+    return pa.array(found, pa.string())
 
 
 def _codes(labels: Sequence[str], positions: pa.Array, scripts: pa.Array) -> pa.Array:
@@ -274,7 +289,9 @@ STEPS = StepSpec(
     per_document=True,
     columns=(
         Column("label", "string", "the language that the text reads as; null where it is none that the model knows"),
-        Column("script", "string", "the script of most of its letters"),
+        Column(
+            "script", "string", "the script of most of its letters, or of a fair share of them if it is the label's own"
+        ),
         Column("score", "float32", "how sure the model is", "probability"),
         Column("runner_up", "string", "the next language"),
         Column("runner_up_score", "float32", "how sure the model is of that", "probability"),
