@@ -119,6 +119,7 @@ def encoder(
     from glotmix.instruct import encoder as whole
 
     known = pairs.read(files, language)
+    pairs.enough(known)
     rows, stop, test = pairs.split(known.groups, seed)
     told = whole.train(model, known, rows, stop, whole.EncoderConfig(epochs=epochs), seed, output)
     judged = audit.summary(audit.judge(known, test, whole.distances(output, known, test), seed))

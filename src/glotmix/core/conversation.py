@@ -9,8 +9,11 @@ about duplicates and languages.
 The **response** is the last turn of the assistant; the **instruction** all turns of the user before it.
 """
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -43,6 +46,14 @@ class Turn:
     more: str | None = None
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of a tool: its name (empty where the source has none that can be read) and its arguments."""
+
+    name: str
+    arguments: Any
+
+
 def turns(messages: Sequence[dict[str, str | None]]) -> list[Turn]:
     """Return the turns of one value of the column ``messages``."""
     return [Turn(m["role"] or "", m["content"] or "", m["lang"], m["more"]) for m in messages]
@@ -71,6 +82,33 @@ def response(conversation: Sequence[Turn]) -> str:
     """Return the last turn of the assistant; empty where there is none."""
     at = last(conversation)
     return "" if at is None else conversation[at].content
+
+
+def calls(turn: Turn) -> list[Call]:
+    """Return the tools that a turn of the assistant calls, whichever way its source writes it.
+
+    That is under ``tool_calls`` or the older ``function_call`` beside the text, or as text that is JSON in a turn
+    ``from: function_call``; such text that is none names no tool.
+
+    >>> calls(Turn("assistant", "", more='{"function_call": {"name": "wells", "arguments": "{}"}}'))
+    [Call(name='wells', arguments={})]
+    """
+    more: dict[str, Any] = {} if turn.more is None else json.loads(turn.more)
+    given = more.get("tool_calls") or more.get("function_call")
+    if given is None and more.get("from") == "function_call":
+        try:
+            given = json.loads(turn.content)
+        except ValueError:
+            return [Call("", turn.content)]
+    found = []
+    for each in given if isinstance(given, list) else [given]:
+        told = each.get("function", each) if isinstance(each, dict) else None
+        if isinstance(told, dict):
+            arguments = told.get("arguments", told.get("parameters", {}))
+            with suppress(ValueError):
+                arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+            found.append(Call(str(told.get("name", "")), arguments))
+    return found
 
 
 def instruction(conversation: Sequence[Turn]) -> str:

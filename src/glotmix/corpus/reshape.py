@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glotmix.core import language
-from glotmix.core.conversation import BLANK, Turn, turns
+from glotmix.core.conversation import BLANK, Turn, calls, turns
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts
 from glotmix.corpus import jsonl
 from glotmix.corpus.instructions import OURS, array_text, elements
-from glotmix.corpus.shapes import NoConversationError, Shape
+from glotmix.corpus.shapes import BESIDE_TEXT, NoConversationError, Shape
 from glotmix.corpus.sources import InputFile, Source
 from glotmix.corpus.values import plain, plain_value
 
@@ -67,18 +67,54 @@ def _aya(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[di
 
 
 def _sharegpt(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = [{"from": _SHAREGPT[t.role], "value": t.content} | _lang(t) | _only(t, {"input", "role"}) for t in said]
+    rows: list[dict[str, Any]] = []
+    for turn in said:
+        more = _only(turn, {"input", "role", "content"})
+        called = calls(turn) if "from" not in more else []
+        if turn.content or not called:
+            rows.append({"from": _SHAREGPT[turn.role], "value": turn.content} | _lang(turn) | ({} if called else more))
+        if called:
+            told = [{"name": c.name, "arguments": c.arguments} for c in called]
+            value = json.dumps(told[0] if len(told) == 1 else told, ensure_ascii=False)
+            # The field of the source stays beside: the ids of its calls have no other place.
+            rows.append({"from": "function_call", "value": value} | more)
     return [_beside({"id": identity, "conversations": rows}, fields)]
 
 
 def _openai(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = [{"role": t.role, "content": t.content} | _lang(t) | _only(t, {"input", "from"}) for t in said]
+    rows: list[dict[str, Any]] = []
+    waiting: list[str] = []
+    for turn in said:
+        more = _only(turn, {"input", "from"})
+        row: dict[str, Any] = {"role": turn.role, "content": turn.content} | _lang(turn) | more
+        if not row["content"] and "content" not in more and any(more.get(key) for key in BESIDE_TEXT):
+            row["content"] = None
+        if _more(turn).get("from") == "function_call":
+            row["content"] = None
+            if not more.keys() & {"tool_calls", "function_call"}:
+                called = calls(turn)
+                if not called or any(not c.name for c in called):
+                    raise NoConversationError("a call of a function that is no JSON with a name", turn.content[:80])
+                first = sum(len(r.get("tool_calls", ())) for r in rows)
+                row["tool_calls"] = [
+                    {
+                        "id": f"call_{first + n}",
+                        "type": "function",
+                        "function": {"name": c.name, "arguments": json.dumps(c.arguments, ensure_ascii=False)},
+                    }
+                    for n, c in enumerate(called, start=1)
+                ]
+                waiting = [call["id"] for call in row["tool_calls"]]
+        elif turn.role == "tool" and waiting and "tool_call_id" not in row and "name" not in row:
+            row["tool_call_id"] = waiting.pop(0)
+        rows.append(row)
     return [_beside({"id": identity, "messages": rows}, fields)]
 
 
 def _oasst(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
     if any(t.role not in ("user", "assistant") for t in said):
         raise NoConversationError("OASST has no such role", "system or tool")
+    _no_calls(said)
     rows: list[dict[str, Any]] = []
     known = [_more(t) for t in said]
     tree = known[0].get("message_tree_id") or known[0].get("message_id") or f"{identity}-0"
@@ -111,12 +147,19 @@ def _beside(row: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pairs(said: Sequence[Turn]) -> tuple[str | None, list[tuple[Turn, Turn]]]:
     """Return the system prompt and the pairs of user and assistant."""
+    _no_calls(said)
     system = said[0].content if said[0].role == "system" else None
     rest = said[1:] if system is not None else said
     roles = [t.role for t in rest]
     if roles != ["user", "assistant"] * (len(rest) // 2):
         raise NoConversationError("turns do not alternate between user and assistant", ", ".join(roles))
     return system, list(zip(rest[::2], rest[1::2], strict=True))
+
+
+def _no_calls(said: Sequence[Turn]) -> None:
+    called = [c.name for t in said if t.role == "assistant" for c in calls(t)]
+    if called:
+        raise NoConversationError("a turn calls a tool, which the shape cannot hold", ", ".join(called))
 
 
 def _more(turn: Turn) -> dict[str, Any]:

@@ -50,6 +50,8 @@ _OPENAI = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
     "function": "tool",
 }  # fmt: skip
+BESIDE_TEXT = ("tool_calls", "function_call", "refusal", "audio")
+"""What a turn may hold in the place of text."""
 _OASST = {"prompter": "user", "assistant": "assistant"}
 
 
@@ -131,20 +133,23 @@ def _aya(record: Mapping[str, Any]) -> Found:
 def _sharegpt(record: Mapping[str, Any]) -> Found:
     turns = _system(record)
     for turn in _turns(record, "conversations"):
-        said = turn.get("from")
-        role = _SHAREGPT.get(said) if isinstance(said, str) else None
+        # Some data sets name the parts of a turn as OpenAI does.
+        by, said = ("from", "value") if "from" in turn else ("role", "content")
+        who = turn.get(by)
+        role = _SHAREGPT.get(who) if isinstance(who, str) else None
         if role is None:
-            raise NoConversationError("unknown role", f"from: {said!r}")
-        more = _rest(turn, {"from", "value", "lang", "language"})
-        if said not in ("human", "gpt", "system", "tool"):
-            more["from"] = said
-        turns.append(Turn(role, _text(turn, "value"), _lang(turn), canonical_text(more) if more else None))
+            raise NoConversationError("unknown role", f"from: {turn.get('from', who)!r}")
+        more = _rest(turn, {by, said, "lang", "language"})
+        if who not in ("human", "gpt", "system", "tool") and not (by == "role" and who in ("user", "assistant")):
+            more["from"] = who
+        turns.append(Turn(role, _text(turn, said), _lang(turn), canonical_text(more) if more else None))
     return [_whole(turns, record, {"conversations", "system"})], []
 
 
 def _openai(record: Mapping[str, Any]) -> Found:
     turns = []
-    for turn in _turns(record, "messages"):
+    for given in _turns(record, "messages"):
+        turn = _as_openai(given)
         said = turn.get("role")
         role = _OPENAI.get(said) if isinstance(said, str) else None
         if role is None:
@@ -158,12 +163,25 @@ def _openai(record: Mapping[str, Any]) -> Found:
                 raise NoConversationError("a turn is not text", "content has parts that are no text")
             more["content"] = content
             content = "\n".join(p["text"] for p in content)
-        elif content is None and turn.get("tool_calls"):
-            content = ""
+        elif any(turn.get(key) for key in BESIDE_TEXT):
+            # What is said stands beside the text, which is null as a rule; where it is empty text, it comes back so.
+            if content == "":
+                more["content"] = ""
+            content = content or ""
         if not isinstance(content, str):
             raise NoConversationError("a turn is not text", f"content: {type(content).__name__}")
         turns.append(Turn(role, content, _lang(turn), canonical_text(more) if more else None))
     return [_whole(turns, record, {"messages"})], []
+
+
+def _as_openai(turn: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a turn by OpenAI's names, which some data sets give by ShareGPT's."""
+    if "role" in turn or "from" not in turn:
+        return turn
+    names = {"from": "role", "value": "content"}
+    said = {names.get(key, key): value for key, value in turn.items()}
+    role = said["role"]
+    return said | {"role": _SHAREGPT.get(role, role) if isinstance(role, str) else role}
 
 
 def _oasst(record: Mapping[str, Any]) -> Found:

@@ -171,13 +171,19 @@ def trained(
 
     The audit's models are trained on parts of the pairs; the one that is written is trained on nine tenths of them, the
     last tenth says when to stop.
+
+    Raises:
+        DataError: before anything is written, if there are too few instructions to keep some for the audit.
     """
+    pairs.enough(known)
     asked, answers_, _ = known.sides()
     seen = qsm.sides(known, (embedder.embed(asked), embedder.embed(answers_)), heuristics.measure)
     rows, stop, spare = pairs.split(known.groups, seed)
     scorer = qsm.train(seen, np.concatenate([rows, spare]), stop, config, embedder.fingerprint, seed)
     scorer.write(folder)
     found = audit.audit(known, seen, config, range(seed, seed + audits))
+    if known.left_out:
+        found["warnings"].append(f"{known.left_out:,} rows lack their instruction or one of their answers: left out")
     (folder / "audit.json").write_text(json.dumps(found, indent=1, allow_nan=False), "utf-8")
     return {"pairs": len(known), "languages": len(np.unique(known.langs))}, found
 

@@ -3,7 +3,8 @@
 A row is one instruction. Columns: ``instruction``, ``response`` (unrevised), ``revised_response``; and where there are
 such, ``input``, ``revised_instruction``, ``revised_input``, ``lang``, and ``translated``: which sides are
 machine-translated (``none``, ``raw``, ``revised``, ``both``). CoachLM's names (``raw_instruction``, ``raw_input``,
-``raw_response``) and those of preference data (``prompt``, ``rejected``, ``chosen``) mean the same.
+``raw_response``) and those of preference data (``prompt``, ``rejected``, ``chosen``) mean the same, row by row: files
+of different names may be read together. A row without one of its two answers teaches nothing and is left out, counted.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -31,6 +33,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "translated": ("translated",),
 }
 TRANSLATED = ("none", "raw", "revised", "both")
+_NEEDED = ("instruction", "response", "revised_response")
+
+LEAST = 10
+"""Instructions without which there is none to train on, to stop by and to judge by (`split`)."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Pairs:
         langs: (n,) codes.
         groups: (n,) numbers; pairs of one instruction share theirs, and are never split.
         translated: (n,) which sides are machine-translated, ``""`` where that is not known.
+        left_out: rows that lack one of their answers.
     """
 
     instructions: tuple[tuple[str, str], ...]
@@ -50,6 +57,7 @@ class Pairs:
     langs: NDArray[np.str_]
     groups: NDArray[np.int64]
     translated: NDArray[np.str_]
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -79,71 +87,112 @@ def read(files: Sequence[Path], lang: str | None = None) -> Pairs:
     rows = [row for path in files for row in _rows(path)]
     if not rows:
         raise DataError(f"there are no pairs in {', '.join(map(str, files))}")
-    return of_rows(rows, lang)
+    return of_rows([row for _, row in rows], lang, [where for where, _ in rows])
 
 
-def of_rows(rows: Sequence[Mapping[str, Any]], lang: str | None = None) -> Pairs:
-    """Return pairs of rows with the columns of `NAMES`; see `read`."""
-    names = {ours: next((n for n in theirs if n in rows[0]), None) for ours, theirs in NAMES.items()}
-    for needed in ("instruction", "response", "revised_response"):
-        if names[needed] is None:
-            raise DataError(
-                f"pairs need a column {' or '.join(NAMES[needed])}; there are {', '.join(rows[0])}",
-                "see docs/instructions.md",
-            )
-    if names["lang"] is None and lang is None:
-        raise RequestError(
-            "the pairs have no column lang",
-            "name it: instruct.pairs_language=eng_Latn in a recipe, --language eng_Latn on the command line",
-        )
+def of_rows(rows: Sequence[Mapping[str, Any]], lang: str | None = None, where: Sequence[str] | None = None) -> Pairs:
+    """Return pairs of rows with the columns of `NAMES`; see `read`.
 
-    def text(row: Mapping[str, Any], ours: str, other: str = "") -> str:
-        value = row.get(names[ours] or "")
-        if value is None:
-            value = other
-        if not isinstance(value, str):
-            raise DataError(f"pairs: {names[ours]} is {type(value).__name__}, not text: {str(row)[:120]}")
-        return value
-
+    Args:
+        rows: each by its own names.
+        lang: the language of rows that have none.
+        where: names each row in errors.
+    """
     instructions, responses, langs, translated = [], [], [], []
-    for row in rows:
-        asked = (text(row, "instruction"), text(row, "revised_instruction", text(row, "instruction")))
-        given = (text(row, "input"), text(row, "revised_input", text(row, "input")))
+    left_out = 0
+    for number, row in enumerate(rows):
+        at = f"pairs: row {number + 1}" if where is None else where[number]
+        found = {ours: _named(row, ours, at) for ours in NAMES}
+        for needed in _NEEDED:
+            if not any(name in row for name in NAMES[needed]):
+                raise DataError(
+                    f"{at}: pairs need a column {' or '.join(NAMES[needed])}; there are {', '.join(row)}",
+                    "docs/instructions.md, Pairs",
+                )
+        revised, unrevised = found["revised_response"], found["response"]
+        if found["instruction"] is None or unrevised is None or revised is None or not revised.strip():
+            left_out += 1
+            continue
+        asked = found["instruction"], found["revised_instruction"] or found["instruction"]
+        given = (
+            found["input"] or "",
+            (found["input"] if found["revised_input"] is None else found["revised_input"]) or "",
+        )
         instructions.append((_joined(asked[0], given[0]), _joined(asked[1], given[1])))
-        responses.append((text(row, "response"), text(row, "revised_response")))
-        langs.append(parse(text(row, "lang") or lang or "").code)
-        told = text(row, "translated")
+        responses.append((unrevised, revised))
+        if (code := found["lang"] or lang) is None:
+            raise RequestError(
+                f"{at}: the pair has no column lang",
+                "name it: instruct.pairs_language=eng_Latn in a recipe, --language eng_Latn on the command line",
+            )
+        langs.append(parse(code).code)
+        told = found["translated"] or ""
         if told and told not in TRANSLATED:
-            raise DataError(f"pairs: translated is {told!r}", " | ".join(TRANSLATED))
+            raise DataError(f"{at}: translated is {told!r}", " | ".join(TRANSLATED))
         translated.append(told)
+    if not responses:
+        raise DataError(f"none of {len(rows):,} rows has an instruction and both of its answers")
     known: dict[str, int] = {}
     groups = [known.setdefault(asked[0].casefold().strip(), len(known)) for asked in instructions]
     return Pairs(
-        tuple(instructions), tuple(responses), np.array(langs), np.array(groups, np.int64), np.array(translated)
-    )
+        tuple(instructions), tuple(responses), np.array(langs), np.array(groups, np.int64), np.array(translated),
+        left_out,
+    )  # fmt: skip
+
+
+def _named(row: Mapping[str, Any], ours: str, at: str) -> str | None:
+    """Return the text that a row has under the first of a role's names that holds one; None where none does."""
+    for name in NAMES[ours]:
+        value = row.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise DataError(f"{at}: {name} is {type(value).__name__}, not text: {str(row)[:120]}")
+        return value
+    return None
+
+
+def enough(pairs: Pairs) -> None:
+    """Check that pairs can be divided into those to train on, to stop by and to judge by.
+
+    Raises:
+        DataError: if they are of fewer than `LEAST` instructions.
+    """
+    count = len(np.unique(pairs.groups))
+    if count < LEAST:
+        raise DataError(
+            f"the {len(pairs):,} pairs are of {count} instructions, and {LEAST} are needed: pairs of one instruction "
+            "are never divided, and some are kept to judge the model by",
+            "more pairs; hundreds of instructions in each language are a beginning",
+        )
 
 
 def _joined(instruction: str, given: str) -> str:
     return instruction + BLANK + given if given else instruction
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each row of a file with where it stands."""
     if not path.is_file():
         raise RequestError(f"there is no file {path}")
     if path.suffix == ".parquet":
-        yield from pq.read_table(path, partitioning=None).to_pylist()
+        try:
+            rows = pq.read_table(path, partitioning=None).to_pylist()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"{path} cannot be read: {error}", "fetch it again") from error
+        yield from ((f"{path}: row {number}", row) for number, row in enumerate(rows))
         return
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
             except ValueError as error:
-                raise DataError(f"{path}:{number}: {error}") from error
+                raise DataError(f"{path}:{number}: {error}", "one JSON object a line, in UTF-8") from error
             if not isinstance(row, dict):
                 raise DataError(f"{path}:{number} is not an object")
-            yield row
+            yield f"{path}:{number}", row
 
 
 def split(groups: NDArray[np.int64], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

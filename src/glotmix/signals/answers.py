@@ -25,7 +25,7 @@ from glotmix.signals.annotate import annotate, parts
 from glotmix.signals.asked import asked
 from glotmix.signals.identifiers import Identifier, load
 
-VERSION = 2
+VERSION = 3
 
 MIN_BYTES = 24
 """An answer whose letters take fewer bytes is too short to be held against a language."""
@@ -89,7 +89,13 @@ def checks(messages: pa.Array, declared: pa.Array, model: Identifier) -> pa.Stru
     said = [conversation.turns(m) for m in messages.to_pylist()]
     langs = declared.to_pylist()
     prompts = [conversation.asking(s) for s in said]
-    answers = [conversation.response(s) for s in said]
+    last = [s[at] if (at := conversation.last(s)) is not None else conversation.Turn("assistant", "") for s in said]
+    acts = [bool(conversation.calls(turn)) for turn in last]
+    # A turn that is nothing but a call says nothing in any language; reasoning before an answer is none of it.
+    answers = [
+        "" if a and '"from":"function_call"' in (turn.more or "") else reasoning.answer(turn.content)
+        for turn, a in zip(last, acts, strict=True)
+    ]
     spoken = [prose(a) for a in answers]
     of_prompt = _identified([prose(p) for p in prompts], langs, model)
     wanted = [_wanted(s, p, lang, *seen) for s, p, lang, seen in zip(said, prompts, langs, of_prompt, strict=True)]
@@ -108,7 +114,7 @@ def checks(messages: pa.Array, declared: pa.Array, model: Identifier) -> pa.Stru
     columns: list[list[object]] = [
         [len(s) for s in said],
         [len(conversation.instruction(s)) for s in said],
-        [len(a) for a in answers],
+        [len(turn.content) for turn in last],
         [list(w) for w, _ in wanted],
         [by for _, by in wanted],
         [label for label, _ in of_answer],
@@ -117,8 +123,11 @@ def checks(messages: pa.Array, declared: pa.Array, model: Identifier) -> pa.Stru
         list(foreign),
         list(remnants(spoken, [w for w, _ in wanted], model)),
         [refusal(a, lang, [*w]) for a, lang, (w, _) in zip(answers, langs, wanted, strict=True)],
-        [empty(a) for a in answers],
-        [truncated(a, w[0]) for a, (w, _) in zip(answers, wanted, strict=True)],
+        [empty(a) and not act for a, act in zip(answers, acts, strict=True)],
+        [
+            truncated(a, w[0]) or (not a and not act and bool(turn.content.strip()))
+            for a, (w, _), act, turn in zip(answers, wanted, acts, last, strict=True)
+        ],
     ]
     arrays = [pa.array(values, kind.type) for values, kind in zip(columns, RETURNS, strict=True)]
     return pa.StructArray.from_arrays(arrays, fields=list(RETURNS))
