@@ -79,7 +79,7 @@ def texts(
 
     if not file.is_file():
         raise RequestError(f"there is no file {file}", "glotmix embed texts FILE -o vectors.npy")
-    lines = file.read_text("utf-8").removesuffix("\n").split("\n")
+    lines = _lines(file)
     vectors = load(model, Path()).embed(lines)
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("wb") as stream:
@@ -98,13 +98,15 @@ def near(
     """Find the lines of a file that say most nearly what a text says, in whatever languages."""
     import numpy as np
 
-    from glotmix.core.errors import RequestError
+    from glotmix.core.errors import DataError, RequestError
     from glotmix.embed.choose import load
     from glotmix.embed.contrast import unit
 
     if not file.is_file():
         raise RequestError(f"there is no file {file}", "glotmix embed near FILE 'a text'")
-    lines = file.read_text("utf-8").removesuffix("\n").split("\n")
+    lines = _lines(file)
+    if not lines:
+        raise DataError(f"{file} is empty: there is nothing to search", "texts, one a line")
     embedder = load(model, Path())
     cosines = unit(embedder.embed(lines))[0] @ unit(embedder.embed([query]))[0][0]
     best = np.argsort(-cosines, kind="stable")[:top]
@@ -114,6 +116,30 @@ def near(
     else:
         for row in found:
             typer.echo(f"{row['cosine']:.3f}  {row['line']:>6}  {row['text']}")
+
+
+def _lines(file: Path) -> list[str]:
+    """Return the lines of a file; none of an empty one. A mark of its encoding and ends of Windows are no text.
+
+    Raises:
+        DataError: naming the first line that is not UTF-8.
+    """
+    from glotmix.core.errors import DataError
+
+    data = file.read_bytes()
+    if not data:
+        return []
+    found = []
+    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n"), start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{file}:{number} is not UTF-8: byte {error.start + 1} of the line is 0x{line[error.start]:02X}",
+                "iconv -f LATIN1 -t UTF-8 FILE > NEW, if that is what it is in",
+            ) from error
+        found.append(text.removesuffix("\r"))
+    return found
 
 
 def _say(found: dict[str, object], as_json: bool) -> None:

@@ -98,13 +98,17 @@ def show_fidelity(found: Fidelity) -> None:
 
 def show_audit(found: Audit) -> None:
     """Print what each language pays, the dearest first; ``cut`` are tokens that are less than a character."""
-    columns = ("premium", "bytes/token", "tokens/word", "pieces", "cut", "unknown")
+    columns = ("premium", "bytes/token", "tokens/word", "pieces", "cut", "unknown", "lost")
     title = f"{found.tokenizer}: {found.size:,} pieces, against {found.reference}"
     table = terminal.table("language", *columns, title=title)
     for each in sorted(found.languages, key=lambda o: (-(o.premium.value or 0) if o.premium else 0, o.lang)):
         fertility = "–" if each.fertility is None else f"{each.fertility:.2f}"
-        rates = (f"{each.below:.1%}", f"{each.unknown:.2%}")
-        table.add_row(
-            each.lang, told(each.premium), f"{each.bytes_per_token:.2f}", fertility, f"{each.pieces:,}", *rates
-        )
+        rates = [
+            "–" if value is None else f"{value:{form}}"
+            for value, form in ((each.below, ".0%"), (each.unknown, ".1%"), (each.lost, ".0%"))
+        ]
+        size = "–" if each.bytes_per_token is None else f"{each.bytes_per_token:.2f}"
+        table.add_row(each.lang, told(each.premium), size, fertility, f"{each.pieces:,}", *rates)
     terminal.console().print(table)
+    for warning in found.warnings:
+        terminal.console().print(Text(f"warning: {warning}"), soft_wrap=True)

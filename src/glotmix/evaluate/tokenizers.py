@@ -8,6 +8,9 @@
   its own frequencies: the larger, the more of the vocabulary works for it. **overlap**: 1 less the Jensen–Shannon
   divergence (base 2) of two languages' frequencies of pieces.
 - **below**: share of tokens that are less than a character (byte fallback, cut characters); **unknown** likewise.
+- **lost**: share of the letters that do not come back when the tokens are decoded, be it that an unknown token stands
+  for them or none at all. Where it is more than `LOST`, text that costs nothing would make the language cheap: it has
+  no premium.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +25,7 @@ from glotmix.core.language import parse
 from glotmix.evaluate.consistency import Figure, figures
 from glotmix.evaluate.intervals import DRAWS, weights
 from glotmix.evaluate.pieces import Pieces
+from glotmix.signals.tokenizer import LOST
 
 Texts = Mapping[str, Mapping[str, str]]
 """By canonical language, texts by the key that parallel texts share."""
@@ -29,33 +33,38 @@ Texts = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class OfLanguage:
-    """One language under one tokenizer. Counts are of texts, bytes and tokens; the rest as in the module."""
+    """One language under one tokenizer. Counts are of texts, bytes and tokens; the rest as in the module.
+
+    What is by the token is None where there is none.
+    """
 
     lang: str
     texts: int
     bytes: int
     tokens: int
-    bytes_per_token: float
-    chars_per_token: float
+    bytes_per_token: float | None
+    chars_per_token: float | None
     fertility: float | None
     continued: float | None
     parallel: int
     premium: Figure | None
     pieces: int
-    rank: float
-    unknown: float
-    below: float
+    rank: float | None
+    unknown: float | None
+    below: float | None
+    lost: float
 
 
 @dataclass(frozen=True)
 class Audit:
-    """One tokenizer: each language, and `overlap` of every two (sorted codes)."""
+    """One tokenizer: each language, and `overlap` of every two (sorted codes), None where one has no token."""
 
     tokenizer: str
     size: int
     reference: str
     languages: tuple[OfLanguage, ...]
-    overlap: tuple[tuple[str, str, float], ...]
+    overlap: tuple[tuple[str, str, float | None], ...]
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON: missing is None."""
@@ -74,7 +83,7 @@ def audit(pieces: Pieces, texts: Texts, reference: str, draws: int = DRAWS, seed
 
     Raises:
         RequestError: if the reference is not among the languages.
-        DataError: if a language has no text.
+        DataError: if a language has no text, or text that cannot be encoded.
     """
     if reference not in texts:
         raise RequestError(
@@ -83,10 +92,13 @@ def audit(pieces: Pieces, texts: Texts, reference: str, draws: int = DRAWS, seed
     counts: dict[str, dict[str, int]] = {}
     used: dict[str, npt.NDArray[np.int64]] = {}
     words: dict[str, tuple[int, int, int] | None] = {}
+    lost: dict[str, float] = {}
     for lang in sorted(texts):
         if not any(texts[lang].values()):
             raise DataError(f"there is no text in {lang}")
-        counts[lang], used[lang], words[lang] = _encode(pieces, lang, texts[lang])
+    pieces.tokenizer.check({lang: [*texts[lang].values()] for lang in sorted(texts)})
+    for lang in sorted(texts):
+        counts[lang], used[lang], words[lang], lost[lang] = _encode(pieces, lang, texts[lang])
     told = []
     for lang in sorted(texts):
         total = int(used[lang].sum())
@@ -94,39 +106,55 @@ def audit(pieces: Pieces, texts: Texts, reference: str, draws: int = DRAWS, seed
         split = words[lang]
         shared = sorted(texts[lang].keys() & texts[reference].keys())
         ranked = np.sort(used[lang][used[lang] > 0])[::-1]
+        held = max(lost[lang], lost[reference]) <= LOST
         told.append(
             OfLanguage(
                 lang=lang,
                 texts=len(texts[lang]),
                 bytes=size,
                 tokens=total,
-                bytes_per_token=size / total,
-                chars_per_token=sum(map(len, texts[lang].values())) / total,
-                fertility=split and split[1] / split[0],
-                continued=split and split[2] / split[0],
+                bytes_per_token=size / total if total else None,
+                chars_per_token=sum(map(len, texts[lang].values())) / total if total else None,
+                fertility=split[1] / split[0] if split and split[0] and held else None,
+                continued=split[2] / split[0] if split and split[0] and held else None,
                 parallel=len(shared),
-                premium=_premium(counts[lang], counts[reference], shared, draws, seed),
+                premium=_premium(counts[lang], counts[reference], shared, draws, seed) if held else None,
                 pieces=len(ranked),
-                rank=float(np.arange(1, len(ranked) + 1) @ ranked / total),
-                unknown=float(used[lang][pieces.unknown].sum() / total),
-                below=float(used[lang][pieces.below].sum() / total),
+                rank=float(np.arange(1, len(ranked) + 1) @ ranked / total) if total else None,
+                unknown=float(used[lang][pieces.unknown].sum() / total) if total else None,
+                below=float(used[lang][pieces.below].sum() / total) if total else None,
+                lost=lost[lang],
             )
         )
     langs = sorted(texts)
     overlap = tuple((a, b, _overlap(used[a], used[b])) for i, a in enumerate(langs) for b in langs[i + 1 :])
-    return Audit(pieces.name, pieces.size, reference, tuple(told), overlap)
+    return Audit(pieces.name, pieces.size, reference, tuple(told), overlap, tuple(_warnings(lost, reference)))
+
+
+def _warnings(lost: Mapping[str, float], reference: str) -> list[str]:
+    gone = sorted((lang for lang in lost if lost[lang] > LOST), key=lambda lang: -lost[lang])
+    if not gone:
+        return []
+    said = ", ".join(f"{lang} ({lost[lang]:.0%})" for lang in gone)
+    told = [f"letters that no token holds: {said}: these languages are not covered, and have no premium"]
+    if reference in gone:
+        told.append(f"the reference {reference} is not covered itself: nothing has a premium against it")
+    return told
 
 
 def _encode(
     pieces: Pieces, lang: str, texts: Mapping[str, str]
-) -> tuple[dict[str, int], npt.NDArray[np.int64], tuple[int, int, int] | None]:
-    """Return tokens of each text, how often each piece is used, and (words, their tokens, words of two or more)."""
+) -> tuple[dict[str, int], npt.NDArray[np.int64], tuple[int, int, int] | None, float]:
+    """Return tokens of each text, how often each piece is used, (words, their tokens, words of two or more), and the
+    share of letters that is lost.
+    """
     keys = sorted(texts)
-    encoded = pieces.tokenizer.encode_batch_fast([texts[k] for k in keys], add_special_tokens=False)
+    encoded = pieces.tokenizer.encode([texts[k] for k in keys], lang)
+    lost = pieces.tokenizer.lost([texts[k] for k in keys], encoded)
     ids = [np.asarray(e.ids, np.int64) for e in encoded]
     used = np.bincount(np.concatenate(ids), minlength=pieces.size)
     if not parse(lang).spaced:
-        return {k: len(i) for k, i in zip(keys, ids, strict=True)}, used, None
+        return {k: len(i) for k, i in zip(keys, ids, strict=True)}, used, None, lost
     # A word is encoded as it stands after a space, which most vocabularies write into the piece.
     frequency: dict[str, int] = {}
     for text in texts.values():
@@ -136,15 +164,15 @@ def _encode(
     lengths = [
         len(whole.ids) - len(alone.ids)
         for whole, alone in zip(
-            pieces.tokenizer.encode_batch_fast([f"a {word}" for word in vocabulary], add_special_tokens=False),
-            pieces.tokenizer.encode_batch_fast(["a"] * len(vocabulary), add_special_tokens=False),
+            pieces.tokenizer.encode([f"a {word}" for word in vocabulary], lang),
+            pieces.tokenizer.encode(["a"] * len(vocabulary), lang),
             strict=True,
         )
     ]
     times = [frequency[word] for word in vocabulary]
     tokens = sum(n * t for n, t in zip(lengths, times, strict=True))
     cut = sum(t for n, t in zip(lengths, times, strict=True) if n > 1)
-    return {k: len(i) for k, i in zip(keys, ids, strict=True)}, used, (sum(times), tokens, cut)
+    return {k: len(i) for k, i in zip(keys, ids, strict=True)}, used, (sum(times), tokens, cut), lost
 
 
 def _premium(
@@ -157,10 +185,16 @@ def _premium(
     for block, drawn in weights(len(shared), draws, seed):
         sums += drawn.astype(float) @ both[block]
     total = both.sum(axis=0)
-    return figures(np.array([total[0] / total[1]]), (sums[:, 0] / sums[:, 1])[:, None])[0]
+    if not total[1]:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn_ratios = np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan)
+    return figures(np.array([total[0] / total[1]]), drawn_ratios[:, None])[0]
 
 
-def _overlap(one: npt.NDArray[np.int64], two: npt.NDArray[np.int64]) -> float:
+def _overlap(one: npt.NDArray[np.int64], two: npt.NDArray[np.int64]) -> float | None:
+    if not (one.any() and two.any()):
+        return None
     p, q = one / one.sum(), two / two.sum()
     middle = (p + q) / 2
     divergence = 0.0

@@ -126,12 +126,18 @@ def divide(
 
 
 def encode(train: Mapping[str, Sequence[str]], held: Mapping[str, Sequence[str]], pieces: Pieces, folder: Path) -> None:
-    """Tokenize every language and leave its pieces in ``<lang>.npz`` below a folder."""
+    """Tokenize every language and leave its pieces in ``<lang>.npz`` below a folder.
+
+    Raises:
+        RequestError: if the tokenizer loses letters of a language.
+        DataError: if it cannot encode a text.
+    """
+    pieces.check(train)
     folder.mkdir(parents=True, exist_ok=True)
     for lang, texts in train.items():
-        rows = pieces.encode(texts)
+        rows = pieces.encode(texts, lang)
         stream = np.concatenate([np.append(row, np.int32(pieces.end)) for row in rows])
-        documents = pieces.encode(held[lang])
+        documents = pieces.encode(held[lang], lang)
         np.savez(
             folder / f"{lang}.npz",
             train=stream.astype(np.int32),

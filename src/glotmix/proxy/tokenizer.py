@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.core.errors import RequestError
+from glotmix.signals.tokenizer import Tokenizer
+
+_CHECKED = 100
+"""Documents of each language on which it is measured what the tokenizer loses."""
 
 END = "<|end|>"
 """The piece between two documents; its number is 0."""
@@ -64,26 +67,29 @@ class Pieces:
     """
 
     def __init__(self, path: Path) -> None:
-        from tokenizers import Tokenizer
-
-        if not path.is_file():
-            raise RequestError(f"there is no tokenizer {path}", "the path of a tokenizer.json")
-        try:
-            self._tokenizer: Any = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises a bare Exception
-            raise RequestError(f"{path} is no tokenizer.json: {error}") from error
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        self._tokenizer = Tokenizer(path, "the tokenizer of the proxies")
         names = (END, "</s>", "<|endoftext|>", "<eos>")
-        found = [at for name in names if (at := self._tokenizer.token_to_id(name)) is not None]
+        found = [at for name in names if (at := self._tokenizer.library.token_to_id(name)) is not None]
         if not found:
             raise RequestError(f"{path} has no piece for the end of a document: {', '.join(names)}")
         self.end: int = found[0]
 
     def __len__(self) -> int:
-        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+        return int(self._tokenizer.library.get_vocab_size(with_added_tokens=True))
 
-    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Return the pieces of every text, without special ones."""
-        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(one.ids, dtype=np.int32) for one in encoded]
+    def encode(self, texts: Sequence[str], lang: str | None = None) -> list[NDArray[np.int32]]:
+        """Return the pieces of every text, without special ones.
+
+        Raises:
+            DataError: if a text of the language cannot be encoded.
+        """
+        return [np.array(one.ids, dtype=np.int32) for one in self._tokenizer.encode(texts, lang)]
+
+    def check(self, texts: Mapping[str, Sequence[str]]) -> None:
+        """Check on the beginnings of documents that no language loses its letters: its bits per byte would be none.
+
+        Raises:
+            RequestError: naming the languages.
+        """
+        some = {lang: [text[:1_000] for text in given[:_CHECKED]] for lang, given in texts.items()}
+        self._tokenizer.refuse(some, "text to train on")

@@ -7,16 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
+from glotmix.core import table
 from glotmix.core.context import RunContext
-from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.section import RecipeKey, Section
 from glotmix.core.step import Column, StepSpec
 from glotmix.signals.annotate import annotate
+from glotmix.signals.tokenizer import Tokenizer
 
-VERSION = 1
+VERSION = 2
+
+SAMPLE = 200
+"""Documents of each language, and characters of each in thousands, on which it is measured what the tokenizer loses."""
 
 FIELDS = pa.struct([pa.field("tokens", pa.int64())])
 
@@ -31,32 +36,42 @@ def counter(path: Path) -> Callable[[pa.Array], pa.StructArray]:
         path: a Hugging Face ``tokenizer.json``.
 
     Raises:
-        MissingExtraError: if the `tokenizers` library is not installed.
+        MissingExtraError: if the library `tokenizers` is not installed.
         RequestError: if the file is no tokenizer.
+        DataError: by the function, if a text cannot be encoded.
     """
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtraError("signals.tokens", "train") from error
-    if not path.is_file():
-        raise RequestError(f"signals.tokens.tokenizer: there is no file {path}", "the path of a tokenizer.json")
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises a bare Exception
-        raise RequestError(f"signals.tokens.tokenizer: {path} is no tokenizer.json: {error}") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
+    tokenizer = Tokenizer(path, "signals.tokens.tokenizer")
 
     def count(texts: pa.Array) -> pa.StructArray:
-        encoded = tokenizer.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
+        encoded = tokenizer.encode(texts.to_pylist())
         return pa.StructArray.from_arrays([pa.array([len(e.ids) for e in encoded], pa.int64())], fields=list(FIELDS))
 
     return count
 
 
 def make(output: Output, corpus: Path, tokenizer: Path) -> Counts:
-    """Write ``id, tokens`` for every document of a corpus."""
+    """Write ``id, tokens`` for every document of a corpus.
+
+    Raises:
+        RequestError: before anything is counted, if the tokenizer drops letters of a language: its counts would be no
+            measure of a budget.
+        DataError: if it cannot encode the text of a language.
+    """
+    Tokenizer(tokenizer, "signals.tokens.tokenizer").refuse(_sample(corpus), "measure of a budget")
     return annotate(output, corpus, ["text"], counter(tokenizer), FIELDS)
+
+
+def _sample(corpus: Path) -> dict[str, list[str]]:
+    """Return the first documents of each language, cut."""
+    found: dict[str, list[str]] = {}
+    for shard in table.shards(corpus):
+        for batch in table.read([shard], ["text", "lang"]).to_batches(SAMPLE):
+            for lang in batch.column("lang").unique().to_pylist():
+                mine = found.setdefault(lang, [])
+                if len(mine) < SAMPLE:
+                    texts = batch.column("text").filter(pc.equal(batch.column("lang"), lang))
+                    mine += pc.utf8_slice_codeunits(texts, 0, 1_000)[: SAMPLE - len(mine)].to_pylist()
+    return found
 
 
 class TokensSection(Section):
