@@ -67,15 +67,16 @@ class Pieces:
     """
 
     def __init__(self, path: Path) -> None:
-        self._tokenizer = Tokenizer(path, "the tokenizer of the proxies")
+        self._loaded = Tokenizer(path, "the tokenizer of the proxies")
+        self._tokenizer = self._loaded.library
         names = (END, "</s>", "<|endoftext|>", "<eos>")
-        found = [at for name in names if (at := self._tokenizer.library.token_to_id(name)) is not None]
+        found = [at for name in names if (at := self._tokenizer.token_to_id(name)) is not None]
         if not found:
             raise RequestError(f"{path} has no piece for the end of a document: {', '.join(names)}")
         self.end: int = found[0]
 
     def __len__(self) -> int:
-        return int(self._tokenizer.library.get_vocab_size(with_added_tokens=True))
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     def encode(self, texts: Sequence[str], lang: str | None = None) -> list[NDArray[np.int32]]:
         """Return the pieces of every text, without special ones.
@@ -83,7 +84,7 @@ class Pieces:
         Raises:
             DataError: if a text of the language cannot be encoded.
         """
-        return [np.array(one.ids, dtype=np.int32) for one in self._tokenizer.encode(texts, lang)]
+        return [np.array(one.ids, dtype=np.int32) for one in self._loaded.encode(texts, lang)]
 
     def check(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Check on the beginnings of documents that no language loses its letters: its bits per byte would be none.
@@ -92,4 +93,4 @@ class Pieces:
             RequestError: naming the languages.
         """
         some = {lang: [text[:1_000] for text in given[:_CHECKED]] for lang, given in texts.items()}
-        self._tokenizer.refuse(some, "text to train on")
+        self._loaded.refuse(some, "text to train on")
