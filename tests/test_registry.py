@@ -144,6 +144,13 @@ def test_old_names_of_keys_are_refused_with_the_new_ones():
             recipes.load(path, [*overrides, *more, f"{old}=1"])
 
 
+def test_the_reference_page_is_what_the_code_declares(monkeypatch):
+    root = Path(__file__).parents[1]
+    monkeypatch.syspath_prepend(str(root / "scripts"))
+    page = import_module("reference").page()
+    assert (root / "docs/reference.md").read_text("utf-8") == page, "python scripts/reference.py"
+
+
 def test_steps_stand_after_those_that_they_need(folder):
     for name in ("docs", "chat"):
         context = job(folder, name).context
