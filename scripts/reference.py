@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -53,13 +53,25 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def _type(annotation: Any) -> str:
-    if isinstance(annotation, type):
-        return annotation.__name__
-    text = str(annotation)
-    for gone in ("typing.", "collections.abc."):
-        text = text.replace(gone, "")
-    parts = text.replace("glotmix.", "").split("|")
-    return _cell(" or ".join(part.strip().rpartition(".")[2] if "[" not in part else part.strip() for part in parts))
+    return _cell(_name(annotation))
+
+
+def _name(annotation: Any) -> str:
+    """Return a type in words: the same in every process, so without the addresses of validators."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if annotation is type(None):
+        return "null"
+    if annotation is Ellipsis:
+        return "…"
+    if origin is Annotated:
+        return _name(inner[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in inner)
+    if origin in (Union, UnionType):
+        return " or ".join(_name(one) for one in inner)
+    if origin is not None:
+        return f"{origin.__name__} of {', '.join(_name(one) for one in inner if one is not Ellipsis)}"
+    return getattr(annotation, "__name__", str(annotation))
 
 
 def _shown(value: Any) -> str:
