@@ -1,6 +1,6 @@
 """Rules: what may drop a document, declared beside the signal that they read."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,8 +32,9 @@ class LanguageSetting:
     """A setting that may differ by language and source: see `glotmix.core.settings`.
 
     Args:
-        key: its dotted name, such as ``identify.min_score``.
-        default: its value where no layer says otherwise; None where the built-in settings file has it.
+        key: its dotted name, such as ``identify.min_score``; one that ends in a dot says what all the built-in ones
+            below it take.
+        default: its value where no layer says otherwise; of no meaning where the built-in settings file has it.
         takes: what values it takes, in words.
         fits: says whether a value is one of them.
     """
@@ -42,6 +43,28 @@ class LanguageSetting:
     default: Any
     takes: str
     fits: Callable[[Any], bool]
+
+
+def number(value: Any, low: float = float("-inf"), high: float = float("inf")) -> bool:
+    """Whether a setting's value is a number within a range, both ends included."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def share(value: Any) -> bool:
+    """Whether a setting's value is a share, from 0 to 1."""
+    return number(value, 0, 1)
+
+
+def bound(value: Any) -> bool:
+    """Whether a setting's value is a line that `select` can draw: a number, ``{quantile: q}``, or None for no line."""
+    if isinstance(value, Mapping):
+        return set(value) == {"quantile"} and share(value["quantile"])
+    return value is None or number(value)
+
+
+def drop_or_keep(value: Any) -> bool:
+    """Whether a setting's value says what becomes of a document."""
+    return value in ("drop", "keep")
 
 
 class LedgerView(Protocol):

@@ -23,9 +23,12 @@ from typing import Any, TypeAlias
 import yaml
 
 from glotmix.core import language as languages
-from glotmix.core.errors import RequestError, did_you_mean
+from glotmix.core import registry
+from glotmix.core.errors import GlotmixError, RequestError, did_you_mean
 from glotmix.core.language import Language
+from glotmix.core.rules import LanguageSetting
 from glotmix.core.section import RecipeKey
+from glotmix.core.step import StepSpec
 
 LAYERS = ("default", "script", "family", "language", "source")
 """From general to specific."""
@@ -36,6 +39,7 @@ FILE = Path(str(files("glotmix") / "data" / "settings.yaml"))
 
 BUILT_IN = "built-in"
 FROM_RECIPE = "recipe"
+_OWN = "glotmix"
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,15 @@ def resolve(layers: Mapping[str, Any], language: Language, source: str | None = 
         "language": language.code,
         "source": source,
     }
-    resolved: dict[str, Setting] = {}
+    resolved = {key: Setting(default, f"{declared()[key].package}, default") for key, default in foreign().items()}
     for layer, name in places.items():
         for who, given in ((BUILT_IN, shipped), (FROM_RECIPE, own)):
             origin = f"{who}, {layer}" if name is None else f"{who}, {layer} {name}"
             for key, value in given.get((layer, name), {}).items():
                 for one in _beneath(key):
                     resolved[one] = Setting(value, origin, resolved.get(one))
-    return resolved
+    others = foreign()
+    return dict(sorted(resolved.items(), key=lambda item: item[0] in others))
 
 
 def explain(layers: Mapping[str, Any], language: Language, source: str | None = None) -> list[dict[str, Any]]:
@@ -116,8 +121,43 @@ def check(layers: Mapping[str, Any], sources: Collection[str] | None = None) -> 
 
 
 def known() -> tuple[str, ...]:
-    """Return the dotted keys of all settings: those of the built-in defaults."""
-    return tuple(_built_in()["default", None])
+    """Return the dotted keys of all settings: those of the built-in defaults, then those of other packages' rules."""
+    shipped = _built_in()["default", None]
+    return (*shipped, *(key for key in declared() if key not in shipped and not key.endswith(".")))
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A setting as a rule declares it, and the package that the rule is of."""
+
+    setting: LanguageSetting
+    package: str
+
+
+@cache
+def declared() -> Mapping[str, Declared]:
+    """Return what the rules of glotmix and of installed plugins ask for, by key, sorted.
+
+    A plugin's settings are those of rules whose step does not depend on the recipe.
+
+    Raises:
+        GlotmixError: if two packages declare the same key.
+    """
+    found: dict[str, Declared] = {}
+    for module in registry.modules("STEPS"):
+        package = module.__name__.partition(".")[0]
+        steps = module.STEPS if isinstance(module.STEPS, tuple) else (module.STEPS,)
+        rules = (rule for step in steps if isinstance(step, StepSpec) for rule in step.rules)
+        for setting in (setting for rule in rules for setting in rule.settings):
+            before = found.setdefault(setting.key, Declared(setting, package))
+            if before.package != package:
+                raise GlotmixError(f"{before.package} and {package} both declare the setting {setting.key}")
+    return dict(sorted(found.items()))
+
+
+def foreign() -> dict[str, Any]:
+    """Return the defaults of other packages' settings, by key: with their rules they change what a ledger says."""
+    return {key: one.setting.default for key, one in declared().items() if one.package != _OWN}
 
 
 @cache
@@ -202,40 +242,19 @@ def _value(key: str, value: Any, where: str, allowed: Collection[str]) -> Value:
 
 def _beneath(key: str) -> list[str]:
     """Return the settings that a key names: itself, or all of a section that is switched off."""
-    if key in _built_in()["default", None]:
+    if key in known():
         return [key]
     return [k for k in known() if k.startswith(f"{key}.")]
 
 
-def _number(value: Any, low: float = float("-inf"), high: float = float("inf")) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-
-
-def _bound(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return set(value) == {"quantile"} and _number(value["quantile"], 0, 1)
-    return value is None or _number(value)
-
-
-_RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
-    ("heuristics.", "a number, {quantile: q} with q from 0 to 1, or null", _bound),
-    ("identify.on_mismatch", "'drop' or 'keep'", lambda v: v in ("drop", "keep")),
-    ("identify.min_score", "a number from 0 to 1", lambda v: _number(v, 0, 1)),
-    (
-        "source_overlap.min_sources",
-        "a whole number from 1, or null",
-        lambda v: v is None or (_number(v, 1) and v == int(v)),
-    ),
-    ("instructions.min_score", "a number from 0 to 1", lambda v: _number(v, 0, 1)),
-    ("instructions.remnant", "a share from 0 to 1", lambda v: _number(v, 0, 1)),
-    ("instructions.", "'drop' or 'keep'", lambda v: v in ("drop", "keep")),
-    ("quality.keep", "a share from 0 to 1", lambda v: _number(v, 0, 1)),
-)
-"""What each setting takes, by the beginning of its key."""
-
-
+@cache
 def _rule(key: str) -> tuple[str, Callable[[Any], bool]]:
-    return next((wanted, fits) for beginning, wanted, fits in _RULES if key.startswith(beginning))
+    """Return what a setting takes, in words and as a check: as it is declared, or as those beside it are."""
+    found = [
+        one.setting for name, one in declared().items() if key == name or (name[-1] == "." and key.startswith(name))
+    ]
+    closest = max(found, key=lambda one: len(one.key))
+    return closest.takes, closest.fits
 
 
 RECIPE = RecipeKey(

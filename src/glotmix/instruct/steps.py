@@ -7,7 +7,7 @@ import numpy as np
 
 from glotmix.core.context import RunContext
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.core.rules import LedgerView, Rule, RuleHits
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, drop_or_keep, share
 from glotmix.core.step import StepSpec
 from glotmix.instruct import export, selection
 from glotmix.instruct.measures import Conversations, digest_model
@@ -81,7 +81,19 @@ STEPS = (
         wanted=_instructs,
         config=language_id.identity,
         per_document=True,
-        rules=(Rule("instructions", _checks, 40, meaning="its answer fails a check: language, refusal, emptiness"),),
+        rules=(
+            Rule(
+                "instructions",
+                _checks,
+                40,
+                (
+                    LanguageSetting("instructions.min_score", None, "a number from 0 to 1", share),
+                    LanguageSetting("instructions.remnant", None, "a share from 0 to 1", share),
+                    LanguageSetting("instructions.", None, "'drop' or 'keep'", drop_or_keep),
+                ),
+                "its answer fails a check: language, refusal, emptiness",
+            ),
+        ),
         meaning="checks of each answer: its language, whether it declines, breaks off or holds nothing",
         place=60,
     ),

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from glotmix.core import table
 from glotmix.core.errors import RequestError
 from glotmix.core.language import parse
-from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, bound, drop_or_keep, number, share
 from glotmix.mix import plan as mixing
 from glotmix.select import ledger, licenses, thresholds
 from glotmix.select.comparable import would_keep
@@ -135,10 +135,6 @@ def _retain(view: LedgerView) -> list[RuleHits]:
     return [failure]
 
 
-def _share(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
 RULES = (
     Rule("license", _license, 10, meaning="its licence is not among those that are kept"),
     Rule(
@@ -146,12 +142,18 @@ RULES = (
         _language,
         40,
         (
-            LanguageSetting("identify.on_mismatch", None, "'drop' or 'keep'", lambda v: v in ("drop", "keep")),
-            LanguageSetting("identify.min_score", None, "a number from 0 to 1", _share),
+            LanguageSetting("identify.on_mismatch", None, "'drop' or 'keep'", drop_or_keep),
+            LanguageSetting("identify.min_score", None, "a number from 0 to 1", share),
         ),
         "its text reads as another language than the declared one",
     ),
-    Rule("heuristics", _heuristics, 50, meaning="it lies beyond a line of a heuristic, in its language"),
+    Rule(
+        "heuristics",
+        _heuristics,
+        50,
+        (LanguageSetting("heuristics.", None, "a number, {quantile: q} with q from 0 to 1, or null", bound),),
+        "it lies beyond a line of a heuristic, in its language",
+    ),
     Rule("duplicates", _duplicates, 60, meaning="another member of its duplicate cluster is kept"),
     Rule(
         "source_overlap",
@@ -162,9 +164,7 @@ RULES = (
                 "source_overlap.min_sources",
                 None,
                 "a whole number from 1, or null",
-                lambda v: (
-                    v is None or (isinstance(v, int | float) and not isinstance(v, bool) and v >= 1 and v == int(v))
-                ),
+                lambda v: v is None or (number(v, 1) and v == int(v)),
             ),
         ),
         "fewer independent sources hold it than its language asks for",
@@ -173,7 +173,7 @@ RULES = (
         "quality",
         _retain,
         RETENTION,
-        (LanguageSetting("quality.keep", None, "a share from 0 to 1", _share),),
+        (LanguageSetting("quality.keep", None, "a share from 0 to 1", share),),
         "better documents of its language fill the share, or the budget",
     ),
 )

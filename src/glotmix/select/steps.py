@@ -21,6 +21,8 @@ def _rules(context: RunContext) -> dict[str, Any]:
         "built-in": digest_file(settings.FILE),
         "select": recipe.select.model_dump(mode="json"),
     }
+    if others := settings.foreign():
+        found["settings of other packages"] = others
     return found | ({"seed": recipe.seed} if recipe.select.sample == "gumbel" else {})
 
 
