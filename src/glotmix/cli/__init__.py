@@ -1,19 +1,18 @@
 """The command line: thin commands over `glotmix.pipeline.run`; nothing heavy is imported before a command needs it."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glotmix import __version__
-from glotmix.cli import duplicates, embed, export_to, instruct, quality, raters
-from glotmix.cli import eval as evaluation
-from glotmix.cli import mix as mixing
-from glotmix.cli import train as training
+from glotmix.cli import export_to
 from glotmix.core.errors import DataError, GlotmixError, RequestError
 
 if TYPE_CHECKING:
@@ -31,14 +30,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-app.add_typer(duplicates.app)
-app.add_typer(embed.app)
-app.add_typer(evaluation.app)
-mixing.app.command("train")(training.train)
-app.add_typer(mixing.app)
-app.add_typer(quality.app)
-app.add_typer(instruct.app)
-app.add_typer(raters.app)
+
+def _groups() -> Iterator[typer.Typer]:
+    """Yield the commands of every file in this folder that has an ``app``: a room's commands are one file here."""
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        if re.search(r"^app = ", path.read_text("utf-8"), re.MULTILINE):
+            yield import_module(f"{__name__}.{path.stem}").app
+
+
+_BY_ROOM = {group.info.name or "": group for group in _groups()}
+for _group in _BY_ROOM.values():
+    app.add_typer(_group)
 
 RecipePath = Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)]
 Overrides = Annotated[
@@ -111,7 +113,7 @@ _step_command("run", None, "Do all of it, from raw files to the report.")
 _step_command("read", "corpus", "Read the sources into the corpus.")
 _step_command("signals", "signals", "Measure every document, decide nothing.")
 _step_command("select", "ledger", "Decide what is kept; measures nothing again.")
-_step_command("recipe", "mixture", "Decide how much of each language a recipe trains on.", to=mixing.app)
+_step_command("recipe", "mixture", "Decide how much of each language a recipe trains on.", to=_BY_ROOM["mix"])
 export_to.add_to(app)
 _step_command("report", "report", "Write the report, one HTML file.")
 
