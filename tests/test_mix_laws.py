@@ -17,7 +17,7 @@ from glotmix.mix.runs import Runs, regmix
 
 REGMIX = Path(__file__).parent / "data" / "regmix"
 WITH_FORMULA = ["effective_data", "fading_transfer", "saturating_transfer", "own_share", "log_linear", "bimix"]
-OF_SHARES = [name for name, known in specs().items() if not {"scale", "alone", "kin"} & set(known.law.needs)]
+OF_SHARES = [name for name, known in specs().items() if not {"scale", "alone", "kin", "cells"} & set(known.law.needs)]
 """Laws that need nothing but mixtures; tests/test_mix_scaled.py has the others."""
 
 

@@ -293,6 +293,37 @@ def compare(
         show_comparison(made, output)
 
 
+@app.command()
+def reuse(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="a folder with ratios.csv and metrics.csv, or the two files", show_default=False),
+    ],
+    changed: Annotated[list[str] | None, typer.Option(help="a language or cell whose text is another now")] = None,
+    added: Annotated[list[str] | None, typer.Option(help="one that is new")] = None,
+    output: Output = Path("valid"),
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which runs still hold when sources change, write their tables, and say how few runs to add."""
+    import numpy as np
+
+    from glotmix.mix.reuse import reuse
+    from glotmix.mix.runs import write
+
+    table = _runs(runs, "olmix")
+    found = reuse(table, changed or (), added or ())
+    if found.valid and not dry_run:
+        write(table.take(np.array([table.names.index(name) for name in found.valid])), output)
+    if as_json:
+        _print({"valid": list(found.valid), "spent": list(found.spent), "wanted": found.wanted})
+        return
+    typer.echo(f"{len(found.valid)} of {len(table)} runs still hold; {len(found.spent)} drew on what changed")
+    typer.echo(f"runs to add, some with every cell that changed or is new: {found.wanted}")
+    if found.valid and not dry_run:
+        typer.echo(f"{output / 'ratios.csv'}, metrics.csv")
+
+
 def _runs(paths: list[Path], shape: str) -> "Runs":
     from glotmix.mix.runs import read
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from glotmix.core.errors import RequestError
+from glotmix.mix import cells
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.limits import Box, nearest
 
@@ -24,8 +25,12 @@ def natural(available: Available, within: Box | None = None) -> Array:
 
 
 def uniform(available: Available, within: Box | None = None) -> Array:
-    """`r_i = 1/m` over the languages that have tokens. Shape (m,). Within a box of epoch caps this *is* UniMax."""
-    return _within((available.sizes > 0).astype(np.float64), within)
+    """`r_i = 1/m` over the languages that have tokens. Shape (m,). Within a box of epoch caps this *is* UniMax.
+
+    Of cells (language × source) each language has as much, and its cells as they are in its text.
+    """
+    parts = cells.weights(available)
+    return _within((available.sizes > 0).astype(np.float64) if parts is None else parts, within)
 
 
 def temperature(available: Available, t: float, within: Box | None = None) -> Array:
@@ -44,9 +49,12 @@ def temperature(available: Available, t: float, within: Box | None = None) -> Ar
     """
     if not t > 0:
         raise RequestError(f"a temperature of {t:g} flattens nothing: it must be more than 0", "mix.temperature=3.3")
-    sizes = available.sizes
+    sizes, parts = available.sizes, cells.weights(available)
+    # Of cells it is the language that is flattened, whose text is that of all its cells.
+    whole = sizes if parts is None else np.divide(sizes, parts, out=np.zeros_like(sizes), where=parts > 0)
     # Relative to the largest, so that no power overflows.
-    return _within(np.where(sizes > 0, (sizes / sizes.max()) ** (1.0 / t), 0.0), within)
+    flat = np.where(sizes > 0, (whole / whole.max()) ** (1.0 / t), 0.0)
+    return _within(flat if parts is None else flat * parts, within)
 
 
 def unimax(available: Available, within: Box) -> Array:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glotmix.core.errors import RequestError
+from glotmix.mix import cells
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.limits import Box, Limits, box, nearest, nearest_rows
 from glotmix.mix.runs import Runs
@@ -240,8 +241,12 @@ def _mixtures(available: Available, asked: Design, have: list[int]) -> tuple[Arr
     close = round(asked.near * count)
     budget = int(asked.target or asked.tokens)
     caps = np.minimum((asked.max_epochs or _CAP) * sizes / budget, 1.0)
+    parts = cells.weights(available)
+    even = None if parts is None else parts[have]
     # UniMax; where the text does not fill the budget under its cap, all of it is repeated alike.
-    centre = nearest(np.ones(len(have)), Box(np.zeros(len(have)), caps / min(float(caps.sum()), 1.0)))
+    centre = nearest(
+        even if even is not None else np.ones(len(have)), Box(np.zeros(len(have)), caps / min(float(caps.sum()), 1.0))
+    )
     near = local(centre, close, asked.seed)
     wide = np.zeros((0, len(have)))
     if count > close:

@@ -103,7 +103,7 @@ def fit(runs: Runs, target: str, by: Law, seed: int = 0, near: Fitted | None = N
     own = runs.own(target)
     if not ("scale" in by.needs or "alone" in by.needs):
         main = runs.take(runs.main())
-        known = main.context(target) if "kin" in by.needs else None
+        known = main.context(target) if {"kin", "cells"} & set(by.needs) else None
         return by.fit(main.worth(), main.loss(target), own, seed, near, known)
     fitted_to = runs if "scale" in by.needs else of_main_size(runs)
     found = by.fit(fitted_to.shares, fitted_to.loss(target), own, seed, near, fitted_to.context(target))
@@ -156,6 +156,8 @@ def missing(runs: Runs, target: str, by: Law) -> str | None:
             return f"there are runs of {target} alone at {budgets} budgets, and {ALONE} are needed"
     if not by.structured and len(runs.domains) > MANY:
         return f"of more than {MANY} languages it would take most of the time, and it cannot choose"
+    if "cells" in by.needs and runs.context(target).cells is None:
+        return "its domains are no cells of languages (eng_Latn/web), of the target's among others"
     if "kin" in by.needs and own is not None and kinship(runs.domains, own) is None:
         return "its domains are no languages, so that nothing says how near they are"
     return None

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.language import parse
+from glotmix.mix import cells
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context
 from glotmix.mix.repeats import Repeats
@@ -128,7 +129,7 @@ class Runs:
         """Return what is known of the runs beside their shares (and how near the languages are to a target's)."""
         own = None if target is None else self.own(target)
         near = None if own is None else kinship(self.domains, own)
-        return Context(self.parameters, self.tokens, self.unique, near)
+        return Context(self.parameters, self.tokens, self.unique, near, _cells(self.domains, target))
 
     def worth(self) -> Array:
         """Shares after repeats are discounted, shape (n, m): what laws see that know nothing of repeats."""
@@ -156,6 +157,17 @@ class Runs:
         found = [(len(np.unique(groups[np.all(scales == s, axis=1)])), *s.tolist()) for s in np.unique(scales, axis=0)]
         _, size, budget = max(found)
         return size, budget
+
+
+def _cells(domains: Sequence[str], target: str | None) -> Array | None:
+    """Say how near each cell's language is to the target's, zero for its own; None where they are no such cells."""
+    langs, mine = cells.languages(domains), None if target is None else _code(target)
+    if langs is None or mine is None or mine not in langs:
+        return None
+    near = kinship(langs, langs.index(mine))
+    assert near is not None
+    near[[lang == mine for lang in langs]] = 0.0
+    return near
 
 
 def kinship(domains: Sequence[str], own: int) -> Array | None:

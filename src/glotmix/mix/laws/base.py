@@ -8,11 +8,12 @@ import numpy as np
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 
-Need: TypeAlias = Literal["own", "scale", "alone", "kin"]
+Need: TypeAlias = Literal["own", "scale", "alone", "kin", "cells"]
 """What a law cannot be fitted without.
 
 ``own``: a target that is held-out text of one of the domains. ``scale``: runs of more than one size, budget or rate of
 repeats. ``alone``: runs of the target's language alone at three budgets or more. ``kin``: how near languages are.
+``cells``: domains that are cells of languages (language × source), of the target's among others.
 """
 
 
@@ -25,17 +26,19 @@ class Context:
         tokens: training tokens D of each, shape (k,) or (1,).
         unique: unique tokens U of each domain, shape (k, m) or (1, m); infinite where nothing repeats.
         kin: how near each domain is to the target's language, shape (m, q); of the target, not of the mixtures.
+        cells: the same where domains are cells of languages, zero for the target's own cells, shape (m, q).
     """
 
     parameters: Array | None = None
     tokens: Array | None = None
     unique: Array | None = None
     kin: Array | None = None
+    cells: Array | None = None
 
     def take(self, rows: Array) -> "Context":
         """Return the context of some of the mixtures."""
         one, two, three = (None if x is None else x[rows] for x in (self.parameters, self.tokens, self.unique))
-        return Context(one, two, three, self.kin)
+        return Context(one, two, three, self.kin, self.cells)
 
     def varies(self) -> bool:
         """Whether there is a size, a budget or a rate of repeats that differs, or any repeats at all."""
