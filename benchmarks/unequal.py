@@ -29,7 +29,6 @@ from benchmarks.harness import Row
 from glotmix.mix import baselines, optimum
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.design import dirichlet, local
-from glotmix.mix.laws import competing
 from glotmix.mix.limits import Box, Limits, box
 from glotmix.mix.runs import Runs
 
@@ -38,6 +37,8 @@ SIZES = {"130k": 1.3e5, "270k": 2.7e5}
 PROXIES = "130k"
 SEEDS = tuple(range(1001, 1013))
 _NEAR, _WIDE, _CENTRE = 28, 12, 4
+LAWS = ("effective_data", "fading_transfer", "saturating_transfer", "kin_transfer", "own_share")
+"""Laws that choose, and need runs of one size alone."""
 
 
 def stock() -> Available:
@@ -92,7 +93,7 @@ def found(anchor: float, keep: float) -> optimum.Measured:
         "temperature": baselines.temperature(stock(), 3.3), "natural": baselines.natural(stock()),
         "uniform": baselines.uniform(stock()),
     }  # fmt: skip
-    ask = optimum.Ask(competing(), {}, None, prior="unimax4", anchor=anchor, keep=keep, next_runs=0)
+    ask = optimum.Ask(LAWS, {}, None, prior="unimax4", draws=24, anchor=anchor, keep=keep, next_runs=0)
     with threadpool_limits(1):
         return optimum.find(stock(), TOKENS, within(15), table(), others, ask)
 

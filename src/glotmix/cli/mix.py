@@ -67,6 +67,12 @@ def design(
         list[float] | None,
         typer.Option(help="size of the proxies; of several, half of the mixtures at each but the first"),
     ] = None,
+    phases: Annotated[
+        str | None,
+        typer.Option(
+            help="parts of the tokens, such as 0.7,0.3: schedules instead, each phase with a mixture of its own"
+        ),
+    ] = None,
     one_size: Annotated[
         bool, typer.Option("--one-size", help="with a target: no second size, no runs that repeat less")
     ] = False,
@@ -93,6 +99,7 @@ def design(
 
     from glotmix.mix import files
     from glotmix.mix.design import Design, design, further
+    from glotmix.mix.phases import staged_design
     from glotmix.mix.runs import write_mixtures
 
     if (tokens is None) == (minutes is None):
@@ -114,6 +121,8 @@ def design(
     there = files.read_stock(stock)
 
     def made(asked: Design) -> "Runs":
+        if phases is not None:
+            return staged_design(there, asked, phases)
         if after is None:
             return design(there, asked)
         if runs is None and files.settled(after):
@@ -291,6 +300,77 @@ def compare(
         from glotmix.cli.show_mix import show_comparison
 
         show_comparison(made, output)
+
+
+@app.command()
+def phases(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="a folder with ratios.csv and metrics.csv of schedules, then the stock", show_default=False
+        ),
+    ],
+    output: Output = Path("phases"),
+    as_json: AsJson = False,
+) -> None:
+    """Find the best schedule over phases, beside the best constant mixture, and say whether phases bring anything.
+
+    The runs' columns are eng_Latn@1, eng_Latn@2, …; then the stock and settings of the recipe's mix section follow.
+    """
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from glotmix.mix import files
+    from glotmix.mix.baselines import unimax
+    from glotmix.mix.fit import choose
+    from glotmix.mix.limits import Limits, box
+    from glotmix.mix.optimum import weights_of
+    from glotmix.mix.phases import parts_of, staged
+    from glotmix.pipeline import recipe
+
+    if len(runs) < 2:
+        raise RequestError("give the folder of the runs and the stock", "glotmix mix phases RUNS STOCK tokens=1e9")
+    folder, stock, *settings = runs
+    config = recipe.mix_section([str(word) for word in settings])
+    table = _runs([folder], "olmix")
+    langs, _ = parts_of(table)
+    there = files.read_stock(stock)
+    if missing := [lang for lang in langs if lang not in there.languages]:
+        raise RequestError(f"the stock says nothing of {', '.join(missing)}", "a CSV with lang and tokens")
+    order = [there.languages.index(lang) for lang in langs]
+    tokens = config.tokens or there.total
+    within = box(there, tokens, Limits(config.max_epochs, config.max_epochs_of, config.floors, config.ceilings))
+    with _one_thread(), _waiting("fitting laws of schedules"):
+        choices = [
+            choose(table, target, ("pooled_cells", "effective_data"), seed=config.seed) for target in table.targets
+        ]
+        found = staged(
+            table,
+            choices,
+            weights_of(table, config.weights),
+            unimax(there, within)[order],
+            np.asarray(within.high)[order],
+            config.caution,
+            config.kl_strength,
+            config.keep,
+            config.bootstrap,
+            config.seed,
+        )
+    told = asdict(found) | {"made_from": {stock.name: files.digest(_file(stock))}}
+    files.save(output / "phases.json", told)
+    if as_json:
+        _print(told)
+        return
+    for k, (part, shares) in enumerate(zip(found.parts, found.phases, strict=True), start=1):
+        listed = ", ".join(f"{lang} {share:.1%}" for lang, share in sorted(shares.items(), key=lambda pair: -pair[1]))
+        typer.echo(f"phase {k}, {part:.0%} of the tokens: {listed}")
+    listed = ", ".join(
+        f"{lang} {share:.1%}" for lang, share in sorted(found.constant.items(), key=lambda pair: -pair[1])
+    )
+    typer.echo(f"best constant mixture: {listed}")
+    typer.echo(found.said)
+    typer.echo(str(output / "phases.json"))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Cells: shares of language × source (or topic, register, quality band), named `eng_Latn/web`."""
+"""Cells: shares of language × source (or topic, register, quality band), named `eng_Latn/web`; phases, `eng_Latn@1`."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -9,7 +9,8 @@ from glotmix.core.errors import RequestError
 from glotmix.core.language import parse
 from glotmix.mix.accounting import Array, Available
 
-SEPARATOR = "/"
+SOURCE, PHASE = "/", "@"
+"""What stands between a language and its source, or the phase of the training."""
 
 
 def language_of(name: str) -> str | None:
@@ -18,7 +19,7 @@ def language_of(name: str) -> str | None:
     >>> language_of("eng_Latn/web"), language_of("eng_Latn"), language_of("books/old")
     ('eng_Latn', None, None)
     """
-    lang, cut, part = name.partition(SEPARATOR)
+    lang, cut, part = name.partition(SOURCE if SOURCE in name else PHASE)
     return _code(lang) if cut and part else None
 
 

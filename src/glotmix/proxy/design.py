@@ -17,6 +17,7 @@ from glotmix.core.language import parse
 from glotmix.proxy.config import ProxiesConfig
 
 _UNIQUE = "unique."
+_PHASE = "@"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Run:
         seed: of weights and order.
         shares: of the training tokens, one per language of the design, summing to one.
         unique: tokens per language that may be used, infinite for all.
+        phases: of a schedule the shares of each phase, in order, all of them summing to one; `shares` are their sums.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Run:
     seed: int
     shares: tuple[float, ...]
     unique: tuple[float, ...]
+    phases: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,10 @@ def read(path: Path, config: ProxiesConfig) -> Design:
     if "run_id" not in header:
         raise DataError(f"{path} has no column run_id; it has: {', '.join(header[:8])}")
     beside = ("run_id", "name", "index", "parameters", "tokens", "seed")
-    named = {column: parse(column).code for column in header if column not in beside and not column.startswith(_UNIQUE)}
+    mixed = [column for column in header if column not in beside and not column.startswith(_UNIQUE)]
+    if any(_PHASE in column for column in mixed):
+        return _schedules(path, rows, mixed, config)
+    named = {column: parse(column).code for column in mixed}
     by_code: dict[str, str] = {}
     for column, code in named.items():
         if code in by_code:
@@ -117,6 +123,37 @@ def read(path: Path, config: ProxiesConfig) -> Design:
     return Design(languages, tuple(runs))
 
 
+def _schedules(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str], config: ProxiesConfig) -> Design:
+    """Read runs whose mixture changes: a share per language and phase, ``eng_Latn@1``."""
+    cut = [column.partition(_PHASE) for column in columns]
+    if not all(phase for _, _, phase in cut):
+        raise DataError(f"{path} has columns with and without a phase: {', '.join(columns[:6])}")
+    phases = tuple(dict.fromkeys(phase for _, _, phase in cut))
+    languages = tuple(sorted({parse(lang).code for lang, _, _ in cut}))
+    at = {(parse(lang).code, phase): column for (lang, _, phase), column in zip(cut, columns, strict=True)}
+    if len(at) != len(languages) * len(phases) or len(at) != len(columns):
+        raise DataError(f"{path} has {len(columns)} columns for {len(languages)} languages in {len(phases)} phases")
+    runs = []
+    for number, row in enumerate(rows):
+        name = row["run_id"].strip()
+        shares = [[_number(row.get(at[lang, p]), path, name, at[lang, p]) for lang in languages] for p in phases]
+        total = sum(map(sum, shares))
+        if abs(total - 1) > 0.01:
+            raise DataError(f"{path}: the shares of run {name} sum to {total:.4g}")
+        runs.append(
+            Run(
+                name,
+                _number(row.get("parameters") or config.parameters, path, name, "parameters"),
+                round(_number(row.get("tokens") or config.tokens, path, name, "tokens")),
+                round(_number(row.get("seed") or config.seed + number, path, name, "seed")),
+                tuple(sum(phase[i] for phase in shares) / total for i in range(len(languages))),
+                (math.inf,) * len(languages),
+                tuple(tuple(share / total for share in phase) for phase in shares),
+            )
+        )
+    return Design(languages, tuple(runs))
+
+
 def write(
     folder: Path,
     design: Design,
@@ -132,14 +169,16 @@ def write(
         losses: bits per byte per language, by the run's name.
     """
     stocks = [i for i in range(len(design.languages)) if any(math.isfinite(run.unique[i]) for run in design.runs)]
-    head = ["run_id", "parameters", "tokens", "seed", *design.languages]
+    phases = len(design.runs[0].phases)
+    mixed = [f"{lang}{_PHASE}{k + 1}" for k in range(phases) for lang in design.languages] or list(design.languages)
+    head = ["run_id", "parameters", "tokens", "seed", *mixed]
     head += [_UNIQUE + design.languages[i] for i in stocks]
     ratios = [
         [
             run.name,
             *trained[run.name],
             run.seed,
-            *(repr(float(share)) for share in run.shares),
+            *(repr(float(share)) for share in ([s for phase in run.phases for s in phase] or run.shares)),
             *(str(round(run.unique[i])) if math.isfinite(run.unique[i]) else "" for i in stocks),
         ]
         for run in design.runs

@@ -179,7 +179,13 @@ def load(folder: Path, pieces: Pieces) -> Texts:
 
 
 def starts(
-    texts: Texts, shares: Sequence[float], windows: int, context: int, seed: int, unique: Sequence[float]
+    texts: Texts,
+    shares: Sequence[float],
+    windows: int,
+    context: int,
+    seed: int,
+    unique: Sequence[float],
+    phases: Sequence[Sequence[float]] = (),
 ) -> Ids:
     """Say which window of which language a model reads, in order: its data stream.
 
@@ -194,6 +200,7 @@ def starts(
         seed: of both orders.
         unique: tokens per language that may be used, shape (m,), infinite for all: so a proxy
             repeats as its target will.
+        phases: of a schedule the shares of each phase, in order, summing to one in all; `shares` are then not used.
 
     Returns:
         shape (windows, 2): language and first token of each window.
@@ -201,11 +208,16 @@ def starts(
     Raises:
         DataError: if a language that is wanted has not one window.
     """
-    exact = np.asarray(shares, dtype=np.float64) / np.sum(shares) * windows
-    counts = np.floor(exact).astype(np.int64)
-    counts[np.argsort(-(exact - counts), kind="stable")[: windows - int(counts.sum())]] += 1
-    order = np.repeat(np.arange(len(counts)), counts)
-    np.random.default_rng([seed, 1]).shuffle(order)
+    exact = np.asarray(phases or [shares], dtype=np.float64)
+    exact = (exact / exact.sum() * windows).ravel()
+    every = np.floor(exact).astype(np.int64)
+    every[np.argsort(-(exact - every), kind="stable")[: windows - int(every.sum())]] += 1
+    by_phase = every.reshape(-1, len(texts.languages))
+    rng = np.random.default_rng([seed, 1])
+    parts = [np.repeat(np.arange(len(row)), row) for row in by_phase]
+    for part in parts:
+        rng.shuffle(part)
+    order, counts = np.concatenate(parts), by_phase.sum(axis=0)
     stream = np.empty((windows, 2), np.int32)
     stream[:, 0] = order
     for i, lang in enumerate(texts.languages):

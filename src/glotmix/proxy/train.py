@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from glotmix.core.record import Counts, Output
 from glotmix.proxy import design as designs
 from glotmix.proxy import texts as text
@@ -185,7 +187,15 @@ def train_unit(unit: Unit, corpus: Texts, config: ProxiesConfig, checkpoint: Pat
     training = ensemble.Training(config.batch, unit.steps, config.rate_of(unit.shape.width))
     pieces = corpus.weights(config.unit)
     windows = [
-        text.starts(corpus, run.shares * pieces, unit.steps * config.batch, unit.shape.context, run.seed, run.unique)
+        text.starts(
+            corpus,
+            run.shares * pieces,
+            unit.steps * config.batch,
+            unit.shape.context,
+            run.seed,
+            run.unique,
+            [(sum(phase) * np.array(phase) * pieces / (np.array(phase) @ pieces)).tolist() for phase in run.phases],
+        )
         for run in unit.runs
     ]
     streams = ensemble.Streams(corpus, windows, unit.shape.context, device)

@@ -1,0 +1,247 @@
+"""Phases: a mixture for each part of the training, in order, and whether that is worth it.
+
+A schedule is a mixture over languages × phases: the domain `eng_Latn@2` is English in the second phase, its share one
+of all training tokens, so that the shares of a phase sum to its part of the budget. Proxies train schedules; the law
+over cells says what a token of each language is worth in each phase; beside the best schedule stands the best constant
+mixture, and the schedule is to be taken only where it is shown to be better.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+from glotmix.core.errors import DataError, RequestError
+from glotmix.mix.accounting import Array, Available
+from glotmix.mix.cells import PHASE, language_of
+from glotmix.mix.design import Design, design, local
+from glotmix.mix.fit import Choice
+from glotmix.mix.limits import Box
+from glotmix.mix.repeats import Repeats
+from glotmix.mix.runs import Runs
+from glotmix.mix.solve import Goal
+from glotmix.mix.uncertainty import SURE
+from glotmix.mix.worlds import Worlds, worlds
+
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A schedule, and what it is worth.
+
+    Args:
+        parts: part of the budget of each phase, in order.
+        phases: the schedule found: shares of each phase by language, each summing to one.
+        constant: the best constant mixture.
+        gain: predicted gain of the schedule over it, with the ends of its 95 % interval.
+        proven: whether the lower end is above zero.
+        said: the verdict in a sentence.
+    """
+
+    parts: tuple[float, ...]
+    phases: tuple[Mapping[str, float], ...]
+    constant: Mapping[str, float]
+    gain: tuple[float, float, float]
+    proven: bool
+    said: str
+
+
+def parts_of(runs: Runs) -> tuple[tuple[str, ...], Array]:
+    """Return the languages of a table of schedules, and the part of the budget of each phase, shape (p,).
+
+    Raises:
+        DataError: if the domains are no phases of languages, every language in every phase, or the runs' phases differ
+            in length.
+    """
+    named = [(language_of(name), name.partition(PHASE)[2]) for name in runs.domains]
+    langs = tuple(dict.fromkeys(lang or "" for lang, _ in named))
+    phases = tuple(dict.fromkeys(phase for _, phase in named))
+    if "" in langs or "" in phases or len(named) != len(langs) * len(phases):
+        raise DataError(
+            f"the runs are over {', '.join(runs.domains[:6])}: a schedule names every language in every phase",
+            "columns eng_Latn@1, eng_Latn@2, …, whose shares of one phase sum to its part of the tokens",
+        )
+    parts = np.array([runs.shares[:, [p == phase for _, p in named]].sum(axis=1) for phase in phases])
+    if np.ptp(parts, axis=1).max() > 0.01:
+        raise DataError("the phases of the runs differ in length: a law is of schedules with the same phases")
+    order = [runs.domains.index(f"{lang}{PHASE}{phase}") for phase in phases for lang in langs]
+    if order != list(range(len(order))):
+        raise DataError("the columns of a schedule stand phase by phase, the languages in one order")
+    return langs, np.asarray(parts.mean(axis=1), dtype=np.float64)
+
+
+def schedules(prior: Array, parts: Sequence[float], runs: int, seed: int, spread: float = 0.7) -> Array:
+    """Draw schedules around a constant mixture, for proxies to train: shape (runs, p · m).
+
+    A quarter are constant (pairs around the prior), the others move each phase by itself.
+
+    Args:
+        prior: shape (m,).
+        parts: part of the budget of each phase, summing to one.
+        runs: how many.
+        seed: of the draws.
+        spread: see `design.local`.
+    """
+    constant = max(runs // 4 // 2 * 2, 2)
+    drawn = [np.tile(local(prior, runs - constant, seed + k, spread), 1) for k in range(1, len(parts) + 1)]
+    same = local(prior, constant, seed, spread)
+    return np.hstack([part * np.vstack([same, each]) for part, each in zip(parts, drawn, strict=True)])
+
+
+def staged_design(available: Available, asked: Design, phases: str) -> Runs:
+    """Design schedules for proxies, around the mixture that `design.design` lies around.
+
+    Args:
+        available: what there is.
+        asked: tokens, size and seed of the proxies; `runs` is how many, by default 4 a parameter of two phases.
+        phases: parts of the tokens, comma between them: ``0.7,0.3``.
+
+    Raises:
+        RequestError: for parts that are no two numbers or more summing to one.
+    """
+    try:
+        parts = [float(part) for part in phases.split(",")]
+    except ValueError:
+        parts = []
+    if len(parts) < 2 or min(parts) <= 0 or abs(sum(parts) - 1) > 1e-6:
+        raise RequestError(f"{phases!r} are no phases: two parts or more that sum to one", "--phases 0.7,0.3")
+    few = design(available, replace(asked, runs=4, near=1.0, centre=1, one_size=True, alone=0, seeds=1, repeated=0))
+    prior = few.shares[list(few.names).index("centre-s0")]
+    count = asked.runs or 4 * len(few.domains) * len(parts)
+    shares = schedules(prior, parts, count, asked.seed)
+    return Runs(
+        tuple(f"schedule-{i:03d}" for i in range(count)),
+        tuple(f"{lang}{PHASE}{k}" for k in range(1, len(parts) + 1) for lang in few.domains),
+        (),
+        shares,
+        np.empty((count, 0)),
+        np.full(count, asked.parameters[0]) if asked.parameters else None,
+        np.full(count, float(asked.tokens)),
+    )
+
+
+def staged(
+    runs: Runs,
+    choices: Sequence[Choice],
+    weights: Array,
+    prior: Array,
+    caps: Array,
+    caution: float = 1.0,
+    anchor: float = 0.01,
+    keep: float = 0.1,
+    draws: int = 40,
+    seed: int = 0,
+) -> Staged:
+    """Find the best schedule and the best constant mixture, by the rule of `rule.Rule`.
+
+    Args:
+        runs: schedules with their final losses.
+        choices: laws of each target, in the order of the runs' targets.
+        weights: importance of each target, shape (t,), summing to one.
+        prior: constant mixture that both are held to, in the order of the languages, shape (m,).
+        caps: greatest share of each language over all phases, shape (m,).
+        caution: standard deviations of doubt that a gain must pay for.
+        anchor: strength of the pull of all phases together to the prior.
+        keep: part of its share of the prior that every language keeps over all phases.
+        draws: of the runs.
+        seed: of the draws.
+
+    Raises:
+        DataError: see `parts_of`.
+        RequestError: if the caps leave no mixture.
+    """
+    langs, parts = parts_of(runs)
+    m, p = len(langs), len(parts)
+    if caps.sum() < 1 - 1e-9:
+        raise RequestError(
+            f"the caps leave {caps.sum():.3g} of the budget", "raise mix.max_epochs, or lower mix.tokens"
+        )
+    whole = (parts[:, None] * prior).ravel()
+    box = Box(np.zeros(p * m), np.ones(p * m))
+    goal = Goal([], weights, box, Repeats(np.full(p * m, np.inf)), whole)
+    drawn = worlds(goal, runs, choices, whole, draws, seed, dosed=False)
+    value, slope = _objective(drawn, prior, (p, m), caution, anchor)
+    low = np.minimum(keep * prior, caps)
+
+    def constant(r: Array) -> Array:
+        return np.asarray((parts[:, None] * r).ravel())
+
+    best = _minimise(
+        lambda r: value(constant(r)),
+        lambda r: (parts[:, None] * slope(constant(r)).reshape(p, m)).sum(axis=0),
+        prior, np.ones((1, m)), np.ones(1), np.eye(m), low, caps,
+    )  # fmt: skip
+    total = np.tile(np.eye(m), (1, p))
+    phase = np.asarray(np.kron(np.eye(p), np.ones((1, m))), dtype=np.float64)
+    found = _minimise(value, slope, constant(best), phase, parts, total, low, caps)
+    found = found if value(found) < value(constant(best)) else constant(best)
+    mean, sd = (float(x[0]) for x in drawn.gain(found, constant(best)[None]))
+    gain = (mean, mean - SURE * sd, mean + SURE * sd)
+    figure = f"{gain[0]:+.4f} [{gain[1]:+.4f}, {gain[2]:+.4f}]"
+    proven = gain[1] > 0
+    said = f"The schedule is predicted to gain {figure} over the best constant mixture."
+    if not proven:
+        said = f"Phases are not shown to bring anything: the best schedule is predicted to gain {figure} over the best "
+        said += "constant mixture, which is simpler."
+    shares = found.reshape(p, m) / parts[:, None]
+    return Staged(
+        tuple(map(float, parts)), tuple(dict(zip(langs, map(float, row), strict=True)) for row in shares),
+        dict(zip(langs, map(float, best), strict=True)), gain, proven, said,
+    )  # fmt: skip
+
+
+def _objective(
+    drawn: Worlds, prior: Array, shape: tuple[int, int], caution: float, anchor: float
+) -> tuple[Callable[[Array], float], Callable[[Array], Array]]:
+    at_prior = drawn.scores(drawn.point.natural[None])[:, 0]
+
+    def doubt(r: Array) -> tuple[Array, float]:
+        off = drawn.scores(r[None])[:, 0] - at_prior
+        off = off - off.mean()
+        return off, float(np.sqrt((off**2).mean() + 1e-8))
+
+    def value(r: Array) -> float:
+        total = np.maximum(r.reshape(shape).sum(axis=0), _TINY)
+        pull = float((total * np.log(total / prior)).sum())
+        return float(drawn.point.value(r[None])[0]) + caution * doubt(r)[1] + anchor * pull
+
+    def slope(r: Array) -> Array:
+        slopes = drawn.point.slopes(r)
+        assert slopes is not None
+        total = np.maximum(r.reshape(shape).sum(axis=0), _TINY)
+        found = drawn.point.weights @ slopes + np.tile(anchor * (np.log(total / prior) + 1), shape[0])
+        off, sd = doubt(r)
+        for each, goal in zip(off, drawn.goals, strict=True):
+            slopes = goal.slopes(r)
+            assert slopes is not None
+            found += caution * each / (len(off) * sd) * (goal.weights @ slopes)
+        return np.asarray(found)
+
+    return value, slope
+
+
+def _minimise(
+    value: Callable[[Array], float],
+    slope: Callable[[Array], Array],
+    start: Array,
+    equal: Array,
+    wanted: Array,
+    total: Array,
+    low: Array,
+    high: Array,
+) -> Array:
+    """Minimise over `equal r = wanted`, `low ≤ total r ≤ high`, r ≥ 0."""
+    found = minimize(
+        value, start, jac=slope, bounds=[(0.0, 1.0)] * len(start), method="SLSQP",
+        options={"maxiter": 200, "ftol": 1e-10},
+        constraints=[
+            {"type": "eq", "fun": lambda r: equal @ r - wanted, "jac": lambda r: equal},
+            {"type": "ineq", "fun": lambda r: total @ r - low, "jac": lambda r: total},
+            {"type": "ineq", "fun": lambda r: high - total @ r, "jac": lambda r: -total},
+        ],
+    ).x  # fmt: skip
+    found = np.maximum(found, 0.0)
+    scale = equal.T @ (wanted / np.maximum(equal @ found, _TINY))
+    return np.asarray(found * scale)

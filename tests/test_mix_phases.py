@@ -1,0 +1,111 @@
+"""Phases: schedules that are drawn, trained in their order, fitted, and taken only where they are shown to win."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from glotmix.cli import app
+from glotmix.core.errors import DataError, RequestError
+from glotmix.mix.fit import choose
+from glotmix.mix.phases import parts_of, schedules, staged
+from glotmix.mix.runs import Runs, write
+from glotmix.proxy import design as designs
+from glotmix.proxy import texts
+from glotmix.proxy.config import ProxiesConfig
+
+LANGUAGES = ("eng_Latn", "hin_Deva", "tha_Thai")
+DOMAINS = tuple(f"{lang}@{k}" for k in (1, 2) for lang in LANGUAGES)
+PARTS = np.array([0.7, 0.3])
+PRIOR = np.full(3, 1 / 3)
+EVEN = np.full(3, 1 / 3)
+
+
+def table(n=40, late=1.0, noise=0.002, seed=0):
+    """Schedules of a world in which Thai of the second phase is worth `late` times as much as that of the first."""
+    shares = schedules(PRIOR, PARTS, n, seed)
+    rng = np.random.default_rng(seed)
+    worth = np.full((3, 6), 0.03)
+    for i in range(3):
+        worth[i, [i, i + 3]] = 1.0, late if i == 2 else 1.0
+    losses = (0.8 + 0.3 * (shares @ worth.T) ** -0.3) * np.exp(noise * rng.standard_normal((n, 3)))
+    return Runs(tuple(f"r{i}" for i in range(n)), DOMAINS, LANGUAGES, shares, losses)
+
+
+def solved(runs, **more):
+    choices = [choose(runs, t, ("pooled_cells", "effective_data")) for t in LANGUAGES]
+    return staged(runs, choices, EVEN, PRIOR, np.array([1.0, 1.0, 0.5]), draws=12, **more)
+
+
+def test_schedules_lie_around_the_prior_each_phase_by_itself_and_some_are_constant():
+    drawn = schedules(PRIOR, PARTS, 40, 0)
+    np.testing.assert_allclose(drawn[:, :3].sum(axis=1), 0.7)
+    np.testing.assert_allclose(drawn[:, 3:].sum(axis=1), 0.3)
+    same = np.abs(drawn[:, :3] / 0.7 - drawn[:, 3:] / 0.3).max(axis=1) < 1e-9
+    assert same.sum() == 10 and same[:10].all()
+
+
+def test_a_language_that_is_worth_more_late_is_read_late():
+    found = solved(table(60, late=4.0))
+    early, late = found.phases
+    assert found.proven and found.gain[1] > 0 and late["tha_Thai"] > 2 * early["tha_Thai"]
+    assert sum(early.values()) == pytest.approx(1) and sum(late.values()) == pytest.approx(1)
+    assert 0.7 * early["tha_Thai"] + 0.3 * late["tha_Thai"] <= 0.5 + 1e-6
+    assert "predicted to gain" in found.said and sum(found.constant.values()) == pytest.approx(1)
+
+
+def test_where_the_order_is_worth_nothing_the_constant_mixture_stands():
+    found = solved(table(40, late=1.0, noise=0.01))
+    assert not found.proven and "not shown to bring anything" in found.said
+    assert found.constant["tha_Thai"] == pytest.approx(1 / 3, abs=0.08)
+
+
+def test_what_are_no_schedules_is_refused():
+    runs = table(12)
+    with pytest.raises(DataError, match="every language in every phase"):
+        parts_of(Runs(runs.names, DOMAINS[:5], LANGUAGES, runs.shares[:, :5], runs.losses))
+    shares = runs.shares.copy()
+    shares[0] = [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]
+    shares[1] = [0.1, 0.1, 0.1, 0.1, 0.1, 0.5]
+    with pytest.raises(DataError, match="differ in length"):
+        parts_of(Runs(runs.names, DOMAINS, LANGUAGES, shares, runs.losses))
+    with pytest.raises(RequestError, match="caps leave 0"):
+        staged(runs, [], EVEN, PRIOR, np.full(3, 0.1))
+
+
+def test_a_proxy_reads_its_phases_in_their_order_and_no_window_twice_before_all_were(tmp_path):
+    head = "run_id," + ",".join(DOMAINS)
+    (tmp_path / "ratios.csv").write_text(head + "\na,0.7,0,0,0,0.1,0.2\n", "utf-8")
+    read = designs.read(tmp_path / "ratios.csv", ProxiesConfig())
+    run = read.runs[0]
+    assert read.languages == LANGUAGES and run.shares == pytest.approx((0.7, 0.1, 0.2))
+    assert run.phases == ((0.7, 0.0, 0.0), (0.0, 0.1, 0.2))
+    ids = np.arange(16 * 40 + 1, dtype=np.int32)
+    corpus = texts.Texts(LANGUAGES, 320, 0, dict.fromkeys(LANGUAGES, ids), {}, {})
+    stream = texts.starts(corpus, run.shares, 100, 16, 3, run.unique, run.phases)
+    assert (stream[:70, 0] == 0).all() and (np.bincount(stream[70:, 0], minlength=3) == [0, 10, 20]).all()
+    english = stream[stream[:, 0] == 0, 1]
+    assert len(set(english[:40])) == 40, "an epoch before the second begins"
+    # Without phases everything is as it was: one shuffle over the whole.
+    plain = texts.starts(corpus, run.shares, 100, 16, 3, run.unique)
+    assert not (plain[:70, 0] == 0).all() and (np.bincount(plain[:, 0]) == [70, 10, 20]).all()
+    (tmp_path / "out").mkdir()
+    designs.write(tmp_path / "out", read, {"a": (1000, 6400)}, {"a": [1.0, 2.0, 3.0]})
+    assert (tmp_path / "out" / "ratios.csv").read_text().splitlines()[0].endswith(",".join(DOMAINS))
+
+
+def test_the_command_gives_a_schedule_beside_the_best_constant_mixture(tmp_path):
+    write(table(60, late=4.0), tmp_path / "runs")
+    (tmp_path / "stock.csv").write_text("lang,tokens\neng_Latn,1000000\nhin_Deva,1000000\ntha_Thai,125000\n", "utf-8")
+    words = ["mix", "phases", str(tmp_path / "runs"), str(tmp_path / "stock.csv"), "tokens=1e6", "bootstrap=12"]
+    done = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "p"), "--json"])
+    assert done.exit_code == 0, done.output + str(done.exception)
+    told = json.loads(done.output)
+    assert told["proven"] and json.loads((tmp_path / "p" / "phases.json").read_text())["phases"] == told["phases"]
+    assert told["phases"][1]["tha_Thai"] > told["phases"][0]["tha_Thai"]
+    words = ["mix", "design", str(tmp_path / "stock.csv"), "--tokens", "1e5", "--phases", "0.7,0.3"]
+    planned = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "d")])
+    assert planned.exit_code == 0, planned.output + str(planned.exception)
+    read = designs.read(tmp_path / "d" / "ratios.csv", ProxiesConfig())
+    assert len(read.runs[0].phases) == 2 and len(read.runs) == 24
