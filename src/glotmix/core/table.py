@@ -167,6 +167,30 @@ def read(files: Sequence[Path], columns: Sequence[str] | None = None) -> pa.Tabl
         raise DataError(f"{files[0].parent}: the files' columns do not fit together: {error}") from error
 
 
+def sums(files: Sequence[Path], by: str, columns: Sequence[str], where: str | None = None) -> dict[str, list[int]]:
+    """Count rows and add up columns, one file at a time.
+
+    Args:
+        files: Parquet files with the columns.
+        by: the column that says which sum a row belongs to.
+        columns: of integers.
+        where: a column of booleans; rows for which it is false are left out.
+
+    Returns:
+        value of `by`, sorted → the number of rows, and the sum of each column.
+    """
+    found: dict[str, list[int]] = {}
+    for file in files:
+        rows = read([file], [by, *columns, *([where] if where else [])])
+        rows = rows.filter(rows[where]) if where else rows
+        grouped = rows.group_by(by).aggregate([([], "count_all"), *((c, "sum") for c in columns)])
+        for row in grouped.to_pylist():
+            held = found.setdefault(row[by], [0] * (len(columns) + 1))
+            for at, name in enumerate(("count_all", *(f"{c}_sum" for c in columns))):
+                held[at] += row[name] or 0
+    return {key: found[key] for key in sorted(found)}
+
+
 def shards(folder: Path) -> list[Path]:
     """Return the Parquet files of an output, sorted by path."""
     return sorted(p for p in folder.rglob("*.parquet") if not any(part.startswith(".") for part in p.parts[-3:]))

@@ -48,7 +48,7 @@ def runs(context: RunContext) -> Mapping[str, str]:
 
 def _make(context: RunContext, output: Output) -> Counts:
     """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
-    rows = table.read(table.shards(context.step_dir("ledger")), ["id", "lang", "bytes", "tokens", "kept"])
+    kept = table.sums(table.shards(context.step_dir("ledger")), "lang", ["bytes", "tokens"], where="kept")
     config = context.recipe.mix
     if config.proxies is not None:
         trained = context.step_dir("proxies").resolve()
@@ -58,7 +58,7 @@ def _make(context: RunContext, output: Output) -> Counts:
             others="prior" if config.proxies.languages is not None else "refuse",
         )
         config = config.model_copy(update={"runs": tables, "proxies": None})
-    made = mixing.plan(available(rows, rows["kept"].combine_chunks()), config, context.base)
+    made = mixing.plan(Available.of({lang: (n, b, t) for lang, (n, b, t) in kept.items()}), config, context.base)
     mixing.write(made, output.path)
     output.notes["warnings"] = list(made.warnings)
     return {"languages": len(made.mixture.rows), "tokens": made.tokens}

@@ -13,8 +13,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from glotmix.core import lock, record, registry, settings, table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean
@@ -126,24 +124,24 @@ class Job:
     def _languages(self) -> list[dict[str, Any]]:
         if record.read(self.folder / "ledger") is None:
             return []
-        ledger = table.read(table.shards(self.folder / "ledger"), ["lang", "bytes", "kept"])
-        kept = ledger.filter(ledger["kept"]).group_by("lang").aggregate([("kept", "count"), ("bytes", "sum")])
-        held = {r["lang"]: r for r in kept.to_pylist()}
+        ledger = table.shards(self.folder / "ledger")
+        read = table.sums(ledger, "lang", [])
+        kept = table.sums(ledger, "lang", ["bytes"], where="kept")
         shares: dict[str, Mapping[str, Any]] = {}
         if record.read(self.folder / "mixture") is not None:
             from glotmix.mix.plan import read_shares
 
             shares = read_shares(self.folder / "mixture")
         rows = []
-        for lang in sorted(pc.unique(ledger["lang"]).to_pylist()):
-            mine = held.get(lang, {"kept_count": 0, "bytes_sum": 0})
+        for lang, (documents,) in read.items():
+            left, size = kept.get(lang, (0, 0))
             share = shares.get(lang, {})
             rows.append(
                 {
                     "lang": lang,
-                    "read": pc.sum(pc.equal(ledger["lang"], lang)).as_py(),
-                    "kept": mine["kept_count"],
-                    "bytes": mine["bytes_sum"],
+                    "read": documents,
+                    "kept": left,
+                    "bytes": size,
                     "share": share.get("share"),
                     "low": share.get("low"),
                     "high": share.get("high"),

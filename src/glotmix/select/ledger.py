@@ -7,7 +7,7 @@ Duplicates are decided among the documents that passed the rules before (a clust
 retention among what is then left.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,6 +122,14 @@ def duplicates(
     position = pc.index_in(pa.array(partners, pa.string()), documents["id"]).to_numpy(zero_copy_only=False)
     content = documents["content"].to_numpy()
     same = content[rows] == content[position.astype(np.int64)]
+    return duplicate_hits(rows, same, partners)
+
+
+def duplicate_hits(
+    rows: NDArray[np.int64], same: NDArray[np.bool_], partners: Sequence[str]
+) -> tuple[list[RuleHits], dict[int, str]]:
+    """Return what `duplicates` does, of k documents that others stand for: (k,) positions, whether the text is the same
+    as that of the one which stands for it, and the ids of these."""
     failures = []
     for rule, mask, what in (("duplicates.exact", same, "same text as"), ("duplicates.near", ~same, "nearly")):
         mine = np.flatnonzero(mask)

@@ -1,8 +1,9 @@
 """From signals to the ledger: every rule of every step, in its place, without measuring anything again."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
 from glotmix.core.language import parse
 from glotmix.core.record import JSON, Counts, Output
-from glotmix.core.rules import Rule
+from glotmix.core.rules import Rule, RuleHits
 from glotmix.corpus.columns import text_for_bytes
 from glotmix.corpus.sources import Column
 from glotmix.mix.accounting import Available
@@ -38,17 +39,23 @@ _SORT: Mapping[str, tuple[str, str]] = {
 
 
 class LedgerBuilder:
-    """One pass over the signals of a recipe, to its ledger."""
+    """One pass over the signals of a recipe, to its ledger.
 
-    def __init__(self, context: RunContext) -> None:
+    Args:
+        context: the recipe at work.
+        part: the name and the shards of one part of the corpus, where it is decided part by part.
+    """
+
+    def __init__(self, context: RunContext, part: tuple[str, Sequence[Path]] | None = None) -> None:
         self.context = context
+        self._part = part
         self.recipe = context.recipe
         self.decisions = ledger.Decisions(0)
         self.cutoffs: dict[str, ledger.Cutoff] = {}
         self.notes: dict[str, JSON] = {}
         self.warnings: list[str] = []
         self._survivors: Available | None = None
-        self._resolve = cache(self._resolved)
+        self.resolve = cache(self._resolved)
 
     def _resolved(self, lang: str, source: str | None) -> Mapping[str, settings.Setting]:
         found = settings.resolve(self.recipe.settings, parse(lang), source)
@@ -62,7 +69,7 @@ class LedgerBuilder:
 
     def setting(self, lang: str, source: str | None, key: str) -> Any:
         """Return the value of a setting of a language, as a source may have changed it."""
-        return self._resolve(lang, source)[key].value
+        return self.resolve(lang, source)[key].value
 
     def make_thresholds(self, output: Output) -> Counts:
         """Write ``thresholds.parquet``: the lines that the rules of the heuristics draw, per language.
@@ -75,7 +82,7 @@ class LedgerBuilder:
         for source, rows in self.rule_groups():
             mine = measured.take(pa.array(rows))
             langs = pc.unique(mine["lang"]).to_pylist()
-            resolved = {lang: self._resolve(lang, source) for lang in langs}
+            resolved = {lang: self.resolve(lang, source) for lang in langs}
             lines = thresholds.derive(mine, resolved, self.recipe.select.min_documents)
             drawn.append(lines.append_column("source", pa.array([source] * lines.num_rows, pa.string())))
         limits = pa.concat_tables(drawn)
@@ -86,29 +93,43 @@ class LedgerBuilder:
         """Write the parts of the ledger: every rule of every step in its place, then what retention leaves."""
         documents = self.documents
         self.decisions = ledger.Decisions(documents.num_rows)
-        rules = sorted((rule for step in self.context.steps for rule in step.rules), key=lambda r: (r.place, r.name))
+        rules = self.rules()
         for rule in rules:
             if rule.place < RETENTION:
-                self._apply(rule)
+                self.apply(rule)
         if not self.alive().any():
-            blame = Counter(rule for rule, _ in self.decisions.first.values()).most_common(3)
-            raise DataError(
-                "no document of any language is kept; most were dropped by "
-                + ", ".join(f"{rule} ({n:,})" for rule, n in blame),
-                "loosen these rules in settings: glotmix explain LANGUAGE shows them",
-            )
+            raise nothing_left(Counter(rule for rule, _ in self.decisions.first.values()))
         self._survivors = available(documents, self.alive())
         for rule in rules:
             if rule.place >= RETENTION:
-                self._apply(rule)
-        rows = ledger.assemble(documents, self.decisions, self.cutoffs, self._weights(documents, self.decisions))
+                self.apply(rule)
+        rows = self.assembled()
         output.notes |= self.notes
-        self._note(output, rows, self.survivors, self.warnings)
+        kept = pc.unique(rows.filter(rows["kept"])["lang"]).to_pylist()
+        output.notes |= notes(self.survivors, kept, pc.unique(rows["lang"]).to_pylist(), self.warnings)
         return self._write(output, rows)
 
-    def _apply(self, rule: Rule) -> None:
-        for hits in rule.apply(self):
+    def rules(self) -> list[Rule]:
+        """Return the rules of all steps, in the order of the funnel."""
+        return sorted((rule for step in self.context.steps for rule in step.rules), key=lambda r: (r.place, r.name))
+
+    def decide(self, documents: pa.Table, survivors: Available) -> None:
+        """Begin where retention does: with the documents that all other rules let pass."""
+        self.documents = documents
+        self.decisions = ledger.Decisions(documents.num_rows)
+        self._survivors = survivors
+
+    def apply(self, rule: Rule) -> list[RuleHits]:
+        """Apply a rule to the documents, and return what it hit."""
+        found = list(rule.apply(self))
+        for hits in found:
             self.decisions.apply(hits)
+        return found
+
+    def assembled(self) -> pa.Table:
+        """Return the ledger's rows, as it was decided."""
+        weight = self._weights(self.documents, self.decisions)
+        return ledger.assemble(self.documents, self.decisions, self.cutoffs, weight)
 
     @property
     def survivors(self) -> Available:
@@ -119,7 +140,17 @@ class LedgerBuilder:
     @cached_property
     def corpus(self) -> pa.Table:
         """``id, lang, source`` of all documents."""
-        return table.read(table.shards(self.context.corpus), ["id", "lang", "source"])
+        return table.read(self.files, ["id", "lang", "source"])
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The shards of the corpus, or of its part."""
+        return table.shards(self.context.corpus) if self._part is None else self._part[1]
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """The languages of the whole corpus."""
+        return list(pc.unique(self.corpus["lang"]).to_pylist())
 
     @cached_property
     def measured(self) -> pa.Table:
@@ -160,7 +191,8 @@ class LedgerBuilder:
         Raises:
             DataError: if they are not of the corpus's documents in the corpus's order.
         """
-        rows = table.read(sorted(self.context.step_dir(step).glob("part-*.parquet")))
+        name = "part-*" if self._part is None else self._part[0]
+        rows = table.read(sorted(self.context.step_dir(step).glob(f"{name}.parquet")))
         if not rows["id"].equals(self.corpus["id"]):
             raise DataError(f"{step} does not hold the corpus's documents in the corpus's order", f"delete {step}")
         return rows
@@ -177,7 +209,7 @@ class LedgerBuilder:
         """Return the licence of every document: its own, or its source's; null where there is none."""
         given = {s.name: s.license for s in self.recipe.corpus.sources}
         found = []
-        for shard in table.shards(self.context.corpus):
+        for shard in self.files:
             sources = table.read([shard], ["source"])["source"].combine_chunks()
             license_ = given[sources[0].as_py()] if len(sources) else None
             if isinstance(license_, Column):
@@ -204,12 +236,7 @@ class LedgerBuilder:
     def rule_groups(self) -> list[tuple[str | None, NDArray[np.int64]]]:
         """Return the sources that set heuristics of their own, and None for all others, with their documents."""
         measured = self.measured
-        langs = pc.unique(measured["lang"]).to_pylist()
-        own = [
-            s.name
-            for s in self.recipe.corpus.sources
-            if any(self._heuristics(lang, s.name) != self._heuristics(lang, None) for lang in langs)
-        ]
+        own = self.sources_with_rules(self.languages)
         names = measured["source"].combine_chunks().dictionary_encode()
         position = {name: i for i, name in enumerate(names.dictionary.to_pylist())}
         codes = names.indices.to_numpy()
@@ -217,23 +244,21 @@ class LedgerBuilder:
         groups = [(None, others)] + [(s, np.flatnonzero(codes == position[s])) for s in own if s in position]
         return [(source, rows) for source, rows in groups if len(rows)]
 
+    def sources_with_rules(self, languages: Sequence[str]) -> list[str]:
+        """Return the sources that set heuristics of their own, for any of these languages."""
+        return [
+            s.name
+            for s in self.recipe.corpus.sources
+            if any(self._heuristics(lang, s.name) != self._heuristics(lang, None) for lang in languages)
+        ]
+
     def _heuristics(self, lang: str, source: str | None) -> dict[str, Any]:
-        return {k: s.value for k, s in self._resolve(lang, source).items() if k.startswith("heuristics.")}
+        return {k: s.value for k, s in self.resolve(lang, source).items() if k.startswith("heuristics.")}
 
     def representatives(self, members: pa.Table) -> pa.Table:
         """Return the member of each cluster that is kept, as ``select.prefer`` says."""
         prefer = [p for p in self.recipe.select.prefer if p != "quality" or self.context.has("signals/quality")]
         return representatives(members, [_SORT[p] for p in prefer])  # type: ignore[misc]
-
-    def _note(self, output: Output, rows: pa.Table, survivors: Available, warnings: list[str]) -> None:
-        output.notes["survivors"] = {
-            lang: [survivors.documents[i], survivors.bytes[i], survivors.tokens[i]]
-            for i, lang in enumerate(survivors.languages)
-        }
-        kept = set(pc.unique(rows.filter(rows["kept"])["lang"]).to_pylist())
-        lost = sorted(set(pc.unique(rows["lang"]).to_pylist()) - kept)
-        none = [f"{lang}: no document is kept (glotmix why ID tells of one)" for lang in lost]
-        output.notes["warnings"] = [*warnings, *none]
 
     def _write(self, output: Output, rows: pa.Table) -> Counts:
         start = 0
@@ -243,6 +268,30 @@ class LedgerBuilder:
             start += size
         kept = pc.sum(rows["kept"]).as_py()
         return {"documents": rows.num_rows, "kept": kept, "dropped": rows.num_rows - kept}
+
+
+def notes(
+    survivors: Available, kept: Collection[str], languages: Collection[str], warnings: Sequence[str]
+) -> dict[str, JSON]:
+    """Return what the ledger's record says of it: what passed all rules but retention, and warnings."""
+    lost = sorted(set(languages) - set(kept))
+    none = [f"{lang}: no document is kept (glotmix why ID tells of one)" for lang in lost]
+    return {
+        "survivors": {
+            lang: [survivors.documents[i], survivors.bytes[i], survivors.tokens[i]]
+            for i, lang in enumerate(survivors.languages)
+        },
+        "warnings": [*warnings, *none],
+    }
+
+
+def nothing_left(rules: Counter[str]) -> DataError:
+    """Return the error that says which rules dropped everything."""
+    return DataError(
+        "no document of any language is kept; most were dropped by "
+        + ", ".join(f"{rule} ({n:,})" for rule, n in rules.most_common(3)),
+        "loosen these rules in settings: glotmix explain LANGUAGE shows them",
+    )
 
 
 def _of_documents(key: str, setting: settings.Setting) -> bool:

@@ -44,10 +44,16 @@ def disagreement(
     for code, lang in enumerate(langs.dictionary.to_pylist()):
         mine = alive & (codes == code)
         before, left = int(size[mine].sum()), int(size[mine & (sources >= asked)].sum())
-        if wanted[code] > 1 and left < scarce * before:
-            warnings.append(
-                f"{lang}: agreement of {wanted[code]} sources leaves {left:,} of {before:,} bytes "
-                f"({left / before:.1%}); where data is scarce, use agreement as a score, not as a rule "
-                f"(settings.language.{lang}.agreement.sources: null)"
-            )
+        warnings += scarcity(lang, wanted[code], before, left, scarce)
     return RuleHits("source_overlap", rows, evidence), warnings
+
+
+def scarcity(lang: str, wanted: int, before: int, left: int, scarce: float = SCARCE) -> list[str]:
+    """Return the warning of a language of whose bytes the rule leaves little, if it does."""
+    if wanted <= 1 or left >= scarce * before:
+        return []
+    return [
+        f"{lang}: agreement of {wanted} sources leaves {left:,} of {before:,} bytes "
+        f"({left / before:.1%}); where data is scarce, use agreement as a score, not as a rule "
+        f"(settings.language.{lang}.agreement.sources: null)"
+    ]

@@ -5,11 +5,11 @@ from typing import Any
 
 from glotmix.core import settings
 from glotmix.core.context import RunContext
-from glotmix.core.record import digest_file
+from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import Column, StepSpec
 from glotmix.mix.steps import budget, runs
 from glotmix.mix.steps import code as mix_code
-from glotmix.select import ledger
+from glotmix.select import ledger, ledger_parts
 from glotmix.select.ledger_builder import LedgerBuilder
 from glotmix.select.rules import RULES
 
@@ -46,11 +46,23 @@ def _code(context: RunContext) -> tuple[str, ...]:
     )
 
 
+def _thresholds(context: RunContext, output: Output) -> Counts:
+    if ledger_parts.needed(context):
+        return ledger_parts.make_thresholds(context, output)
+    return LedgerBuilder(context).make_thresholds(output)
+
+
+def _ledger(context: RunContext, output: Output) -> Counts:
+    if ledger_parts.needed(context):
+        return ledger_parts.make_ledger(context, output)
+    return LedgerBuilder(context).make_ledger(output)
+
+
 STEPS = (
     StepSpec(
         name="thresholds",
         code=("glotmix.select.thresholds", "glotmix.select.ledger_builder"),
-        make=lambda context, output: LedgerBuilder(context).make_thresholds(output),
+        make=_thresholds,
         needs=lambda context: (*context.corpus_steps, "signals/heuristics"),
         config=_rules,
         reported=True,
@@ -60,7 +72,7 @@ STEPS = (
     StepSpec(
         name="ledger",
         code=_code,
-        make=lambda context, output: LedgerBuilder(context).make_ledger(output),
+        make=_ledger,
         needs=lambda context: (
             *context.corpus_steps,
             *context.signals,

@@ -15,9 +15,9 @@ Pooled or normalised (median, MAD) lines were tried and drop several per cent of
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -78,6 +78,28 @@ def derive(table: pa.Table, settings: Mapping[str, Mapping[str, Setting]], min_d
         DataError: if the table lacks a column that a setting names.
     """
     langs, rows = _by_language(table)
+
+    def present(column: str) -> dict[str, Ordered]:
+        values = numbers(table, column)
+        return {lang: np.sort(v[~np.isnan(v)]) for lang, v in ((lang, values[rows[lang]]) for lang in langs)}
+
+    return drawn(langs, present, settings, min_documents)
+
+
+def drawn(
+    langs: Sequence[str],
+    present: "Callable[[str], Mapping[str, Ordered]]",
+    settings: Mapping[str, Mapping[str, Setting]],
+    min_documents: int,
+) -> pa.Table:
+    """Draw the lines of some languages: `derive`, where their values are not one table.
+
+    Args:
+        langs: the languages, sorted.
+        present: from a column to each language's values in rising order, without missing ones.
+        settings: as of `derive`.
+        min_documents: likewise.
+    """
     wanted: dict[tuple[str, Side], dict[str, Setting]] = {}
     for lang in langs:
         for key, setting in settings[lang].items():
@@ -86,10 +108,9 @@ def derive(table: pa.Table, settings: Mapping[str, Mapping[str, Setting]], min_d
     order = {part: i for i, part in enumerate(wanted)}
     lines: list[Cutoff] = []
     for column in dict.fromkeys(column for column, _ in wanted):
-        values = _numbers(table, column)
-        present = {lang: np.sort(v[~np.isnan(v)]) for lang, v in ((lang, values[rows[lang]]) for lang in langs)}
+        ordered = present(column)
         for side in ("low", "high"):
-            lines += _one_side(column, side, present, wanted.get((column, side), {}), min_documents)
+            lines += _one_side(column, side, ordered, wanted.get((column, side), {}), min_documents)
     lines.sort(key=lambda line: (line.lang, order[line.column, line.side]))
     return pa.Table.from_pylist([line.__dict__ for line in lines], schema=SCHEMA)
 
@@ -111,11 +132,14 @@ def failures(table: pa.Table, thresholds: pa.Table) -> list[RuleHits]:
     position = {lang: i for i, lang in enumerate(codes.dictionary.to_pylist())}
     rules: dict[tuple[str, Side], list[Cutoff]] = {}
     for row in thresholds.to_pylist():
-        if row["value"] is not None and row["lang"] in position:
-            rules.setdefault((row["column"], row["side"]), []).append(Cutoff(**row))
+        if row["value"] is not None:
+            # In the order of all languages' lines, whichever of them these documents are of.
+            lines = rules.setdefault((row["column"], row["side"]), [])
+            if row["lang"] in position:
+                lines.append(Cutoff(**row))
     found = []
     for (column, side), lines in rules.items():
-        values = _numbers(table, column)
+        values = numbers(table, column)
         limits = np.full(len(position), np.nan, values.dtype)
         for line in lines:
             limits[position[line.lang]] = line.value
@@ -134,24 +158,63 @@ def failures(table: pa.Table, thresholds: pa.Table) -> list[RuleHits]:
     return found
 
 
-def quantile_line(ordered: NDArray[np.float64], side: Side, q: float) -> float:
+@dataclass(frozen=True)
+class Few:
+    """Of a language's many values in rising order, those that its lines are drawn at.
+
+    Args:
+        size: how many values there are.
+        at: position → value.
+    """
+
+    size: int
+    at: Mapping[int, float]
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, position: int) -> float:
+        return self.at[position]
+
+
+Ordered: TypeAlias = "NDArray[np.float64] | Few"
+
+
+def few(ordered: NDArray[np.float64], column: str, settings: Mapping[str, Setting], min_documents: int) -> Ordered:
+    """Return what `drawn` needs of a language's values: all of them where the language is small and may borrow."""
+    n = len(ordered)
+    if n < max(1, min_documents):
+        return ordered
+    at = {}
+    for side in ("low", "high"):
+        setting = settings.get(f"{_PREFIX}{column}.{side}")
+        if setting is not None and isinstance(setting.value, dict):
+            position = _position(n, side, setting.value["quantile"])
+            at[position] = float(ordered[position])
+    return Few(n, at)
+
+
+def quantile_line(ordered: "Ordered", side: Side, q: float) -> float:
     """Return the line at quantile `q` of sorted values (at least one): see the module.
 
     >>> values = np.arange(1.0, 101.0)
     >>> quantile_line(values, "high", 0.99), quantile_line(values, "low", 0.01)
     (99.0, 2.0)
     """
-    n = len(ordered)
+    return float(ordered[_position(len(ordered), side, q)])
+
+
+def _position(n: int, side: str, q: float) -> int:
     # 0.07 * 100 is a little more than 7; nine digits are more than any quantile is written with.
     at = round(q * n, 9)
     k = math.ceil(at) - 1 if side == "high" else math.floor(at)
-    return float(ordered[min(max(k, 0), n - 1)])
+    return min(max(k, 0), n - 1)
 
 
 def _one_side(
     column: str,
     side: Side,
-    present: Mapping[str, NDArray[np.float64]],
+    present: "Mapping[str, Ordered]",
     wanted: Mapping[str, Setting],
     min_documents: int,
 ) -> list[Cutoff]:
@@ -173,6 +236,7 @@ def _one_side(
         elif n == 0:
             value, origin = None, f"no line: no document of {lang} has this column"
         else:
+            assert isinstance(ordered, np.ndarray), "a language that borrows is small"
             value, origin = _borrowed(lang, side, ordered, own)
             origin += f"; {lang} has {n} documents with this column and {min_documents} are needed"
         lines.append(Cutoff(lang, column, side, value, origin, n))
@@ -217,7 +281,7 @@ def _by_language(table: pa.Table) -> tuple[list[str], dict[str, NDArray[np.int64
     return sorted(rows), rows
 
 
-def _numbers(table: pa.Table, column: str) -> NDArray[np.float64]:
+def numbers(table: pa.Table, column: str) -> NDArray[np.float64]:
     """Return a column with NaN for null: as float32 where it is stored so (a given 0.3 then equals a stored 0.3)."""
     if column not in table.column_names:
         raise DataError(
