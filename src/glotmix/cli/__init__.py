@@ -48,6 +48,9 @@ Overrides = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused; make nothing")]
+Estimated = Annotated[
+    bool, typer.Option("--estimate", help="run samples, say what all of it will take, and make nothing else")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 
 
@@ -88,20 +91,31 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
         recipe: RecipePath,
         overrides: Overrides = None,
         dry_run: DryRun = False,
+        estimate: Estimated = False,
+        cores: Annotated[int | None, typer.Option(help="for --estimate: cores of a machine; all of this one's")] = None,
+        machines: Annotated[int, typer.Option(help="for --estimate: how many such machines")] = 1,
         as_json: AsJson = False,
         quiet: Quiet = False,
     ) -> None:
-        from glotmix.cli.show import show_plan, show_summary
+        from glotmix.cli.show import show_estimate, show_plan, show_summary
 
         with job(recipe, overrides, quiet) as work:
             if dry_run:
                 result: Any = work.plan(until)
+            elif estimate:
+                from glotmix.pipeline import costs
+                from glotmix.pipeline.estimate import estimate as foretell
+
+                result = foretell(work, until, cores=cores, machines=machines).as_json()
+                costs.keep(work.folder, result)
             else:
                 result = work.run(until)
         if as_json:
             typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
         elif dry_run:
             show_plan(result)
+        elif estimate:
+            show_estimate(result)
         else:
             show_summary(result)
 

@@ -42,6 +42,38 @@ def show_summary(result: Mapping[str, Any]) -> None:
         terminal.console().print(Text(f"warning: {warning}", style="bold yellow"))
     for what, where in result["files"].items():
         terminal.console().print(f"{what}: {where}", soft_wrap=True)
+    if result["estimate"]:
+        expected, took = (sum(row[name] for row in result["estimate"]) for name in ("expected", "took"))
+        told = f"estimated: {expected:,.1f} CPU-seconds, it took {took:,.1f} ({expected / took:.0%})"
+        terminal.console().print(told)
+
+
+def show_estimate(result: Mapping[str, Any]) -> None:
+    """Print what a recipe will take: each step, and all of it."""
+    table = terminal.table("step", "CPU", "from", "to", "disk")
+    for row in [*result["steps"], result["total"] | {"step": "all"}]:
+        table.add_row(row["step"], *(_time(row[n]) for n in ("cpu", "low", "high")), _bytes(row["disk"]))
+    terminal.console().print(table)
+    told = f"{result['documents']:,} documents, from a sample of {result['sampled']:,}"
+    where = f"{result['machines']} × {result['cores']} cores"
+    terminal.console().print(
+        f"{told}: {_time(result['seconds'])} on {where}, {_bytes(result['memory'])} of memory each"
+    )
+
+
+def _time(seconds: float) -> str:
+    """Write a time in the largest unit that leaves more than one of it."""
+    for size, unit in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:,.1f} s"
+
+
+def _bytes(size: float) -> str:
+    for unit, factor in (("TB", 1e12), ("GB", 1e9)):
+        if size >= factor:
+            return f"{size / factor:,.1f} {unit}"
+    return f"{size / 1e6:,.1f} MB"
 
 
 def show_story(story: Mapping[str, Any]) -> None:

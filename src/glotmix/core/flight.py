@@ -7,8 +7,9 @@ part is a task, which the cluster places, and tries again on another node where 
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -59,6 +60,21 @@ class Engine:
         return max(1, min(self.cores, room // part_memory))
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a part was made, and what that cost.
+
+    Args:
+        node: of the cluster; empty on this machine.
+        cpu_seconds: of another process than this one.
+    """
+
+    node: str = ""
+    cpu_seconds: float = 0.0
+
+
+HERE = Place()
+
 _ENGINE: list[Engine] = []
 
 
@@ -98,8 +114,8 @@ def fly(
     part_memory: int = PART_MEMORY,
     here: bool = False,
     one_by_one: bool = False,
-) -> Iterator[tuple[str, Made, str]]:
-    """Make parts, and yield each as it is finished: its name, what came of it, and the node that made it.
+) -> Iterator[tuple[str, Made, Place]]:
+    """Make parts, and yield each as it is finished: its name, what came of it, and where it was made.
 
     Args:
         make: makes a part by its name; called on several threads, processes or machines at once.
@@ -119,12 +135,13 @@ def fly(
     slots = 1 if one_by_one else min(told.slots(part_memory), len(names))
     if slots <= 1:
         for name in names:
-            yield name, make(name), ""
+            yield name, make(name), HERE
     elif told.cores <= THREADS or here or len(names) < THREADS:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         with threadpool_limits(limits=1), ThreadPoolExecutor(slots, thread_name_prefix="part") as pool:
-            yield from _finished(pool, lambda name: pool.submit(make, name), names, slots)
+            for name, made in _finished(lambda name: pool.submit(make, name), names, slots):
+                yield name, made, HERE
     else:
         yield from _in_processes(make, names, slots)
 
@@ -145,9 +162,7 @@ def _threads(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="rows")
 
 
-def _finished(
-    pool: Executor, begin: Callable[[str], "Future[Made]"], names: Sequence[str], slots: int
-) -> Iterator[tuple[str, Made, str]]:
+def _finished(begin: Callable[[str], "Future[Made]"], names: Sequence[str], slots: int) -> Iterator[tuple[str, Made]]:
     """Keep so many parts in flight, and yield them as they come."""
     waiting = iter(names)
     flying: dict[Future[Made], str] = {}
@@ -163,7 +178,7 @@ def _finished(
                 name = flying.pop(future)
                 error = future.exception()
                 if error is None:
-                    yield name, future.result(), ""
+                    yield name, future.result()
                 else:
                     failed[name] = error
     finally:
@@ -173,7 +188,7 @@ def _finished(
         raise next(failed[name] for name in names if name in failed)
 
 
-def _in_processes(make: Callable[[str], Made], names: Sequence[str], slots: int) -> Iterator[tuple[str, Made, str]]:
+def _in_processes(make: Callable[[str], Made], names: Sequence[str], slots: int) -> Iterator[tuple[str, Made, Place]]:
     """Make parts in processes of one thread each, that are kept for the next step."""
     import cloudpickle
     from loky import get_reusable_executor
@@ -185,7 +200,8 @@ def _in_processes(make: Callable[[str], Made], names: Sequence[str], slots: int)
         path = Path(folder) / "make.pickle"
         path.write_bytes(cloudpickle.dumps(make))
         try:
-            yield from _finished(pool, lambda name: pool.submit(_made, str(path), name), names, slots)
+            for name, (made, cpu) in _finished(lambda name: pool.submit(_made, str(path), name), names, slots):
+                yield name, made, Place(cpu_seconds=cpu)
         except TerminatedWorkerError as error:
             raise DataError(
                 f"a process that made a part was ended from outside, most likely for want of memory: {error}",
@@ -193,8 +209,9 @@ def _in_processes(make: Callable[[str], Made], names: Sequence[str], slots: int)
             ) from error
 
 
-def _made(path: str, name: str) -> Any:
-    return _loaded(path)(name)
+def _made(path: str, name: str) -> tuple[Any, float]:
+    began = time.process_time()
+    return _loaded(path)(name), time.process_time() - began
 
 
 @lru_cache(maxsize=1)
@@ -213,15 +230,19 @@ def _alone(pa: Any) -> None:
     pa.set_cpu_count(1)
 
 
-def _on_ray(make: Callable[[str], Made], names: Sequence[str], part_memory: int) -> Iterator[tuple[str, Made, str]]:
+def _on_ray(make: Callable[[str], Made], names: Sequence[str], part_memory: int) -> Iterator[tuple[str, Made, Place]]:
     """Make each part as a task of the cluster: Ray places it, and tries it again where a node is lost."""
     import pyarrow as pa
     import ray
 
-    def task(held: Callable[[str], Made], name: str) -> tuple[Made, str]:
+    def task(held: Callable[[str], Made], name: str) -> tuple[Made, Place]:
         _alone(pa)
-        return held(name), str(ray.get_runtime_context().get_node_id())
+        began = time.process_time()
+        made = held(name)
+        return made, Place(str(ray.get_runtime_context().get_node_id()), time.process_time() - began)
 
+    if not ray.is_initialized():
+        ray.init()
     remote = ray.remote(max_retries=TRIES, num_cpus=1, memory=part_memory, scheduling_strategy="SPREAD")(task)
     held = ray.put(make)
     waiting = iter(names)
@@ -238,12 +259,12 @@ def _on_ray(make: Callable[[str], Made], names: Sequence[str], part_memory: int)
         for reference in done:
             name = flying.pop(reference)
             try:
-                made, node = ray.get(reference)
+                made, place = ray.get(reference)
             except ray.exceptions.RayTaskError as error:
                 failed[name] = error.cause
             except ray.exceptions.RayError as error:
                 failed[name] = DataError(f"{name}: the cluster lost this part {TRIES + 1} times: {error}", "run again")
             else:
-                yield name, made, node
+                yield name, made, place
     if failed:
         raise next(failed[name] for name in names if name in failed)

@@ -93,8 +93,8 @@ class Record:
     """What a finished output says of itself.
 
     `counts` are whole numbers about the result (documents, bytes, dropped, …); `notes` anything else worth
-    keeping (warnings, evidence). `seconds`, `versions` and `nodes` (how many parts each node of a cluster made) say how
-    it was made and are no part of its identity.
+    keeping (warnings, evidence). `seconds`, `cpu_seconds`, `versions` and `nodes` (how many parts each node of a
+    cluster made) say how it was made and are no part of its identity.
     `files` are all files of the output, by their path in it (with ``/``), each with its size and SHA-256.
     """
 
@@ -106,6 +106,7 @@ class Record:
     versions: dict[str, str]
     files: dict[str, FileMark]
     nodes: Counts = field(default_factory=dict)
+    cpu_seconds: float = 0.0
 
     def as_text(self) -> str:
         """Return the record as JSON text, with a seal over all of it."""

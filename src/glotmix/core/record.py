@@ -170,6 +170,7 @@ class Output:
         self.inputs = inputs
         self.notes: dict[str, JSON] = {}
         self.nodes: Counts = {}
+        self.cpu_seconds = 0.0
         self._watcher = watcher
 
     def missing(self, names: Iterable[str]) -> list[str]:
@@ -212,9 +213,10 @@ class Output:
             if name not in missing:
                 finished(name, json.loads((markers / f"{name}.json").read_text("utf-8")))
         part = _Part(self.path, {n: units[n] for n in units if n in missing}, make)
-        for name, counts, node in flight.fly(part, list(part.units), here=here, one_by_one=one_by_one):
-            if node:
-                self.nodes[node] = self.nodes.get(node, 0) + 1
+        for name, counts, place in flight.fly(part, list(part.units), here=here, one_by_one=one_by_one):
+            self.cpu_seconds += place.cpu_seconds
+            if place.node:
+                self.nodes[place.node] = self.nodes.get(place.node, 0) + 1
             finished(name, counts)
         total: Counts = {}
         for name in units:
@@ -315,7 +317,7 @@ def _make(
 ) -> Record:
     """Fill an unfinished output, and return the record that it deserves; on disk when this returns."""
     given = [one for one in identity.inputs.values() if isinstance(one, FileDigest)]
-    began = time.monotonic()
+    began, cpu = time.monotonic(), time.process_time()
     output = Output(unfinished, identity.step, watch, identity.inputs)
     try:
         counts = make(output)
@@ -329,9 +331,9 @@ def _make(
     shutil.rmtree(unfinished / _PROGRESS, ignore_errors=True)
     files.sync(unfinished)
     made = files.marks(unfinished, (name for name, _ in files.listing(unfinished) if name != IDENTITY))
-    seconds = time.monotonic() - began
+    seconds, cpu = time.monotonic() - began, time.process_time() - cpu + output.cpu_seconds
     return Record(
-        identity.as_json(), identity.fingerprint, counts, output.notes, seconds, _versions(), made, output.nodes
+        identity.as_json(), identity.fingerprint, counts, output.notes, seconds, _versions(), made, output.nodes, cpu
     )
 
 

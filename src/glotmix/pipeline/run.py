@@ -19,7 +19,7 @@ from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.record import Identity, Record, Silent, Watcher
 from glotmix.core.section import Recipe
 from glotmix.core.step import StepSpec
-from glotmix.pipeline import guard
+from glotmix.pipeline import costs, guard
 from glotmix.pipeline.making import Making
 from glotmix.proxy.need import installed
 
@@ -105,6 +105,7 @@ class Job:
             "languages": self._languages(),
             "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
             "files": {what: str(path) for what, path in files.items() if path.exists()},
+            "estimate": costs.compared(self.folder),
         }
 
     def identities(self, until: str | None) -> list[tuple[StepSpec, Identity]]:
