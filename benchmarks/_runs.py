@@ -49,7 +49,9 @@ def digests(folder: Path) -> dict[str, str]:
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.parent.name != ".glotmix"):
         content = path.read_bytes()
         if path.name == "record.json":
-            kept = {k: v for k, v in json.loads(content).items() if k not in ("seconds", "cpu_seconds", "nodes", "seal")}
+            kept = {
+                k: v for k, v in json.loads(content).items() if k not in ("seconds", "cpu_seconds", "nodes", "seal")
+            }
             content = json.dumps(kept, sort_keys=True).encode()
         found[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
     return found

@@ -15,7 +15,7 @@ from glotmix.signals import annotate
 
 RECIPES = {
     "plain": ({}, False),
-    "agreement": ({"settings": {"language": {"tha_Thai": {"agreement": {"sources": 2}}}}}, False),
+    "source overlap": ({"settings": {"language": {"tha_Thai": {"source_overlap": {"min_sources": 2}}}}}, False),
     "sources": (
         {
             "settings": {
@@ -66,9 +66,9 @@ def test_the_same_bytes_both_ways(name, small, tmp_path):
     assert list(made["parts"].notes) == list(made["memory"].notes)
     assert files(made["parts"].path) == files(made["memory"].path)
     rules = table.read(sorted(made["parts"].path.glob("*.parquet")), ["rule"])["rule"].unique().to_pylist()
-    assert {"duplicates.near", "duplicates.exact", "language"} <= set(rules)
+    assert {"duplicates.near", "duplicates.exact", "identify"} <= set(rules)
     wanted = {"share": "quality", "one line": "quality", "drawn": "quality", "tokens": "budget"}
-    assert wanted.get(name, "agreement" if name == "agreement" else None) in rules
+    assert wanted.get(name, "source_overlap" if name == "source overlap" else None) in rules
 
 
 def test_where_everything_is_dropped_the_rules_are_named(small, tmp_path):

@@ -241,7 +241,7 @@ class _Work:
         asked: dict[str, tuple[int, int, int]] = {}
         for rule in view.rules():
             if DUPLICATES < rule.place < RETENTION:
-                if rule.name == "agreement":
+                if rule.name == "source_overlap":
                     asked = _asked(view)
                 hits += view.apply(rule)
         self._save("after", part, hits)
@@ -323,7 +323,7 @@ def _asked(view: LedgerBuilder) -> dict[str, tuple[int, int, int]]:
     documents, alive, found = view.documents, view.alive(), {}
     sources, size = documents["sources"].to_numpy(), documents["bytes"].to_numpy()
     for lang in pc.unique(documents["lang"]).to_pylist():
-        wanted = view.setting(lang, None, "agreement.sources") or 1
+        wanted = view.setting(lang, None, "source_overlap.min_sources") or 1
         if wanted > 1:
             mine = alive & pc.equal(documents["lang"], lang).to_numpy(zero_copy_only=False)
             found[lang] = (wanted, int(size[mine].sum()), int(size[mine & (sources >= wanted)].sum()))
