@@ -4,14 +4,17 @@ Decisions are made on signals made up for as many documents, so that ten million
 """
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import _many, harness
+from benchmarks import _corpus, _many, _ray, _runs, harness
 from benchmarks.harness import Cost, Row
+from glotmix.pipeline import costs
 from glotmix.signals import annotate
 
 SIZES, SMALL_SIZES = (1_000_000, 3_000_000, 10_000_000), (20_000, 60_000, 200_000)
@@ -19,12 +22,17 @@ EQUAL, SMALL_EQUAL = 300_000, 20_000
 MEMORY_MB, TIMES, GROWTH = 3000, 1.5, 1.1
 """What the project holds itself to: peak memory, that of the largest over that of the smallest, growth of CPU time."""
 
+TIMES_THE_SAMPLE, MEASURABLE = 4, 0.3
+"""Documents of the corpus for each of the sample; CPU-seconds that a step must take for its error to say anything."""
+
 row = partial(Row, "scale")
 
 
 def run(small: bool) -> Iterable[Row]:
     """Measure all of it."""
     yield from decide(SMALL_SIZES if small else SIZES, SMALL_EQUAL if small else EQUAL)
+    yield from on_ray(1_000 if small else 20_000)
+    yield from estimate(1_000 if small else 20_000)
 
 
 def decide(sizes: Sequence[int], equal: int) -> Iterator[Row]:
@@ -51,6 +59,55 @@ def decide(sizes: Sequence[int], equal: int) -> Iterator[Row]:
         shutil.rmtree(folder)
     told = {"documents": equal, "recipes": ["no rater", "the best share by a rater"]}
     yield row("decide.equal_bytes", sum(same) / len(same), n=len(same), unit="share of recipes", settings=told)
+
+
+def on_ray(documents: int, nodes: int = 3) -> Iterator[Row]:
+    """Yield on how many nodes of a cluster parts were made, and whether the bytes are those of one machine."""
+    folder = harness.BENCH / "scale" / "ray"
+    shutil.rmtree(folder, ignore_errors=True)
+    recipe = _runs.recipe(folder, [_corpus.make(documents)])
+    _runs.finish([*_runs.command(recipe), "output=alone"])
+    expected = _runs.digests(folder / "alone")
+    told: dict[str, dict[str, object]] = {}
+    for how in ("ray", "kill"):
+        shutil.rmtree(folder / "ray", ignore_errors=True)
+        command = [_ray.python(), "-m", "benchmarks._ray_nodes", recipe, nodes, *(["kill"] if how == "kill" else [])]
+        environment = os.environ | _ray.ENVIRONMENT
+        done = subprocess.run(
+            [str(c) for c in command], cwd=harness.ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        made = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"exit": done.returncode}
+        if made["exit"]:
+            raise harness.BenchmarkError(f"the recipe on Ray ended with {made['exit']}:\n{done.stderr[-3000:]}")
+        told[how] = made | {"equal": _runs.shared(_runs.digests(folder / "ray"), expected)}
+    settings = {"documents": documents, "nodes": nodes, "of": "node processes of one machine"}
+    parts = told["ray"]["parts"]
+    assert isinstance(parts, list)
+    yield row("ray.nodes_used", len(parts), n=nodes, unit="nodes", settings=settings | {"parts of each": parts})
+    unit = "share of files"
+    yield row("ray.equal_bytes", told["ray"]["equal"], n=len(expected), unit=unit, settings=settings)
+    killed = told["kill"]["equal"] if told["kill"]["killed"] else None
+    yield row("ray.node_killed.equal_bytes", killed, n=len(expected), unit=unit, settings=settings | told["kill"])
+
+
+def estimate(sample: int) -> Iterator[Row]:
+    """Yield by how much a run's cost was foretold wrong, step by step, on a corpus of several times the sample."""
+    folder = harness.BENCH / "scale" / "estimate"
+    shutil.rmtree(folder, ignore_errors=True)
+    documents = TIMES_THE_SAMPLE * sample
+    command = _runs.command(_runs.recipe(folder, [_corpus.make(documents)]))
+    _runs.finish([*command, "--estimate", "--sample", str(sample)])
+    _runs.finish(command)
+    rows = costs.compared(folder / "out")
+    told = {"documents": documents, "sample": sample, "limit": 0.3}
+    expected, took = (sum(r[name] for r in rows) for name in ("expected", "took"))
+    yield row("estimate.error.all", expected / took - 1, n=documents, settings=told | {"cpu_seconds": took})
+    for r in rows:
+        settings = told | {"cpu_seconds": r["took"], "expected": r["expected"], "low": r["low"], "high": r["high"]}
+        step = r["step"].replace("/", ".")
+        # Of a step of a tenth of a second the clock itself errs by more.
+        error = r["ratio"] - 1 if r["took"] >= MEASURABLE else None
+        yield row(f"estimate.error.{step}", error, n=documents, settings=settings | {"measurable from": MEASURABLE})
 
 
 def _folder(documents: int) -> Path:

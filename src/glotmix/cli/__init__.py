@@ -94,6 +94,7 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
         estimate: Estimated = False,
         cores: Annotated[int | None, typer.Option(help="for --estimate: cores of a machine; all of this one's")] = None,
         machines: Annotated[int, typer.Option(help="for --estimate: how many such machines")] = 1,
+        sample: Annotated[int, typer.Option(help="for --estimate: documents of the largest sample")] = 4_000,
         as_json: AsJson = False,
         quiet: Quiet = False,
     ) -> None:
@@ -106,7 +107,7 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
                 from glotmix.pipeline import costs
                 from glotmix.pipeline.estimate import estimate as foretell
 
-                result = foretell(work, until, cores=cores, machines=machines).as_json()
+                result = foretell(work, until, sample, cores, machines).as_json()
                 costs.keep(work.folder, result)
             else:
                 result = work.run(until)
