@@ -95,7 +95,7 @@ def estimate(sample: int) -> Iterator[Row]:
     folder = harness.BENCH / "scale" / "estimate"
     shutil.rmtree(folder, ignore_errors=True)
     documents = TIMES_THE_SAMPLE * sample
-    command = _runs.command(_runs.recipe(folder, [_corpus.make(documents)]))
+    command = [_runs.GLOTMIX, "run", _runs.recipe(folder, [_corpus.make(documents)]), "--quiet"]
     _runs.finish([*command, "--estimate", "--sample", str(sample)])
     _runs.finish(command)
     rows = costs.compared(folder / "out")
