@@ -124,22 +124,10 @@ def _lines(file: Path) -> list[str]:
     Raises:
         DataError: naming the first line that is not UTF-8.
     """
-    from glotmix.core.errors import DataError
+    from glotmix.core import utf8
 
-    data = file.read_bytes()
-    if not data:
-        return []
-    found = []
-    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n"), start=1):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{file}:{number} is not UTF-8: byte {error.start + 1} of the line is 0x{line[error.start]:02X}",
-                "iconv -f LATIN1 -t UTF-8 FILE > NEW, if that is what it is in",
-            ) from error
-        found.append(text.removesuffix("\r"))
-    return found
+    found = utf8.text(file)
+    return [line.removesuffix("\r") for line in found.removesuffix("\n").split("\n")] if found else []
 
 
 def _say(found: dict[str, object], as_json: bool) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pyarrow import csv
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from glotmix.core import utf8
 from glotmix.core.errors import DataError, RequestError
 from glotmix.embed.train import Settings
 
@@ -70,7 +71,7 @@ def load(path: Path) -> Training:
     if not path.is_file():
         raise RequestError(f"there is no file {path}", "glotmix embed train RECIPE.yaml")
     try:
-        return Training.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        return Training.model_validate(yaml.safe_load(utf8.text(path)))
     except yaml.YAMLError as error:
         raise RequestError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:

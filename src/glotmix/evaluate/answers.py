@@ -296,7 +296,7 @@ def _codes(
         chosen, golds = [t[score] for t in tables], [t["gold"] for t in tables]
         for column in chosen:
             if column.null_count == len(column):
-                raise RequestError(f"{task}: the log has nothing to choose by {score} with", "--score raw")
+                raise RequestError(f"{task}: the log has nothing to choose by {score} with", "--by raw")
     codes = [pc.fill_null(c, MISSING).to_numpy()[r].astype(np.int32) for c, r in zip(chosen, rows, strict=True)]
     return codes, [
         pc.fill_null(g, MISSING).to_numpy()[r[:, 0]].astype(np.int32) for g, r in zip(golds, rows, strict=True)

@@ -10,7 +10,7 @@ import pyarrow.csv as pcsv
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from glotmix.core import language
+from glotmix.core import language, utf8
 from glotmix.core.errors import DataError, RequestError
 
 COLUMNS = ("_id", "prompt", "choices", "label")
@@ -51,9 +51,16 @@ def load(path: Path) -> pa.Table:
     if path.suffix not in readers:
         raise RequestError(f"{path}: a table is .parquet, .jsonl or .csv")
     try:
-        return readers[path.suffix](path)
+        table = readers[path.suffix](path)
+        # Arrow takes JSON as it comes, and makes bytes of a CSV's columns that are not UTF-8.
+        table.validate(full=True)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        if path.suffix != ".parquet":
+            utf8.check(path)
+        raise DataError(f"{path} cannot be read: {error}", "write it again, or fetch it again") from error
+    if path.suffix == ".csv" and any(pa.types.is_binary(f.type) for f in table.schema):
+        utf8.check(path)
+    return table
 
 
 def read(path: Path) -> Aligned:

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import yaml
 
-from glotmix.core import language
+from glotmix.core import language, utf8
 from glotmix.core.errors import RequestError
 from glotmix.evaluate.items import Aligned, Item, write
 
@@ -42,8 +42,10 @@ def words(path: Path | None = None) -> Words:
     Raises:
         RequestError: if a column is missing or a language unknown.
     """
+    if path is not None and not path.is_file():
+        raise RequestError(f"there is no file {path}", "a TSV of lang, question, option, answer")
     told = _words((files("glotmix") / "data" / "prompts.tsv").read_text("utf-8"), "prompts.tsv")
-    return told if path is None else told | _words(path.read_text("utf-8"), str(path))
+    return told if path is None else told | _words(utf8.text(path), str(path))
 
 
 def _words(text: str, origin: str) -> dict[str, tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from glotmix.core import utf8
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.doubts import doubts
@@ -216,11 +218,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         if "languages" not in told:
             raise DataError(f"{found} is no mixture: it has no languages")
         return list(told["languages"])
-    try:
-        with found.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{found} is not UTF-8: {error}") from error
+    rows = list(csv.DictReader(io.StringIO(utf8.text(found), newline="")))
     if not rows:
         raise DataError(f"{found} has no row")
     return rows

@@ -14,6 +14,7 @@ The two files must speak of the same runs. A run without a loss is an error here
 """
 
 import csv
+import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core import utf8
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.language import parse
 from glotmix.mix import cells
@@ -264,8 +266,7 @@ def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str], losse
     """
     if not path.is_file():
         raise DataError(f"{path} is not there", "mix.runs.mixtures=FILE mix.runs.losses=FILE")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = list(csv.reader(file))
+    lines = list(csv.reader(io.StringIO(utf8.text(path), newline="")))
     if len(lines) < 2:
         raise DataError(f"{path} holds no run: a header and one row per run are needed")
     header = [column.strip() for column in lines[0]]
@@ -397,8 +398,7 @@ def write(runs: Runs, folder: Path) -> None:
 def _unigram(path: Path, targets: Sequence[str]) -> Array | None:
     if not path.is_file():
         return None
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(io.StringIO(utf8.text(path), newline="")))
     try:
         known = {row["target"]: float(row["bits_per_byte"]) for row in rows}
     except (KeyError, TypeError, ValueError) as error:

@@ -7,11 +7,13 @@ and bits per byte per language. That is Olmix's shape, which the room `mix` read
 """
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from glotmix.core import utf8
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
 from glotmix.proxy.config import ProxiesConfig
@@ -80,8 +82,7 @@ def read(path: Path, config: ProxiesConfig) -> Design:
     """
     if not path.is_file():
         raise RequestError(f"there is no design {path}", "glotmix mix design makes one")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(io.StringIO(utf8.text(path), newline="")))
     if not rows:
         raise DataError(f"{path} holds no run: a header and one row per run are needed")
     header = [column for column in rows[0] if column]

@@ -74,7 +74,7 @@ class Rater:
         told = " + ".join(f"{part['name']} ({part['numbers']})" for part in self.reads)
         if set(given) != set(self.embedders):
             named = ", ".join(given) or "none"
-            fix = f"embedders: {', '.join(self.embedders) or 'none'}"
+            fix = f"give {', '.join(self.embedders) or 'none'}"
             raise RequestError(f"the rater in {where} reads {told}; the embedders given are {named}", fix)
         for name, mark in self.embedders.items():
             if given[name] != mark:
