@@ -85,7 +85,9 @@ def commands(group: click.Group, before: tuple[str, ...] = ()) -> dict[tuple[str
 
 
 COMMANDS = commands(typer.main.get_command(app))  # type: ignore[arg-type]
-OPTIONS = {option for options in COMMANDS.values() for option in options} | {"--help", "--version"}
+PENDING = {"--wait"}
+"""The lock of an output advises it; the commands that write take it when the lock is theirs."""
+OPTIONS = {option for options in COMMANDS.values() for option in options} | {"--help", "--version"} | PENDING
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -103,9 +105,7 @@ def exists(section: type[BaseModel], path: list[str]) -> bool:
         return False
     inner = list(models(section.model_fields[name].annotation))
     # What stands below a mapping of the user's own names is asked of the models in it.
-    mapped = "dict" in str(section.model_fields[name].annotation) or "Mapping" in str(
-        section.model_fields[name].annotation
-    )
+    mapped = re.search("dict|Mapping", str(section.model_fields[name].annotation)) is not None
     return not rest or not inner or any(exists(m, rest) or (mapped and exists(m, rest[1:] or [""])) for m in inner)
 
 

@@ -25,7 +25,9 @@ def latin(path, text):
 
 
 FILES = {
-    "scores of a CSV": (["eval", "scores", "t.csv"], {"t.csv": "item,language,choice,gold\n0,fr,0,0\n0,à,0,0\n"}, "t.csv:3"),
+    "scores of a CSV": (
+        ["eval", "scores", "t.csv"], {"t.csv": "item,language,choice,gold\n0,fr,0,0\n0,à,0,0\n"}, "t.csv:3",
+    ),
     "scores of lines": (
         ["eval", "scores", "t.jsonl"],
         {"t.jsonl": '{"item": 0, "language": "fr", "answer": "à midi"}\n'}, "t.jsonl:1",
@@ -46,7 +48,8 @@ FILES = {
     ),
     "runs": (
         ["mix", "fit", ".", "-o", "out"],
-        {"ratios.csv": "run_id,eng_Latn,fra_Latn\nà,0.5,0.5\n", "metrics.csv": "run_id,eng_Latn_bpb\nr0,1.0\n"}, "ratios.csv:2",
+        {"ratios.csv": "run_id,eng_Latn,fra_Latn\nà,0.5,0.5\n", "metrics.csv": "run_id,eng_Latn_bpb\nr0,1\n"},
+        "ratios.csv:2",
     ),
     "pairs": (["instruct", "train", "p.jsonl", "-o", "out"], {"p.jsonl": '{"prompt": "à"}\n'}, "p.jsonl:1"),
     "a recipe of an embedder": (["embed", "train", "r.yaml", "-o", "out"], {"r.yaml": "pairs: [à]\n"}, "r.yaml:1"),

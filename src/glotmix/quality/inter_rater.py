@@ -117,7 +117,7 @@ def _by_category(values: Floats, known: NDArray[np.bool_]) -> Floats:
     """Return (units, c²) coincidences of categories."""
     names, inverse = np.unique(values[known], return_inverse=True)
     if len(names) > 64:
-        raise RequestError(f"{len(names)} different values are no categories", "rank the values, and take them as interval data")
+        raise RequestError(f"{len(names)} different values are no categories", "rank them, and take them as intervals")
     count = np.zeros((len(values), len(names)))
     np.add.at(count, (np.nonzero(known)[0], inverse), 1)
     pairs = count[:, :, None] * count[:, None, :]
