@@ -1,6 +1,8 @@
 """Folders, patterns and links: nothing is passed over without a word, and nothing is read twice."""
 
+import gzip
 import json
+import lzma
 import os
 from pathlib import Path
 from typing import Any
@@ -126,7 +128,18 @@ def test_what_was_passed_over_stands_in_the_record_and_among_the_warnings(tmp_pa
 
 @pytest.mark.parametrize(
     ("name", "advice"),
-    [("a.jsonl.lz4", "unpack them"), ("a.zip", "unpack them"), ("a.xlsx", "write the tables"), ("a.log", "set format")],
+    [
+        ("a.jsonl.lz4", "unpack them"),
+        ("a.zip", "unpack them"),
+        ("a.xlsx", "write the tables"),
+        ("a.log", "set format"),
+        ("a.tar.gz", "unpack them"),
+        ("a.tgz", "unpack them"),
+        ("a.docx", "save them as .txt"),
+        ("a.json", "as .jsonl"),
+        ("a.json.gz", "as .jsonl"),
+        ("a.xlsx.gz", "write the tables"),
+    ],
 )
 def test_the_advice_for_a_folder_without_a_readable_file_can_be_followed(tmp_path, name, advice):
     junk(tmp_path / "raw" / name)
@@ -206,3 +219,67 @@ def test_a_folder_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):
     for path in ("raw", "raw/**/*.jsonl", "raw/*/*.jsonl"):
         with pytest.raises(DataError, match="dicht cannot be read: Permission denied"):
             look(source(path), tmp_path)
+
+
+OBJECT = b'{"text": "Een molen."}\n'
+DISGUISED = {
+    "a.jsonl": [
+        (gzip.compress(OBJECT), "a.jsonl is compressed with gzip", "call it a.jsonl.gz"),
+        (lzma.compress(OBJECT), "is compressed with xz", "call it a.jsonl.xz"),
+        (b"PK\x03\x04" + b"0" * 40, "is a zip archive", "unpack it"),
+        (OBJECT.decode().encode("utf-16"), "is UTF-16, as Windows writes it", "iconv -f UTF-16 -t UTF-8"),
+        (OBJECT.decode().encode("utf-16-be"), "is UTF-16", "iconv -f UTF-16BE -t UTF-8"),
+        (b"PAR1" + b"0" * 40, "is Parquet", "call it a.jsonl.parquet, or set format: parquet"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a pointer of Git LFS", "git lfs pull"),
+    ],
+    "a.jsonl.gz": [
+        (OBJECT, "is not compressed, as its name says", "call it a.jsonl"),
+        (gzip.compress(gzip.compress(OBJECT)), "is compressed with gzip", "call it a.jsonl.gz.gz"),
+        (gzip.compress(OBJECT.decode().encode("utf-16")), "is UTF-16", "iconv"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a pointer of Git LFS", "git lfs pull"),
+    ],
+    "a.parquet": [(b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "pointer of Git LFS", "git lfs pull")],
+}
+
+
+def build(base: Path, **more: Any) -> record.Record:
+    given = source("raw", **more)
+    identity = record.Identity("corpus", read.VERSION, given.identity, read.fingerprints([given], base))
+    return record.build(base / "corpus", identity, lambda o: read.make(o, [given], base, None, 1000, 0.5))
+
+
+@pytest.mark.parametrize(("name", "held"), [(n, h) for n, several in DISGUISED.items() for h in several])
+def test_a_file_that_is_not_what_it_is_called_is_named_with_what_it_is(tmp_path, name, held):
+    content, what, fix = held
+    put(tmp_path / "raw" / name).write_bytes(content)
+    with pytest.raises(DataError, match=what) as caught:
+        build(tmp_path)
+    assert fix in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "more", "advice"),
+    [
+        ({"text": 7}, {}, "set columns.text of source 'web' to a column of text"),
+        ({"text": "a", "id": [1]}, {}, "set columns.id"),
+        (
+            {"text": "a", "lang": 3},
+            {"language": {"column": "lang"}},
+            "set language of source 'web' to a column of text",
+        ),
+        ({"text": "x" * 1001}, {}, "raise corpus.max_chars"),
+        (b'{"text": "caf\xe9"}', {}, "iconv"),
+        (b"text: a", {}, "write one JSON object a line"),
+    ],
+)
+def test_where_nothing_would_be_left_the_advice_is_not_to_allow_it(tmp_path, row, more, advice):
+    line = row if isinstance(row, bytes) else json.dumps(row).encode()
+    put(tmp_path / "raw/a.jsonl").write_bytes(line + b"\n" + line)
+    with pytest.raises(DataError, match="2 of 2 rows") as caught:
+        build(tmp_path, **more)
+    assert advice in str(caught.value) and "max_quarantined allows" in str(caught.value)
+    assert "raise corpus.max_quarantined" not in str(caught.value)
+    # Where some are left it is one.
+    put(tmp_path / "raw/a.jsonl").write_bytes(b'{"text": "Goed.", "lang": "nl"}\n' + line + b"\n" + line)
+    with pytest.raises(DataError, match=r"2 of 3 rows[^→]*→ mend the source, or raise corpus.max_quarantined"):
+        build(tmp_path, **more)

@@ -12,6 +12,7 @@ import pyarrow as pa
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 _PACKED = {*CODECS, ".lz4", ".br", ".zip", ".tar", ".tgz", ".7z", ".rar"}
 _TABLES = {".xls", ".xlsx", ".ods", ".arrow", ".feather", ".orc", ".avro", ".sqlite", ".db"}
+_PAPERS = {".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx"}
 _SNIFFED = 4096
 
 
@@ -86,10 +87,57 @@ def readable() -> str:
 
 def advice(left: Sequence[Path]) -> str:
     """Say what makes files readable, by what most of them are."""
-    kinds = Counter(Path(ending(p)).suffix or ending(p) for p in left)
+    kinds = Counter(_outer(p) for p in left)
     match kinds.most_common(1):
         case [(last, _)] if last in _PACKED - CODECS.keys():
             return f"unpack them: {readable()}"
         case [(last, _)] if last in _TABLES:
             return f"write the tables as .parquet or .csv: {readable()}"
+        case [(last, _)] if last in _PAPERS:
+            return f"save them as .txt, .html or .pdf: {readable()}"
+        case [(".json", _)]:
+            return "set format: jsonl if each line is an object; of one array, write one element a line, as .jsonl"
     return f"set format, if they are of one: {readable()}"
+
+
+def _outer(path: Path) -> str:
+    """Return the ending that says what to do: that of an archive below its compression (``.tar.gz``), or the last."""
+    found = Path(ending(path))
+    inner = Path(found.stem).suffix or (found.stem if found.stem.startswith(".") else "")
+    return inner if found.suffix in CODECS and inner else found.suffix or ending(path)
+
+
+_POINTER = b"version https://git-lfs"
+_MAGIC = {
+    b"\x1f\x8b": ("is compressed with gzip", "call it NAME.gz"),
+    b"\x28\xb5\x2f\xfd": ("is compressed with zstd", "call it NAME.zst"),
+    b"BZh": ("is compressed with bzip2", "call it NAME.bz2"),
+    b"\xfd7zXZ": ("is compressed with xz", "call it NAME.xz"),
+    b"PK\x03\x04": ("is a zip archive (or a file of an office)", "unpack it"),
+    b"7z\xbc\xaf": ("is a 7z archive", "unpack it"),
+    b"PAR1": ("is Parquet", "call it NAME.parquet, or set format: parquet"),
+    b"\xff\xfe": ("is UTF-16, as Windows writes it", "write it in UTF-8: iconv -f UTF-16 -t UTF-8"),
+    b"\xfe\xff": ("is UTF-16, as Windows writes it", "write it in UTF-8: iconv -f UTF-16 -t UTF-8"),
+    b"{\x00": ("is UTF-16", "write it in UTF-8: iconv -f UTF-16LE -t UTF-8"),
+    b"\x00{": ("is UTF-16", "write it in UTF-8: iconv -f UTF-16BE -t UTF-8"),
+    _POINTER: ("is a pointer of Git LFS, and not what it points to", "git lfs pull"),
+}
+
+
+def disguise(path: Path, codec: str | None) -> tuple[str, str] | None:
+    """Say what a file that is called JSON lines or Parquet is instead, by its first bytes, and what to do.
+
+    None where nothing speaks against it.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "a.jsonl"
+    >>> file.write_bytes("{}".encode("utf-16-le")) and disguise(file, None)
+    ('is UTF-16', 'write it in UTF-8: iconv -f UTF-16LE -t UTF-8')
+    """
+    with path.open("rb") as file:
+        raw = file.read(64)
+    if codec is not None and not raw.startswith(_POINTER):
+        if raw.lstrip()[:1] in (b"{", b"["):
+            return "is not compressed, as its name says", f"call it {path.stem}"
+        raw = start(path, codec)[:64]
+    return next((found for magic, found in _MAGIC.items() if raw.startswith(magic)), None)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.corpus import columns, huggingface, instructions, readers
+from glotmix.corpus import columns, huggingface, instructions, kinds, readers
 from glotmix.corpus.extract import EMPTY
 from glotmix.corpus.rows import Label
 from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, look, require
@@ -132,15 +132,20 @@ def make(
 def _input(source: Source, found: Sequence[InputFile]) -> Input:
     if source.hub:
         return Input(instructions.resolved(source, ()), (), huggingface.pinned(source))
+    for file in found:
+        known = kinds.disguise(file.path, file.codec) if file.kind in ("jsonl", "parquet") else None
+        if known is not None and not (file.kind == "parquet" and known[0] == "is Parquet"):
+            what, fix = known
+            raise DataError(f"source '{source.name}': {file.shown} {what}", fix.replace("NAME", file.path.name))
     if source.shape is not None:
         return Input(instructions.resolved(source, found), tuple(found))
     heeded = {o for file in found for o in readers.spec(file.kind).options}
     if idle := next(
         (name for name in sorted(source.options.model_fields_set - {"zawgyi"}) if name not in heeded), None
     ):
-        kinds = ", ".join(dict.fromkeys(file.kind for file in found))
+        formats = ", ".join(dict.fromkeys(file.kind for file in found))
         raise RequestError(
-            f"source '{source.name}': options.{idle} says nothing to {kinds}",
+            f"source '{source.name}': options.{idle} says nothing to {formats}",
             f"it heeds {', '.join(sorted(heeded))}" if heeded else "take it out",
         )
     for file in found:
@@ -186,10 +191,30 @@ def _judge(
         raise DataError(
             f"source '{name}': {lost:,} of {rows:,} rows ({lost / rows:.2%}) cannot be read as documents, more than "
             f"corpus.max_quarantined allows ({limit:.2%}):\n{told}\n  all of them: {folder / f'{name}.jsonl'}",
-            "mend the source, or raise corpus.max_quarantined",
+            _mend(name, reasons[name], "mend the source, or raise corpus.max_quarantined" if documents[name] else None),
         )
     if not documents[name]:
         what = f"source '{name}': there is no document in {', '.join(given.source.path)}"
         if lost:
-            raise DataError(f"{what}; {lost:,} rows are in quarantine:\n{told}", "mend the source")
+            raise DataError(f"{what}; {lost:,} rows are in quarantine:\n{told}", _mend(name, reasons[name]))
         raise DataError(what, "name other files")
+
+
+_MENDING = {
+    "text is not a string": "set columns.text of source '{}' to a column of text",
+    "missing text": "set columns.text of source '{}' to a column that is filled",
+    "id is not text or a number": "set columns.id of source '{}' to a column of texts or numbers, or to null",
+    "missing id": "set columns.id of source '{}' to a column that is filled, or to null",
+    "language is not text": "set language of source '{}' to a column of text, a code such as fra_Latn, or identify",
+    "no language": "set language of source '{}' to a column that is filled, a code such as fra_Latn, or identify",
+    "invalid UTF-8": "write the files of source '{}' in UTF-8: iconv -f WINDOWS-1252 -t UTF-8, or whatever they are in",
+    "over-long text": "cut the texts of source '{}', or raise corpus.max_chars",
+    "malformed JSON": "write one JSON object a line in the files of source '{}'",
+    "not an object": "write one JSON object a line in the files of source '{}'",
+}
+
+
+def _mend(name: str, reasons: Counter[str], otherwise: str | None = None) -> str:
+    """Say what to do about most of what is in quarantine: to allow it is no advice where nothing would be left."""
+    most = next(reason for reason, _ in reasons.most_common())
+    return otherwise or _MENDING.get(most, "mend source '{}'").format(name)
