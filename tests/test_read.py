@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from glotmix.core import record
 from glotmix.core.errors import DataError, RequestError
+from glotmix.core.visible import is_blank
 from glotmix.corpus import jsonl, read, stage, tabular
 from glotmix.corpus.rows import screen
 from glotmix.corpus.sources import Source
@@ -197,7 +198,7 @@ def test_any_cut_of_a_file_reads_as_python_does_line_by_line(tmp_path_factory, r
             if text:
                 value = json.loads(text)["text"]
                 value.encode()
-                (texts if value.strip() else bad).append(value if value.strip() else number)
+                (bad if is_blank(value) else texts).append(number if is_blank(value) else value)
         except (ValueError, TypeError):
             bad.append(number)
     given_input = stage.Input(source("a.jsonl"), tuple(read.files(source("a.jsonl"), base)))
