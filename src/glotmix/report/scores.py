@@ -219,6 +219,7 @@ def _bin(value: daft.Expression, scale: Scale) -> daft.Expression:
 
 def _fate(signal: str, column: str) -> daft.Expression:
     """Return 0 for a kept document, 1 for one that fails a rule on this score, 2 for one dropped for other reasons."""
-    rules = _RULES.get(signal, (f"{signal}.{column}.",))
+    # A rule is called by signal and column, or as the column is.
+    rules = _RULES.get(signal, (f"{signal}.{column}.", column))
     here = functools.reduce(operator.or_, (contains(col("failed"), _BETWEEN + rule) for rule in rules))
     return when(col("kept"), lit(0)).when(here, lit(1)).otherwise(lit(2)).cast(DataType.int32())
