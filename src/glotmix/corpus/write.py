@@ -6,7 +6,7 @@ request also as ``.jsonl.zst``, and with the dropped ones beside, under ``droppe
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,6 +62,7 @@ def make(
     formats: Sequence[str] = ("parquet",),
     shard_bytes: int = SHARD_BYTES,
     dropped: bool = False,
+    change: Callable[[pa.Table], pa.Table] | None = None,
 ) -> Counts:
     """Write the data set.
 
@@ -76,6 +77,7 @@ def make(
         formats: ``parquet``, ``jsonl.zst`` or both.
         shard_bytes: bytes of text per file; files of the corpus are not cut, so a file may hold up to one more.
         dropped: whether to write the dropped documents too.
+        change: from documents to the same documents as they go out, such as with their personal data masked.
 
     Returns:
         ``documents, bytes, files, languages`` of the data set, and ``dropped`` documents written beside. The notes say
@@ -109,7 +111,8 @@ def make(
         with ExitStack() as stack:
             sinks = [stack.enter_context(_SINKS[f](folder / f"{target.name}.{f}")) for f in formats]
             counts = {"documents": 0, "bytes": 0}
-            for found in _documents(target, book, names, schema):
+            for read in _documents(target, book, names, schema):
+                found = read if change is None else change(read)
                 for sink in sinks:
                     sink.write(found)
                 counts["documents"] += found.num_rows

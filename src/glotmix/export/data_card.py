@@ -95,6 +95,16 @@ def _method(context: RunContext) -> list[str]:
             else f"{same.verify} Jaccard similarity of at least {same.threshold:g}; one of each cluster is kept."
         ),
     ]
+    if (personal := recipe.signals.private) is not None:
+        kinds = ", ".join(personal.kinds)
+        sentences.append(
+            f"Personal data ({kinds}) was counted"
+            + (
+                f" and replaced in the texts ({personal.mask}); the column `masked` says how much there was."
+                if personal.mask is not None
+                else " and left in the texts."
+            )
+        )
     if (lists := recipe.select.licenses) is not None:
         allowed = ", ".join(lists.allow) or "any"
         sentences.append(f"Licences: {allowed}" + (f", less {', '.join(lists.deny)}" if lists.deny else "") + ".")

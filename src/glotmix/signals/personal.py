@@ -1,0 +1,241 @@
+"""Personal data in texts of any script: where it stands, by kind. The signal and the masking both start here.
+
+Digits of all scripts and full-width signs are read as ASCII, one character for one, so that positions stay. What has a
+check digit is checked (`python-stdnum`), telephone numbers are those that libphonenumber calls valid (`phonenumbers`);
+both come with the extra ``private``. A kind that nothing makes sure (names, street addresses) is not looked for.
+"""
+
+import ipaddress
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from glotmix.core.errors import MissingExtraError
+
+KINDS = ("email", "phone", "ip", "iban", "card", "national_id")
+
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w+%'-]+(?:\.[\w+%'-]+)*@(?:[^\W_](?:[\w-]*[^\W_])?\.)+([^\W\d_]{2,24}|xn--[a-z0-9-]+)"
+    r"(?![\w@]|-\w|:[\w/~])"
+)
+_NO_TOP = {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "html", "php", "py", "ts", "json", "xml", "pdf"}
+_IPV4 = re.compile(r"(?<![\w.,-])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|[.,-]\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-fA-F]{0,4}:[0-9a-fA-F:]*:)[0-9a-fA-F:]{6,39}(?![\w:])")
+_VERSION = re.compile(
+    r"(?:\bv|\bver|version|release|firmware|build|bản|版本|バージョン|верси\w*|έκδοση|إصدار|גרסה|संस्करण|เวอร์ชัน|버전|[§])[\s:.#v]*$",
+    re.IGNORECASE,
+)
+_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?!\w)")
+_CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){11,18}(?![\w]|[.,-]\d)")
+_CARDS = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}"
+    r"|6(?:011|5\d\d|4[4-9]\d)\d{12}|35\d{14}|62\d{14,17}"
+)
+_PHONE = re.compile(r"[+(]?\d[\d ()./\u00a0\u2010-\u2015-]{5,22}\d")
+_ISBN = re.compile(r"97[89][\d -]{10,14}|\d{1,5}-\d{1,7}-\d{1,7}-[\dXx]")
+_DATE = re.compile(
+    r"(?:\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}|\d{1,2}[-./ ]\d{1,2}[-./ ]\d{4})(?:[ T]\d{1,2}(?:[:.]\d\d)?)?"
+    r"|\d{4}\s?[-–]\s?\d{4}"
+)
+_MONEY = re.compile(
+    r"[$€£¥₹₽₩฿₪₫₺₴]\s*$|(?:USD|EUR|Rs\.?|Kč|zł|ISBN|ISSN|DOI|SKU|ID|No|Nr|№|#)[-.: ]*(?:1[03])?[-.: ]*$", re.IGNORECASE
+)
+
+# fmt: off
+NATIONAL = {
+    "pol": ("pl.pesel",), "spa": ("es.dni", "es.nie"), "cat": ("es.dni", "es.nie"), "glg": ("es.dni", "es.nie"),
+    "eus": ("es.dni", "es.nie"), "fra": ("fr.nir",), "ita": ("it.codicefiscale",), "por": ("br.cpf",),
+    "cmn": ("cn.ric",), "zho": ("cn.ric",), "fin": ("fi.hetu",), "ron": ("ro.cnp",), "bul": ("bg.egn",),
+    "kor": ("kr.rrn",), "tha": ("th.pin",), "tur": ("tr.tckimlik",), "swe": ("se.personnummer",),
+    "hin": ("in_.aadhaar",), "ben": ("in_.aadhaar",), "tam": ("in_.aadhaar",), "tel": ("in_.aadhaar",),
+    "mar": ("in_.aadhaar",), "guj": ("in_.aadhaar",), "kan": ("in_.aadhaar",), "mal": ("in_.aadhaar",),
+    "pan": ("in_.aadhaar",), "afr": ("za.idnr",), "zul": ("za.idnr",), "xho": ("za.idnr",), "sot": ("za.idnr",),
+    "est": ("ee.ik",), "lit": ("lt.asmens",), "ces": ("cz.rc",), "slk": ("cz.rc",),
+}
+"""Language (ISO 639-3) → numbers of people whose check digits, with a date or letters in them, make them sure."""
+# fmt: on
+_SHAPES = {
+    "pl.pesel": r"\d{11}",
+    "es.dni": r"\d{8}-?[A-Z]",
+    "es.nie": r"[XYZ]-?\d{7}-?[A-Z]",
+    "fr.nir": r"[12] ?\d\d ?(?:0[1-9]|1[0-2]|[2-9]\d) ?\d[\dAB] ?\d{3} ?\d{3} ?\d\d",
+    "it.codicefiscale": r"[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]",
+    "br.cpf": r"\d{3}\.\d{3}\.\d{3}-\d\d",
+    "cn.ric": r"\d{17}[\dX]",
+    "fi.hetu": r"\d{6}[-+A-FU-Y]\d{3}[0-9A-Y]",
+    "ro.cnp": r"[1-8]\d{12}",
+    "bg.egn": r"\d{10}",
+    "kr.rrn": r"\d{6}-\d{7}",
+    "th.pin": r"\d-\d{4}-\d{5}-\d{2}-\d|\d{13}",
+    "tr.tckimlik": r"[1-9]\d{10}",
+    "se.personnummer": r"(?:19|20)?\d{6}[-+]\d{4}",
+    "in_.aadhaar": r"[2-9]\d{3} \d{4} \d{4}",
+    "za.idnr": r"\d{13}",
+    "ee.ik": r"[1-6]\d{10}",
+    "lt.asmens": r"[1-6]\d{10}",
+    "cz.rc": r"\d{6}/\d{3,4}",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something personal in a text: characters `start` to `end`, of one of `KINDS`."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@cache
+def _ascii() -> dict[int, str]:
+    """Return digits of every script, full-width letters and signs → ASCII, one for one."""
+    found = {
+        code: str(unicodedata.decimal(chr(code)))
+        for code in range(128, sys.maxunicode)
+        if unicodedata.category(chr(code)) == "Nd"
+    }
+    wide = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    return wide | found | {0x2011: "-", 0x2010: "-", 0x2012: "-", 0x2013: "-", 0x00A0: " ", 0x202F: " ", 0x3002: "."}
+
+
+def find(text: str, lang: str, kinds: tuple[str, ...] = KINDS) -> list[Span]:
+    """Return what is personal in a text, in its order, nothing twice.
+
+    Args:
+        text: any.
+        lang: its code, ``fra_Latn``: national telephone numbers and identities are those of its country.
+        kinds: which to look for.
+
+    Raises:
+        MissingExtraError: if the extra ``private`` is not installed.
+
+    >>> text = "Ecrivez à a.b@exemple.fr, +33 1 42 68 53 00"
+    >>> [(s.kind, text[s.start : s.end]) for s in find(text, "fra_Latn")]
+    [('email', 'a.b@exemple.fr'), ('phone', '+33 1 42 68 53 00')]
+    """
+    plain = text if text.isascii() else text.translate(_ascii())
+    has_digits = any(c.isdigit() for c in plain)
+    found: list[Span] = []
+    if "email" in kinds and "@" in plain:
+        found += [Span(m.start(), m.end(), "email") for m in _EMAIL.finditer(plain) if m[1].lower() not in _NO_TOP]
+    if has_digits:
+        # What is surest first: what it holds is nothing else.
+        for kind, spans in (
+            ("iban", _ibans), ("national_id", _national), ("card", _cards), ("ip", _addresses), ("phone", _phones),
+        ):  # fmt: skip
+            if kind in kinds:
+                for start, end in spans(plain, lang):
+                    if not any(s.start < end and start < s.end for s in found):
+                        found.append(Span(start, end, kind))
+    return sorted(found, key=lambda s: s.start)
+
+
+def _ibans(text: str, lang: str) -> Iterator[tuple[int, int]]:
+    for m in _IBAN.finditer(text):
+        # The groups behind it may be words: shorten until the checksum is right.
+        end = m.end()
+        while end - m.start() >= 15:
+            if _stdnum("iban").is_valid(text[m.start() : end]):
+                yield m.start(), end
+                break
+            cut = max(text.rfind(" ", m.start(), end), text.rfind("-", m.start(), end))
+            if cut < 0:
+                break
+            end = cut
+
+
+def _cards(text: str, lang: str) -> Iterator[tuple[int, int]]:
+    for m in _CARD.finditer(text):
+        digits = re.sub(r"\D", "", m[0])
+        groups = [len(g) for g in re.split(r"[ -]", m[0])]
+        shaped = len(groups) == 1 or groups in ([4, 4, 4, 4], [4, 6, 5], [4, 6, 4], [4, 4, 4, 4, 3])
+        if shaped and _CARDS.fullmatch(digits) and len(set(digits)) > 1 and _stdnum("luhn").is_valid(digits):
+            yield m.span()
+
+
+def _addresses(text: str, lang: str) -> Iterator[tuple[int, int]]:
+    for pattern in (_IPV4, _IPV6):
+        for m in pattern.finditer(text):
+            try:
+                address = ipaddress.ip_address(m[0])
+            except ValueError:
+                continue
+            # Addresses of no one's own (private networks, examples, loopback) say nothing of a person.
+            if address.is_global and not _VERSION.search(text[max(m.start() - 16, 0) : m.start()]):
+                yield m.span()
+
+
+def _phones(text: str, lang: str) -> Iterator[tuple[int, int]]:
+    try:
+        import phonenumbers
+    except ImportError as error:
+        raise MissingExtraError("personal data", "private") from error
+    region = _region(lang)
+    for m in _PHONE.finditer(text):
+        digits = sum(c.isdigit() for c in m[0])
+        if not 7 <= digits <= 15 or (m.start() and (text[m.start() - 1].isalnum() or text[m.start() - 1] in "._/=-:")):
+            continue
+        before = text[max(m.start() - 12, 0) : m.start()]
+        if _ISBN.fullmatch(m[0].strip()) or _DATE.fullmatch(m[0].strip()) or _MONEY.search(before):
+            continue
+        international = m[0].lstrip("(").startswith("+") or m[0].startswith("00")
+        if not international and re.fullmatch(r"\d+", m[0]) and not m[0].startswith("0"):
+            continue  # any number
+        leniency = phonenumbers.Leniency.VALID
+        if m.end() < len(text) and (text[m.end()].isalpha() and text[m.end()].isascii()):
+            continue
+        for found in phonenumbers.PhoneNumberMatcher(m[0], region, leniency):
+            yield m.start() + found.start, m.start() + found.end
+
+
+@cache
+def _region(lang: str) -> str | None:
+    import langcodes
+
+    return langcodes.Language.get(lang.replace("_", "-")).maximize().territory
+
+
+def _national(text: str, lang: str) -> Iterator[tuple[int, int]]:
+    for name in NATIONAL.get(lang.split("_", maxsplit=1)[0], ()):
+        module = _stdnum(name)
+        for m in re.finditer(rf"(?<![\w.,/-])(?:{_SHAPES[name]})(?![\w/]|[.,-]\d)", text):
+            if module.is_valid(m[0]):
+                yield m.span()
+
+
+@cache
+def _stdnum(name: str) -> Any:
+    try:
+        return import_module(f"stdnum.{name}")
+    except ImportError as error:
+        raise MissingExtraError("personal data", "private") from error
+
+
+def masked(text: str, spans: list[Span], how: str) -> str:
+    """Return a text with something else where spans stand.
+
+    Args:
+        text: any.
+        spans: of `find`.
+        how: ``tag`` (``<EMAIL>``) or ``placeholder``: the same value is the same number within this text,
+            ``<EMAIL-2>``; nothing of the value is in it.
+
+    >>> masked("a@b.org, c@d.org, a@b.org", find("a@b.org, c@d.org, a@b.org", "eng_Latn"), "placeholder")
+    '<EMAIL-1>, <EMAIL-2>, <EMAIL-1>'
+    """
+    numbers: dict[tuple[str, str], int] = {}
+    parts: list[str] = []
+    last = 0
+    for span in spans:
+        value = (span.kind, text[span.start : span.end].casefold())
+        of_kind = sum(1 for kind, _ in numbers if kind == span.kind)
+        number = numbers.setdefault(value, of_kind + 1)
+        name = span.kind.upper()
+        parts += [text[last : span.start], f"<{name}>" if how == "tag" else f"<{name}-{number}>"]
+        last = span.end
+    return "".join([*parts, text[last:]])
