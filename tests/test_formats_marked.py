@@ -50,6 +50,12 @@ def test_a_damaged_page_of_a_dump_costs_itself_alone(tmp_path):
     assert [(e["page"], e["reason"]) for e in lost] == [(4, "damaged record"), (16, "damaged record")]
 
 
+def test_a_damaged_end_does_not_take_the_next_page_along(tmp_path):
+    put(tmp_path / "a.xml", DUMP.replace("</page>", "</pa\x01ge>", 1).encode())
+    assert len(read(tmp_path, "a.xml")) == len(SCRIPTS) - 1
+    assert [e["page"] for e in quarantined(tmp_path / "corpus")] == [1]
+
+
 def test_links_to_other_wikis_go_and_links_with_a_colon_stay():
     assert wiki.plain("[[de:Ulm]][[zh-min-nan:Ulm]][[:Category:x|y]] [[Dune: Part Two]] [[Bild:u.JPG|thumb]]") == (
         "y Dune: Part Two"

@@ -34,7 +34,9 @@ def elements(stream: encoding.Transcoded, name: str, heads: str) -> Iterator[tup
         end = found.end() if found is not None else 0
         if found is not None and found[1] is not None and not found[0].endswith(b"/>"):
             close = closing.search(data, end)
-            end = close.end() if close is not None else 0
+            # None holds another of its kind: where one begins, the end of this one is damaged.
+            again = next((m for m in opening.finditer(data, end, close.start()) if m[1]), None) if close else None
+            end = again.start() if again is not None else close.end() if close is not None else 0
             if close is None and (not more or len(data) > MAX_BYTES):
                 # What follows may be whole: go on behind the tag that nothing closes.
                 following = opening.search(data, found.end())
