@@ -126,38 +126,47 @@ def finals(size: str, seeds: Sequence[int] = SEEDS) -> list[Wanted]:
 
 
 def report(size: str) -> Iterable[Row]:
+    """Rows of what is trained so far: each mixture on the seeds that it has, gains on those that both have."""
     named = mixtures()
     same = distinct(named)
-    seeds = [s for s in SEEDS if all(runs_.losses(f"{size}-final-{name}-{s}") is not None for name in same.values())]
-    if len(seeds) < 2:
-        return
     each = {
-        name: np.array([(runs_.losses(f"{size}-final-{other}-{s}") or ([], []))[1] for s in seeds])
+        name: {
+            seed: np.array(losses[1])
+            for seed in SEEDS
+            if (losses := runs_.losses(f"{size}-final-{other}-{seed}")) is not None
+        }
         for name, other in same.items()
     }
     made = found(0.01, 0.1)
     told = {
         "parameters": SIZES[size], "tokens": TOKENS, "languages": len(LANGUAGES), "proxies": len(table()),
-        "proxy_parameters": SIZES[PROXIES], "seeds": len(seeds), "proven": made.verdict.proven,
+        "proxy_parameters": SIZES[PROXIES], "proven": made.verdict.proven,
         "predicted_over_unimax4": [made.verdict.gain.value, made.verdict.gain.low, made.verdict.gain.high],
         "unlearned": [name for d in made.doubts if d.kind == "unlearned" for name in d.names],
     }  # fmt: skip
-    for name in named:
-        if name != "chosen":
-            over = (each[name] - each["chosen"]).mean(axis=1)
+    for name, losses in each.items():
+        seeds = [seed for seed in losses if seed in each["chosen"]]
+        if name != "chosen" and len(seeds) > 1:
+            over = np.array([(losses[seed] - each["chosen"][seed]).mean() for seed in seeds])
             low, high = harness.interval(over)
             about = {**told, "same": same["chosen"] == same[name]}
             yield Row(NAME, f"gain.{size}.over_{name}", float(over.mean()), low, high, len(seeds), "bpb", about)
     for name, losses in each.items():
+        if len(losses) < 2:
+            continue
+        rows = np.array(list(losses.values()))
         shares = {lang: round(float(r), 4) for lang, r in zip(LANGUAGES, named[name], strict=True)}
-        losing = {lang: round(float(v), 4) for lang, v in zip(LANGUAGES, losses.mean(axis=0), strict=True)}
-        for metric, values in (("worst", losses.max(axis=1)), ("mean", losses.mean(axis=1))):
+        losing = {lang: round(float(v), 4) for lang, v in zip(LANGUAGES, rows.mean(axis=0), strict=True)}
+        for metric, values in (("worst", rows.max(axis=1)), ("mean", rows.mean(axis=1))):
             low, high = harness.interval(values)
             about = {**told, "shares": shares, "losses": losing}
-            yield Row(NAME, f"{metric}.{size}.{name}", float(values.mean()), low, high, len(seeds), "bpb", about)
-    predicted = np.mean([[p.losses[name] for name in made.others] for p in made.predictions], axis=0)
-    rank = 100 * float(spearmanr(predicted, [each[name].mean() for name in made.others]).statistic)
-    yield Row(NAME, f"rank.{size}", rank, None, None, len(predicted), "ρ × 100", told)
+            yield Row(NAME, f"{metric}.{size}.{name}", float(values.mean()), low, high, len(values), "bpb", about)
+    trained = [name for name in made.others if len(each[name]) > 1]
+    if len(trained) > 2:
+        predicted = [np.mean([p.losses[name] for p in made.predictions]) for name in trained]
+        measured = [np.mean(list(each[name].values())) for name in trained]
+        rank = 100 * float(spearmanr(predicted, measured).statistic)
+        yield Row(NAME, f"rank.{size}", rank, None, None, len(trained), "ρ × 100", {**told, "mixtures": trained})
 
 
 def run(small: bool) -> Iterable[Row]:

@@ -176,8 +176,9 @@ def fit(
     from glotmix.mix.fit import choose, missing
     from glotmix.mix.laws import competing
     from glotmix.mix.laws import law as known
+    from glotmix.mix.repeat_worth import discounted
 
-    table = _runs(runs, shape)
+    table = discounted(_runs(runs, shape))
     laws = tuple(law or competing())
     lacking = {name: why for name in laws if (why := missing(table, table.targets[0], known(name))) is not None}
     told: dict[str, Any] = {"laws": list(laws), "folds": folds, "seed": seed, "source": [path.name for path in runs]}

@@ -97,6 +97,12 @@ def _show_evidence(console: Console, made: Plan) -> None:
         )
     if (bound := evidence["bound"]) is not None:
         console.print(f"no mixture within the limits is better by more than {bound['gap']:.2g} (linear programmes)")
+    for one in evidence["repeats"]["measured"]:
+        size = "" if one["parameters"] is None else f" at {one['parameters']:,.0f} parameters"
+        console.print(
+            f"worth of repeats{size}: R* {one['rate']:g}, {one['low']:g} to {one['high']:g} are not ruled out "
+            f"({one['runs']} mixtures that repeat)"
+        )
     if (transfer := evidence["transfer"]) is not None:
         table = terminal.table("language", "gives", "interval", "receives", "interval")
         for i, lang in enumerate(transfer["languages"]):

@@ -67,10 +67,10 @@ def compare(
     stock = np.full(m, np.inf) if unique is None else unique
     context = context_of(runs, stock)
     goal = Goal(
-        laws=[average(choice, Repeats(stock), context) for choice in choices],
+        laws=[average(choice, Repeats(stock, runs.repeats), context) for choice in choices],
         weights=weights,
         within=Box(np.zeros(m), np.ones(m)),
-        repeats=Repeats(stock),
+        repeats=Repeats(stock, runs.repeats),
         natural=all_[0],
     )
     point = goal.losses(all_)

@@ -17,6 +17,7 @@ from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.doubts import doubts
 from glotmix.mix.fit import Choice, Score, choice, isolated, of_main_size
+from glotmix.mix.repeat_worth import discounted
 from glotmix.mix.runs import Runs, code, olmix, write
 
 FIT = "fit.json"
@@ -164,7 +165,7 @@ def read_fit(folder: Path) -> tuple[Runs, list[Choice], dict[str, Any]]:
             raise DataError(
                 f"{folder / name} is not the file that {folder / FIT} was made from", f"glotmix mix fit {folder}"
             )
-    runs = olmix(*(folder / name for name in _RUNS))
+    runs = discounted(olmix(*(folder / name for name in _RUNS)))
     choices = [
         choice(
             runs,

@@ -154,8 +154,8 @@ def missing(runs: Runs, target: str, by: Law) -> str | None:
         budgets = 0 if here.tokens is None else len(np.unique(here.tokens[only]))
         if budgets < ALONE:
             return f"there are runs of {target} alone at {budgets} budgets, and {ALONE} are needed"
-    if not by.structured and len(runs.domains) > MANY:
-        return f"of more than {MANY} languages it would take most of the time, and it cannot choose"
+    if (not by.structured or "scale" in by.needs) and len(runs.domains) > MANY:
+        return f"of more than {MANY} languages it would take most of the time"
     if "cells" in by.needs and runs.context(target).cells is None:
         return "its domains are no cells of languages (eng_Latn/web), of the target's among others"
     if "kin" in by.needs and own is not None and kinship(runs.domains, own) is None:

@@ -192,7 +192,7 @@ def find(
         laws=[],
         weights=weights,
         within=_hold(_box(within, place, runs, part, outside), prior, unmeasured(runs, weights), runs),
-        repeats=Repeats(unique),
+        repeats=Repeats(unique, runs.repeats),
         natural=_mixture(natural(available), place, runs),
         quantile=ask.quantile,
     )

@@ -138,6 +138,7 @@ def _from_runs(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from glotmix.mix import optimum
+    from glotmix.mix.repeat_worth import discounted, estimate
     from glotmix.mix.runs import read
 
     if fitted is None:
@@ -147,7 +148,7 @@ def _from_runs(
                 "mix.runs.mixtures=ratios.csv mix.runs.losses=metrics.csv, or mix.method=unimax",
             )
         table = read(config.runs.format, beside / config.runs.mixtures, beside / config.runs.losses)
-        runs, choices = table.canonical(), None
+        runs, choices = discounted(table.canonical()), None
     else:
         runs, choices = fitted
     quantile = {"mean": None, "worst": 1.0, "quantile": config.quantile}[config.objective]
@@ -172,6 +173,7 @@ def _from_runs(
         evidence={
             "runs": len(runs),
             "verdict": asdict(found.verdict),
+            "repeats": {"rate": runs.repeats, "measured": [asdict(one) for one in estimate(runs)]},
             "doubts": [asdict(doubt) for doubt in found.doubts],
             "two_step": None if found.two_step is None else asdict(found.two_step),
             "bound": None if found.bound is None else asdict(found.bound),

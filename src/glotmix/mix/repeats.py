@@ -16,9 +16,14 @@ class Repeats:
 
     `D_eff = D_i` up to one epoch, then `U_i (1 + R* (1 − exp(−R_i / R*)))` with `R_i = D_i / U_i − 1` repeats
     (Muennighoff et al. 2023, eq. 5). Increasing, concave, with a continuous slope. An infinite U_i never repeats.
+
+    Args:
+        unique: see above.
+        rate: R*: their 15, or what runs that repeat say (`repeat_worth.estimate`).
     """
 
     unique: Array
+    rate: float = WORTH
 
     def worth(self, shares: Array) -> Array:
         """Share of fresh data that the drawn share is worth, same shape as `shares`.
@@ -29,11 +34,11 @@ class Repeats:
         over = self._over(shares)
         repeated = np.isfinite(self.unique) & (over > 0)
         unique = np.where(np.isfinite(self.unique), self.unique, 0.0)
-        return np.where(repeated, unique * (1 + WORTH * -np.expm1(-over / WORTH)), shares)
+        return np.where(repeated, unique * (1 + self.rate * -np.expm1(-over / self.rate)), shares)
 
     def slope(self, shares: Array) -> Array:
         """d worth / d share: 1 up to one epoch, then `exp(−R/R*)`."""
-        slope: Array = np.exp(-self._over(shares) / WORTH)
+        slope: Array = np.exp(-self._over(shares) / self.rate)
         return slope
 
     def _over(self, shares: Array) -> Array:

@@ -19,7 +19,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from glotmix.core.language import parse
 from glotmix.mix import cells
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context
-from glotmix.mix.repeats import Repeats
+from glotmix.mix.repeats import WORTH, Repeats
 
 _UNIQUE = "unique."
 _PLAIN = {"parameters": "parameters", "tokens": "tokens", "seed": "seeds"}
@@ -62,6 +62,7 @@ class Runs:
         scale: the N and D of the larger table that these runs were taken from: see `main`.
         unigram: entropy of single bytes of each target's held-out text, in its loss's unit, shape (t,), NaN where it is
             not known: a model that does no better has learned nothing.
+        repeats: R* by which laws that know nothing of repeats discount them: see `repeat_worth.estimate`.
     """
 
     names: tuple[str, ...]
@@ -75,6 +76,7 @@ class Runs:
     seeds: Array | None = None
     scale: tuple[float, float] | None = None
     unigram: Array | None = None
+    repeats: float = WORTH
 
     def __len__(self) -> int:
         return len(self.names)
@@ -98,7 +100,7 @@ class Runs:
         parameters, tokens, unique, seeds = (
             None if x is None else x[at] for x in (self.parameters, self.tokens, self.unique, self.seeds)
         )
-        names, scale = tuple(self.names[i] for i in at), self._main_scale()
+        names, scale = tuple(self.names[i] for i in at), self._main
         shares, losses = self.shares[at], self.losses[at]
         return replace(
             self, names=names, shares=shares, losses=losses, parameters=parameters, tokens=tokens, unique=unique,
@@ -125,7 +127,7 @@ class Runs:
 
     def groups(self) -> NDArray[np.int64]:
         """Number the distinct mixtures, shape (n,): runs that repeat a mixture with another seed share a number."""
-        return np.unique(self.shares.round(9), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        return self._groups
 
     def context(self, target: str | None = None) -> Context:
         """Return what is known of the runs beside their shares (and how near the languages are to a target's)."""
@@ -137,25 +139,34 @@ class Runs:
         """Shares after repeats are discounted, shape (n, m): what laws see that know nothing of repeats."""
         if self.unique is None or self.tokens is None:
             return self.shares
-        return Repeats(self.unique / self.tokens[:, None]).worth(self.shares)
+        return Repeats(self.unique / self.tokens[:, None], self.repeats).worth(self.shares)
 
     def main(self) -> NDArray[np.int64]:
         """Return the rows of one size and budget: those with most mixtures, of equals the largest.
 
         Laws of the mixture alone are fitted to these, and every law is judged on them.
         """
-        return np.flatnonzero(np.all(self._scales() == self._main_scale(), axis=1)).astype(np.int64)
+        return np.flatnonzero(np.all(self._scales() == self._main, axis=1)).astype(np.int64)
+
+    @cached_property
+    def _groups(self) -> NDArray[np.int64]:
+        return np.unique(self.shares.round(9), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    @cached_property
+    def _main(self) -> tuple[float, float]:
+        return self._main_scale()
 
     def _scales(self) -> Array:
         """N and D of every run, shape (n, 2), 0 where they are not known."""
         return np.column_stack([np.zeros(len(self)) if x is None else x for x in (self.parameters, self.tokens)])
 
     def _main_scale(self) -> tuple[float, float]:
-        scales, groups = self._scales(), self.groups()
+        scales = self._scales()
         if self.scale is not None and np.any(np.all(scales == self.scale, axis=1)):
             return self.scale
         if self.parameters is None and self.tokens is None:
             return 0.0, 0.0
+        groups = self.groups()
         found = [(len(np.unique(groups[np.all(scales == s, axis=1)])), *s.tolist()) for s in np.unique(scales, axis=0)]
         _, size, budget = max(found)
         return size, budget
