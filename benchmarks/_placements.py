@@ -1,6 +1,7 @@
 """Files of a user's in every place where a run writes, and where it does not: what must still be there afterwards."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -167,3 +168,44 @@ PLACEMENTS = (
     Placement("the source within the output", _sources("out/corpus/raw.jsonl"), path='"out/corpus/*.jsonl"'),
     Placement("the source is a step's folder", _sources("out/dataset/raw.jsonl"), path="out/dataset"),
 )  # fmt: skip
+
+
+def _appended(path: Path) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(documents(1, 999)[0], ensure_ascii=False) + "\n")
+
+
+def _cut(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"\n", 0, -1) + 1])
+
+
+def _same_size(path: Path) -> None:
+    was = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"village", b"VILLAGE"))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def _exchanged(path: Path) -> None:
+    source(path.with_name("new"), 60, 500)
+    path.with_name("new").replace(path)
+
+
+CHANGES = {
+    "appended": _appended,
+    "cut": _cut,
+    "same size and time": _same_size,
+    "exchanged": _exchanged,
+    "gone": lambda path: path.unlink(),
+    "another came": lambda path: source(path.with_name("b.jsonl"), 5, 700),
+}
+"""What may become of a source between its hashing and its reading."""
+
+
+def flip(path: Path, at: int | None = None) -> None:
+    """Turn one bit, as a disk does: without a word to anybody."""
+    was = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 if at is None else at] ^= 4
+    path.write_bytes(data)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))

@@ -100,7 +100,7 @@ def test_tables_show_every_language_and_a_dash_for_what_is_not_known(text):
         ["`language`", "5"],
     ]
     assert sources[2] == ["books", "600", "500", "CC-BY-SA-4.0", "web"]
-    assert sources[3][3] == r"by document, column `meta.license`: MIT, a\|b"
+    assert sources[3][3] == r"by document, column `meta.license`: MIT, `a\|b`"
     assert sources[4] == ["misc", "–", "–", "not declared", "–"]
     assert "1,202 documents (2.59 MB of text) in 3 languages, kept of 1,615 read from 4 sources." in text
 
@@ -128,3 +128,39 @@ def test_examples_in_the_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted
     assert not result.failed
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "[click](javascript:alert(1))",
+    "javascript:alert(1)",
+    "https://evil.example/x",
+    "www.evil.example",
+    "a@evil.example",
+    "MIT\u202etxt.exe",
+    "MIT\x1b[2J",
+    "a | b\n\n# Heading\n```\n<b>",
+    "``` <script>x</script>",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_a_licence_a_column_or_a_setting_says_is_shown_and_not_obeyed(text):
+    from markdown_it import MarkdownIt
+
+    sources = [
+        {"name": "a", "read": 1, "kept": 1, "license": text, "derived_from": []},
+        {"name": "b", "read": 1, "kept": 1, "license": {"column": text}, "licenses": [text], "derived_from": []},
+    ]
+    languages = [{"lang": "fra_Latn", "read": 1, "kept": 1, "bytes": 9, "dropped": {}}]
+    made = card.render("x", languages, sources, {"note": text, "deep": [text]}, columns=["id", text])
+    body = made.split("---\n", 2)[2]
+    assert not set(body) & set("\u202e\x1b")
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(body)
+    calm = card.render("x", languages, [s | {"license": "MIT"} for s in sources], {"note": "n"}, columns=["id"])
+    plain = MarkdownIt("commonmark", {"html": True}).enable("table").render(calm.split("---\n", 2)[2])
+    told = re.sub(r"(?s)<code.*?</code>", "", page)
+    # What GitHub and the Hub make links of, outside code.
+    assert not re.search(r"https?:|www\.|@|javascript:", told)
+    for sign in ("<img", "<script", "<b>", "<a ", "<h1>", "<h2>", "<table>", "<pre>"):
+        assert page.count(sign) == plain.count(sign), sign

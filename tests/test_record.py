@@ -130,3 +130,53 @@ def test_changed_fields_name_what_came_and_went():
         "config.a: 1 → (absent)",
         "config.b: (absent) → [1]",
     ]
+
+
+class Killed(BaseException):
+    pass
+
+
+def moments(monkeypatch, at: int) -> None:
+    """Kill at the n-th call that changes what stands in a folder."""
+    import os
+    import shutil
+
+    calls = [0]
+
+    def counted(function):
+        def call(*given, **named):
+            calls[0] += 1
+            if calls[0] == at:
+                raise Killed
+            return function(*given, **named)
+
+        return call
+
+    for name in ("replace", "rename", "unlink", "rmdir", "mkdir", "fsync"):
+        monkeypatch.setattr(os, name, counted(getattr(os, name)))
+    monkeypatch.setattr(shutil, "rmtree", counted(shutil.rmtree))
+
+
+@pytest.mark.usefixtures("one_part_at_a_time")
+def test_a_kill_between_any_two_steps_of_the_bookkeeping_is_taken_up_to_the_same_files(tmp_path, monkeypatch):
+    build(tmp_path / "whole", IDENTITY, writer([]))
+    older = Identity("signals/x", 1, {"bands": 20}, {"corpus": "a" * 64})
+    at, killed = 0, True
+    while killed:
+        at += 1
+        folder = tmp_path / f"{at}" / "x"
+        build(folder, older, writer([]))
+        with monkeypatch.context() as patch:
+            # Also what an earlier run of another identity left unfinished is in the way.
+            with pytest.raises(KeyboardInterrupt):
+                build(folder, Identity("signals/x", 3), writer([], 1))
+            moments(patch, at)
+            try:
+                build(folder, IDENTITY, writer([]))
+                killed = False
+            except Killed:
+                pass
+        build(folder, IDENTITY, writer([]))
+        assert tree(folder) == tree(tmp_path / "whole"), at
+        assert [p.name for p in folder.parent.iterdir()] == ["x"], at
+    assert at > 40

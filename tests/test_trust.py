@@ -92,43 +92,12 @@ def growing(monkeypatch, act):
     monkeypatch.setattr(read, "make", late)
 
 
-def _appended(path: Path) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(world.documents(1, 999)[0], ensure_ascii=False) + "\n")
-
-
-def _cut(path: Path) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[: data.rindex(b"\n", 0, -1) + 1])
-
-
-def _same_size(path: Path) -> None:
-    was = path.stat()
-    path.write_bytes(path.read_bytes().replace(b"village", b"VILLAGE"))
-    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
-
-
-def _exchanged(path: Path) -> None:
-    world.source(path.with_name("new"), 60, 500)
-    path.with_name("new").replace(path)
-
-
-CHANGES = {
-    "appended": _appended,
-    "cut": _cut,
-    "same size and time": _same_size,
-    "exchanged": _exchanged,
-    "gone": lambda path: path.unlink(),
-    "another came": lambda path: world.source(path.with_name("b.jsonl"), 5, 700),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", world.CHANGES)
 def test_a_source_that_changes_while_it_is_read_is_named_and_not_recorded(change, tmp_path, monkeypatch):
     path = world.source(tmp_path / "raw" / "a.jsonl", 20)
     world.recipe(tmp_path)
     with monkeypatch.context() as patch:
-        growing(patch, lambda: CHANGES[change](path))
+        growing(patch, lambda: world.CHANGES[change](path))
         with pytest.raises(DataError, match="b.jsonl" if change == "another came" else "a.jsonl"):
             job(tmp_path).run("corpus")
     assert record.read(tmp_path / "out" / "corpus") is None
@@ -146,7 +115,7 @@ def test_parts_that_were_read_from_an_earlier_file_are_not_taken_up(tmp_path, mo
     path = world.source(tmp_path / "raw" / "a.jsonl", 20)
     world.recipe(tmp_path)
     was = path.read_bytes()
-    _exchanged(path)
+    world.CHANGES["exchanged"](path)
     with monkeypatch.context() as patch:
         patch.setattr(staged.Staged, "settle_ids", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -179,15 +148,6 @@ def largest(folder: Path) -> Path:
     return max((folder / n for n, _ in files.listing(folder) if n != record.RECORD), key=lambda p: p.stat().st_size)
 
 
-def flip(path: Path, at: int | None = None) -> None:
-    """Turn one bit, as a disk does: without a word to anybody."""
-    was = path.stat()
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 if at is None else at] ^= 4
-    path.write_bytes(data)
-    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
-
-
 @pytest.mark.parametrize("harm", ["truncated", "deleted", "written to"])
 @pytest.mark.parametrize("step", STEPS)
 def test_damage_is_noticed_without_reading_and_only_that_step_is_made_again(step, harm, finished, folder):
@@ -218,7 +178,7 @@ def test_what_was_damaged_is_kept_and_said(folder):
 
 def test_a_flipped_bit_is_found_by_check_and_mended_by_the_next_run(finished, folder):
     for step in STEPS:
-        flip(largest(folder / "out" / step))
+        world.flip(largest(folder / "out" / step))
     assert set(states(job(folder)).values()) == {"reused"}, "no disk is read for this"
     for step in STEPS:
         assert list(record.verify(folder / "out" / step).values()) == ["holds other bytes than were written"]
@@ -229,7 +189,7 @@ def test_a_flipped_bit_is_found_by_check_and_mended_by_the_next_run(finished, fo
 
 
 def test_nothing_is_made_from_what_has_a_flipped_bit(finished, folder):
-    flip(largest(folder / "out" / "signals" / "heuristics"))
+    world.flip(largest(folder / "out" / "signals" / "heuristics"))
     shutil.rmtree(folder / "out" / "thresholds")
     job(folder).run()
     assert {n: b for n, b in contents(folder).items() if ".changed-" not in n} == contents(finished)
@@ -245,7 +205,7 @@ def test_a_flipped_bit_of_a_parquet_page_is_an_error_where_it_is_read(tmp_path):
     start, size = chunk.dictionary_page_offset or chunk.data_page_offset, chunk.total_compressed_size
     noticed = 0
     for at in range(start + 100, start + size - 100, size // 50):
-        flip(path, at)
+        world.flip(path, at)
         with pytest.raises(OSError, match="CRC"):
             table.read([path])
         path.write_bytes(held)

@@ -2,24 +2,28 @@
 
 import json
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from glotmix import __version__
 from glotmix.cli import export_to
-from glotmix.core.errors import DataError, GlotmixError, RequestError
+from glotmix.core.errors import DataError, GlotmixError, MemoryShortError, RequestError
 
 if TYPE_CHECKING:
     from glotmix.pipeline.run import Job
 
 STOPPED = 130
 """The exit code where Ctrl-C stopped it, as a shell has it."""
+
+TERMINATED = 143
+"""The exit code where SIGTERM stopped it: a cluster's scheduler, or a shutdown."""
 
 app = typer.Typer(
     name="glotmix",
@@ -47,6 +51,7 @@ Overrides = Annotated[
     list[str] | None, typer.Argument(help="section.key=value, as often as needed", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
+Wait = Annotated[bool, typer.Option("--wait", help="wait while another run writes to the same output")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused; make nothing")]
 Estimated = Annotated[
     bool, typer.Option("--estimate", help="run samples, say what all of it will take, and make nothing else")
@@ -95,6 +100,7 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
         cores: Annotated[int | None, typer.Option(help="for --estimate: cores of a machine; all of this one's")] = None,
         machines: Annotated[int, typer.Option(help="for --estimate: how many such machines")] = 1,
         sample: Annotated[int, typer.Option(help="for --estimate: documents of the largest sample")] = 4_000,
+        wait: Wait = False,
         as_json: AsJson = False,
         quiet: Quiet = False,
     ) -> None:
@@ -110,7 +116,7 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
                 result = foretell(work, until, sample, cores, machines).as_json()
                 costs.keep(work.folder, result)
             else:
-                result = work.run(until)
+                result = work.run(until, wait)
         if as_json:
             typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
         elif dry_run:
@@ -220,18 +226,36 @@ def schema() -> None:
 
 def main() -> None:
     """Run the command line; an error that glotmix foresaw is one message and an exit code, not a traceback."""
+    stopped_by = []
+
+    def stop(number: int, _: Any) -> None:
+        stopped_by.append(number)
+        raise KeyboardInterrupt
+
+    # A scheduler that takes its machine back says so with SIGTERM: as with Ctrl-C, what is finished stays.
+    signal.signal(signal.SIGTERM, stop)
     try:
         app()
     except GlotmixError as error:
-        typer.echo(f"glotmix: {error}", err=True)
-        sys.exit(error.exit_code)
+        _end(f"{error}", error.exit_code)
     except (KeyboardInterrupt, SystemExit) as left:
         # Ctrl-C within a command: typer makes an exit of it, without a word.
         if isinstance(left, SystemExit) and left.code != STOPPED:
             raise
-        typer.echo("glotmix: stopped; the same command takes it up again where it was", err=True)
-        sys.exit(STOPPED)
+        code = TERMINATED if signal.SIGTERM in stopped_by else STOPPED
+        _end("stopped; the same command takes it up again where it was", code)
+    except MemoryError:
+        _end(
+            "there is no memory left\n  → engine.memory=BYTES or engine.workers=1, and run again",
+            MemoryShortError.exit_code,
+        )
     except OSError as error:
         # A folder that cannot be written, a disk that is full: what the system says is all there is to say.
-        typer.echo(f"glotmix: {error.filename or 'the system'}: {error.strerror or error}", err=True)
-        sys.exit(DataError.exit_code)
+        _end(f"{error.filename or 'the system'}: {error.strerror or error}", DataError.exit_code)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    from glotmix.core.plain import shown
+
+    typer.echo(f"glotmix: {shown(message)}", err=True)
+    sys.exit(code)

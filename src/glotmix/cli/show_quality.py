@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from glotmix.cli import terminal
 
 _COLOURS = {"usable": "green", "doubtful": "yellow", "unusable": "red"}
@@ -36,7 +38,7 @@ def show_audit(found: Mapping[str, Any], page: Path | None) -> None:
     table = terminal.table("language", "verdict", "good", "bad", "AUC", *(name for name, _, _ in wanted))
     for row in rows:
         table.add_row(
-            row["lang"], f"[{_COLOURS[row['verdict']]}]{row['verdict']}[/]", f"{row['good']:,}", f"{row['bad']:,}",
+            row["lang"], Text(row["verdict"], style=_COLOURS[row["verdict"]]), f"{row['good']:,}", f"{row['bad']:,}",
             told(row["auc"]), *(_number(row[key], form) for _, key, form in wanted),
         )  # fmt: skip
     console.print(table)

@@ -1,12 +1,31 @@
 """The look of what commands print: no colours for numbers, tables without lines."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from rich.console import Console
+from rich.segment import Segment
 from rich.table import Table
 
+from glotmix.core.plain import shown
 
-def console() -> Console:
-    """Return the terminal, standard output."""
-    return Console(highlight=False)
+
+class _Plain(Console):
+    """A terminal that shows what it is given: control characters and marks of direction are spelled out."""
+
+    def render(self, *given: Any, **named: Any) -> Iterator[Segment]:
+        """Render anything, a table's cells too."""
+        yield from map(_spelled, super().render(*given, **named))
+
+
+def _spelled(segment: Segment) -> Segment:
+    return segment if segment.control else Segment(shown(segment.text), segment.style)
+
+
+def console(stderr: bool = False) -> Console:
+    """Return the terminal: standard output, or standard error."""
+    # A document's text may hold [brackets]: no markup of rich's either.
+    return _Plain(highlight=False, stderr=stderr, markup=False)
 
 
 def table(*columns: str, title: str | None = None) -> Table:

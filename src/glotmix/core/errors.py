@@ -5,8 +5,10 @@ used, 4 for a missing optional dependency, 5 where another run writes to the sam
 and 143 where it was stopped; 1 is left to errors that glotmix did not foresee.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class GlotmixError(Exception):
@@ -61,6 +63,46 @@ class MemoryShortError(GlotmixError):
     """The machine, or `engine.memory`, has no memory left for what was asked."""
 
     exit_code = 6
+
+
+@contextmanager
+def blame(path: Path | str, fix: str | None = None, what: str = "such file") -> Iterator[None]:
+    """Say of a file whatever goes wrong while nothing but it is read.
+
+    Within stands only what reads one file of a user's, or makes something of it alone: a file may hold anything, and
+    no list of exceptions is as long as what libraries raise at it (some panic, past all that Python calls exceptions).
+
+    Args:
+        path: the file.
+        fix: what to type or change.
+        what: it should be.
+
+    Raises:
+        DataError: naming the file, for every error that is not glotmix's own.
+    """
+    try:
+        yield
+    except (GlotmixError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", fix) from error
+    except BaseException as error:
+        told = str(error).partition("\n")[0][:200]
+        raise DataError(f"{path} is damaged, or is no {what}: {type(error).__name__}: {told}", fix) from error
+
+
+@contextmanager
+def spoken() -> Iterator[None]:
+    """Make a sentence of what the system refuses: a disk that is full, a folder that cannot be written, a long name.
+
+    Raises:
+        DataError: for every `OSError`, naming its file.
+    """
+    try:
+        yield
+    except OSError as error:
+        name = str(error.filename or "the system")
+        raise DataError(f"{name if len(name) <= 300 else name[:300] + '…'}: {error.strerror or error}") from error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from glotmix.core.errors import DataError
+from glotmix.core.errors import DataError, RequestError
 
 JUNK = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What file managers leave in any folder that somebody looked into: nobody's, and never missed."""
@@ -231,6 +231,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def placed(base: Path, given: str) -> Path:
+    """Return a path that a user wrote, ``~`` resolved, as seen from a folder.
+
+    Raises:
+        RequestError: for the home folder of somebody that nobody knows.
+    """
+    try:
+        return base / Path(given).expanduser()
+    except RuntimeError as error:
+        raise RequestError(f"{given}: there is no such home folder", "write the path out") from error
+
+
 @dataclass(frozen=True)
 class Removed:
     """What removing came to: how many files and bytes went, and which stay because they are not glotmix's."""
@@ -244,7 +256,7 @@ def remove(folder: Path, names: Iterable[str], last: str, dry: bool = False) -> 
     """Remove the named files of a folder, `last` after all others, and the folders that this leaves empty.
 
     Args:
-        folder: where they lie.
+        folder: where they lie; it goes too, if nothing is left in it.
         names: what to remove, as `listing` names it; what is not there is passed over.
         last: the file that says whose the folder is.
         dry: remove nothing, only count.

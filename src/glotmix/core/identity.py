@@ -27,6 +27,9 @@ IDENTITY = "identity.json"
 DAMAGED = ".damaged.json"
 """Files of a finished output whose content was found to be wrong."""
 
+HALF = frozenset(f".{name}.tmp" for name in (RECORD, IDENTITY, DAMAGED))
+"""What is left of these by a run that was killed while it wrote them."""
+
 
 def canonical(value: object) -> JSON:
     """Return `value` as plain JSON data in one canonical form.

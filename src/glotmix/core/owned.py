@@ -10,7 +10,7 @@ from pathlib import Path
 from glotmix.core import files
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.files import JUNK, Removed
-from glotmix.core.identity import DAMAGED, IDENTITY, RECORD, Record, building, read, retired, written
+from glotmix.core.identity import DAMAGED, HALF, IDENTITY, RECORD, Record, building, read, retired, written
 
 _SHOWN = 3
 
@@ -19,7 +19,7 @@ def strangers(folder: Path, found: Record | None) -> list[str]:
     """Return the files of an output that its record does not list: somebody else put them there."""
     if not folder.is_dir():
         return []
-    known = set(found.files) | {RECORD, DAMAGED} if found is not None else set()
+    known = HALF | (set(found.files) | {RECORD, DAMAGED} if found is not None else set())
     return sorted(n for n, _ in files.listing(folder) if n not in known and n.rsplit("/", 1)[-1] not in JUNK)
 
 
@@ -117,15 +117,13 @@ def replace(folder: Path, by: Path) -> None:
         RequestError: if the old output holds files that glotmix did not make.
     """
     old = retired(folder)
-    if old.exists():
-        _drop(old)
+    tidy(folder)
     if folder.exists():
         refuse_strangers([folder])
         folder.rename(old)
     by.rename(folder)
     files.sync_folder(folder.parent)
-    if old.exists():
-        _drop(old)
+    tidy(folder)
 
 
 def clean(folder: Path, dry: bool = False) -> Removed:
@@ -136,7 +134,7 @@ def clean(folder: Path, dry: bool = False) -> Removed:
         found = read(at)
         if found is not None:
             changed = set(edited(at, found))
-            gone = files.remove(at, [n for n in found.files if n not in changed] + [DAMAGED], RECORD, dry)
+            gone = files.remove(at, [*(n for n in found.files if n not in changed), DAMAGED, *HALF], RECORD, dry)
             count, size = count + gone.files, size + gone.bytes
             kept += [f"{at / name}" for name in gone.kept]
     unfinished = building(folder)
@@ -144,8 +142,15 @@ def clean(folder: Path, dry: bool = False) -> Removed:
         there = dict(files.listing(unfinished))
         count, size = count + len(there), size + sum(entry.st_size for entry in there.values())
         if not dry:
-            shutil.rmtree(unfinished)
+            discard(unfinished)
     return Removed(count, size, tuple(kept))
+
+
+def discard(unfinished: Path) -> None:
+    """Remove an unfinished output; what says that it is glotmix's goes last, so that it still does after a kill."""
+    if unfinished.is_dir():
+        last = IDENTITY if (unfinished / IDENTITY).is_file() else RECORD
+        files.remove(unfinished, [name for name, _ in files.listing(unfinished)], last)
 
 
 def listed(names: list[str]) -> str:
@@ -154,11 +159,18 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _drop(old: Path) -> None:
-    """Remove a retired output, whose record says what is glotmix's; what is not stays, and is said."""
+def tidy(folder: Path) -> None:
+    """Remove what stood in an output's place before, whose record says what is glotmix's; what is not stays.
+
+    Raises:
+        DataError: naming what stays.
+    """
+    old = retired(folder)
+    if not old.exists():
+        return
     found = read(old)
     if found is not None:
-        kept = files.remove(old, [*found.files, DAMAGED], RECORD).kept
+        kept = files.remove(old, [*found.files, DAMAGED, *HALF], RECORD).kept
     else:
         kept = tuple(strangers(old, None))
         if not kept:

@@ -22,6 +22,7 @@ from glotmix.core.errors import DataError, GlotmixError
 from glotmix.core.files import FileDigest, digest_file
 from glotmix.core.identity import (
     DAMAGED,
+    HALF,
     IDENTITY,
     JSON,
     RECORD,
@@ -272,6 +273,7 @@ def build(
     old = read(folder)
     if state == "reused":
         assert old is not None
+        owned.tidy(folder)
         watch.end(identity.step, 0.0)
         return old
     owned.refuse_strangers([folder])
@@ -289,7 +291,10 @@ def build(
                 warnings.append(f"{identity.step} was damaged, and was made again with other bytes than before")
         record = _warned(record, warnings)
         files.write_text(unfinished / RECORD, record.as_text())
-    (unfinished / IDENTITY).unlink(missing_ok=True)
+    # After the record: a run that is killed in between only has this left to do.
+    shutil.rmtree(unfinished / _PROGRESS, ignore_errors=True)
+    for name in (IDENTITY, *HALF):
+        (unfinished / name).unlink(missing_ok=True)
     owned.replace(folder, unfinished)
     watch.end(identity.step, record.seconds)
     return record
@@ -297,9 +302,9 @@ def build(
 
 def _begin(unfinished: Path, identity: Identity) -> None:
     """Make the folder of an unfinished output, which says what it is to become."""
-    shutil.rmtree(unfinished, ignore_errors=True)
+    owned.discard(unfinished)
     fresh = [at for at in (unfinished, *unfinished.parents) if not at.exists()]
-    unfinished.mkdir(parents=True)
+    unfinished.mkdir(parents=True, exist_ok=True)
     files.write_text(unfinished / IDENTITY, _identity_text(identity))
     for at in fresh:
         files.sync_folder(at.parent)
@@ -328,9 +333,10 @@ def _make(
     _hold(given)
     if not may_be_empty and not any(counts.values()):
         raise DataError(f"{identity.step} came out empty: every count is zero ({counts})")
-    shutil.rmtree(unfinished / _PROGRESS, ignore_errors=True)
     files.sync(unfinished)
-    made = files.marks(unfinished, (name for name, _ in files.listing(unfinished) if name != IDENTITY))
+    beside = (IDENTITY, *HALF)
+    names = (n for n, _ in files.listing(unfinished) if n not in beside and not n.startswith(f"{_PROGRESS}/"))
+    made = files.marks(unfinished, names)
     seconds, cpu = time.monotonic() - began, time.process_time() - cpu + output.cpu_seconds
     return Record(
         identity.as_json(), identity.fingerprint, counts, output.notes, seconds, _versions(), made, output.nodes, cpu

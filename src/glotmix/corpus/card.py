@@ -1,6 +1,7 @@
 """The data set's card: a README with the front matter that the Hugging Face Hub reads."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import langcodes
 import yaml
 
 from glotmix.core import language
+from glotmix.core.plain import line, shown
 
 _SIZES = (
     (10**3, "n<1K"),
@@ -78,7 +80,7 @@ def render(
         *(["## How it was made", "\n".join(f"- {sentence}" for sentence in method)] if method else []),
         "## Recipe",
         "The recipe, with every default filled in. `glotmix run` makes this data set from it.",
-        "```yaml\n" + yaml.safe_dump(_plain(recipe), sort_keys=False, allow_unicode=True, width=100) + "```",
+        _yaml(_plain(recipe)),
     ]
     return "\n\n".join(p for p in parts if p) + "\n"
 
@@ -221,15 +223,17 @@ def _sources(sources: Sequence[Mapping[str, Any]]) -> str:
         given = source.get("license")
         shown = given
         if isinstance(given, Mapping):
-            held = ", ".join(source.get("licenses") or ())
-            shown = f"by document, column `{given['column']}`" + (f": {held}" if held else "")
+            held = ", ".join(_text(one) for one in source.get("licenses") or ())
+            shown = f"by document, column {_code(given['column'])}" + (f": {held}" if held else "")
+        elif given:
+            shown = _text(given)
         rows.append(
             [
-                source["name"],
+                _text(source["name"]),
                 _count(source.get("read")),
                 _count(source.get("kept")),
                 shown or "not declared",
-                ", ".join(source.get("derived_from") or ()) or "–",
+                ", ".join(_text(one) for one in source.get("derived_from") or ()) or "–",
             ]
         )
     return _table(["source", "read", "kept", "licence", "derived from"], rows)
@@ -237,7 +241,7 @@ def _sources(sources: Sequence[Mapping[str, Any]]) -> str:
 
 def _use(kept: Sequence[Mapping[str, Any]], columns: Sequence[str], formats: Sequence[str]) -> str:
     one = kept[0]["lang"] if kept else "fra_Latn"
-    fields = ", ".join(f"`{c}`" for c in columns)
+    fields = ", ".join(_code(c) for c in columns)
     lines = [
         f'```python\nfrom datasets import load_dataset\n\ndocuments = load_dataset("PATH", "{one}", split="train")\n```'
     ]
@@ -246,6 +250,40 @@ def _use(kept: Sequence[Mapping[str, Any]], columns: Sequence[str], formats: Seq
     if len(formats) > 1:
         lines.append(f"Every file stands in {' and in '.join(f'`.{f}`' for f in formats)}.")
     return "\n\n".join(lines)
+
+
+_TAME = re.compile(r"[\w (),+-]|\.(?=[\d ]|$)")
+
+
+def _text(value: str) -> str:
+    """Return a text of somebody else's as Markdown that shows it and does nothing: as code, if it is no tame name.
+
+    Code holds no markup, and nobody makes links of the addresses in it.
+
+    >>> _text("CC-BY-SA-4.0"), _text("<b>"), _text("www.example.org")
+    ('CC-BY-SA-4.0', '`<b>`', '`www.example.org`')
+    """
+    tame = "_" not in value and not _TAME.sub("", value) and line(value) == value
+    return value if tame else _code(value)
+
+
+def _yaml(value: Any) -> str:
+    """Return data as a block of YAML that ends where it ends, whatever backquotes stand in it."""
+    text = shown(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100))
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}yaml\n{text}{fence}"
+
+
+def _code(value: str) -> str:
+    r"""Return a text as Markdown's code, whatever backquotes and bars it holds.
+
+    >>> _code("a`b")
+    '``a`b``'
+    """
+    text = line(value)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    space = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -12,6 +12,7 @@ from glob import has_magic
 from pathlib import Path
 
 from glotmix.core.errors import DataError, did_you_mean
+from glotmix.core.files import placed
 
 
 class Look:
@@ -35,7 +36,7 @@ class Look:
         """
         start, parts = base.absolute(), Path(given).parts
         if given.startswith("~"):
-            start, parts = Path(parts[0]).expanduser(), parts[1:]
+            start, parts = placed(Path(), parts[0]), parts[1:]
         elif Path(given).is_absolute():
             start, parts = Path(parts[0]), parts[1:]
         return set(self._fit(start, parts, frozenset()))
@@ -138,7 +139,7 @@ def hidden(path: Path) -> bool:
 
 def instead(base: Path, given: str) -> str:
     """Say what stands where a path should be: near names, or the folder that is missing."""
-    path = (base / Path(given).expanduser()).absolute()
+    path = placed(base, given).absolute()
     folder = path.parent
     # What the recipe wrote as a pattern is no name; above it every name is one.
     while not folder.is_dir() and has_magic(folder.name):

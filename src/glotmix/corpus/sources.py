@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from glotmix.core import language
 from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.files import placed
 from glotmix.core.section import as_tuple
 from glotmix.corpus import kinds
 from glotmix.corpus.folders import Look, hidden, instead, once
@@ -313,7 +314,7 @@ def _expand(source: Source, base: Path, given: str, way: Look) -> tuple[Iterable
             f"source '{source.name}': {given} is neither a path nor a data set of the Hub",
             "copy or mount it, or write hf://owner/name",
         )
-    path = (base / Path(given).expanduser()).absolute()
+    path = placed(base, given).absolute()
     if path.is_file():
         return [path], []
     if path.is_dir():

@@ -105,8 +105,10 @@ def read(folder: Path) -> StaticEmbedder:
         arrays = load_file(folder / MODEL)
         keys, codes = arrays["keys"], arrays["codes"]
         scales, centroids = arrays["scales"].astype(np.float32), arrays["centroids"].astype(np.float32)
-    except (ValueError, KeyError, OSError, SafetensorError) as error:
+    except (ValueError, KeyError, OSError, RecursionError, SafetensorError) as error:
         raise DataError(f"the embedder in {folder} cannot be read: {error}") from error
+    if not isinstance(header, dict):
+        raise DataError(f"the header of the embedder in {folder} is no object")
     made_for = (header.get("format"), header.get("features"))
     if made_for != (FORMAT, features.VERSION):
         raise DataError(f"the embedder in {folder} is of format {made_for}, not {(FORMAT, features.VERSION)}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.errors import DataError, RequestError, blame, did_you_mean
 from glotmix.evaluate import judged, names, runs, samples
 from glotmix.evaluate.answers import Answers
 from glotmix.evaluate.runs import File
@@ -105,7 +105,8 @@ def read(paths: Sequence[Path], ask: Ask | None = None) -> Answers:
     tables, metrics, conditions, unscored = [], {}, {}, {}
     for number, file in enumerate(kept):
         which = of_task[file.task]
-        made = samples.read(file, number, heads[file.path], ask.id, filters[file.path], ask.metric, which)
+        with blame(file.path):
+            made = samples.read(file, number, heads[file.path], ask.id, filters[file.path], ask.metric, which)
         tables.append(made.table)
         notes += made.notes + _stated(file, made, filters[file.path])
         conditions[which] = file.run.conditions(file.task)

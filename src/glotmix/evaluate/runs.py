@@ -52,24 +52,27 @@ class Run:
 
     @property
     def _config(self) -> Mapping[str, Any]:
-        config = self.told.get("config")
-        return config if isinstance(config, Mapping) else {}
+        return self._section("config")
+
+    def _section(self, name: str) -> Mapping[str, Any]:
+        found = self.told.get(name)
+        return found if isinstance(found, Mapping) else {}
 
     def config(self, task: str) -> Mapping[str, Any]:
         """Return the configuration of a task."""
-        found = (self.told.get("configs") or {}).get(task)
+        found = self._section("configs").get(task)
         return found if isinstance(found, Mapping) else {}
 
     def result(self, task: str, metric: str, filtered: str | None) -> float | None:
         """Return the mean of a metric that the results state for a task."""
-        stated = (self.told.get("results") or {}).get(task)
+        stated = self._section("results").get(task)
         value = stated.get(f"{metric},{filtered or 'none'}", stated.get(metric)) if isinstance(stated, dict) else None
         return float(value) if isinstance(value, int | float) else None
 
     def conditions(self, task: str) -> Conditions:
         """Return how a task was asked, as far as the results say it."""
         config = self.config(task)
-        shots = (self.told.get("n-shot") or {}).get(task, config.get("num_fewshot"))
+        shots = self._section("n-shot").get(task, config.get("num_fewshot"))
         generation = config.get("generation_kwargs")
         if isinstance(generation, Mapping):
             # What ends an answer is written in the language of the prompt.
@@ -79,7 +82,7 @@ class Run:
             "output_type": config.get("output_type"),
             "generation_kwargs": generation,
             "repeats": config.get("repeats"),
-            "version": (self.told.get("versions") or {}).get(task),
+            "version": self._section("versions").get(task),
             "prompt": [_ADDRESS.sub("", str(config[key])) for key in _PROMPT if config.get(key)],
             "chat_template": self.told.get("chat_template_sha") or self.told.get("chat_template"),
             "system_instruction": self.told.get("system_instruction_sha") or self.told.get("system_instruction"),
@@ -105,7 +108,7 @@ def read(folder: Path) -> dict[str, Run]:
     for path in sorted(folder.glob("results_*.json")):
         try:
             told = json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path} is damaged: {error}", "delete it: the samples can be read without it") from error
         if not isinstance(told, dict):
             raise DataError(f"{path} holds no object", "delete it: the samples can be read without it")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load_file, save_file
 
-from glotmix.core.errors import DataError
+from glotmix.core.errors import DataError, blame
 from glotmix.instruct import structure
 from glotmix.instruct.pairs import Pairs
 from glotmix.instruct.structure import Measure
@@ -136,14 +136,12 @@ class Scorer:
         Raises:
             DataError: if there is none, or it was trained on other columns.
         """
-        try:
+        with blame(folder / "qsm.json", "glotmix instruct train"):
             about: dict[str, Any] = json.loads((folder / "qsm.json").read_text("utf-8"))
             weights = load_file(folder / "qsm.safetensors")["weights"]
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{folder} holds no quality scoring model: {error}", "glotmix instruct train") from error
-        if tuple(about.get("columns", ())) != structure.COLUMNS:
-            raise DataError(f"{folder} was trained on other columns than glotmix has now", "glotmix instruct train")
-        return cls(QsmConfig.model_validate(about["config"]), str(about["embedder"]), weights)
+            if tuple(about.get("columns", ())) != structure.COLUMNS:
+                raise DataError(f"{folder} was trained on other columns than glotmix has now", "glotmix instruct train")
+            return cls(QsmConfig.model_validate(about["config"]), str(about["embedder"]), weights)
 
 
 def train(

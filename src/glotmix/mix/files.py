@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from glotmix.core import utf8
-from glotmix.core.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError, blame
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.doubts import doubts
 from glotmix.mix.fit import Choice, Score, choice, isolated, of_main_size
@@ -83,23 +83,27 @@ def read_mixture(path: Path) -> dict[str, dict[str, float]]:
         if min(shares.values()) < 0 or not abs(total - 1) <= 0.01:
             raise DataError(f"{path}: the shares sum to {total:.4g}, not to one")
         return {path.stem: {lang: share / total for lang, share in shares.items()}}
-    told = _json(_file(path, MIXTURE))
-    found = {"chosen": told["languages"], **told["baselines"]}
-    return {name: {row["lang"]: row["share"] for row in rows} for name, rows in found.items()}
+    told = _json(found := _file(path, MIXTURE))
+    with blame(found):
+        mixtures = {"chosen": told["languages"], **told["baselines"]}
+        return {name: {code(row["lang"]): _finite(row["share"]) for row in rows} for name, rows in mixtures.items()}
 
 
 def read_unique(path: Path) -> dict[str, float] | None:
     """Read the unique tokens of each language in units of the budget from a ``mixture.json``; None from a CSV."""
     if path.suffix == ".csv":
         return None
-    told = _json(_file(path, MIXTURE))
-    return {row["lang"]: row["tokens"] / told["tokens"] for row in told["languages"]}
+    told = _json(found := _file(path, MIXTURE))
+    with blame(found):
+        return {code(row["lang"]): _finite(row["tokens"]) / _finite(told["tokens"]) for row in told["languages"]}
 
 
 def read_next(folder: Path) -> list[dict[str, float]]:
     """Read the further runs that a ``mixture.json`` proposes, as shares by language."""
-    evidence = _json(_file(folder, MIXTURE)).get("evidence") or {}
-    return [dict(run["shares"]) for run in evidence.get("next_runs", ())]
+    told = _json(found := _file(folder, MIXTURE))
+    with blame(found):
+        runs = (told.get("evidence") or {}).get("next_runs", ())
+        return [{code(lang): _finite(share) for lang, share in run["shares"].items()} for run in runs]
 
 
 def read_best(folder: Path) -> dict[str, float] | None:
@@ -159,6 +163,11 @@ def read_fit(folder: Path) -> tuple[Runs, list[Choice], dict[str, Any]]:
     Raises:
         DataError: if the runs are not those that the laws were chosen on.
     """
+    with blame(folder / FIT, f"glotmix mix fit {folder}"):
+        return _read_fit(folder)
+
+
+def _read_fit(folder: Path) -> tuple[Runs, list[Choice], dict[str, Any]]:
     told = _json(_file(folder, FIT))
     for name, known in told["made_from"].items():
         if digest(folder / name) != known:
@@ -206,19 +215,28 @@ def _file(path: Path, name: str) -> Path:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        told: Any = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise DataError(f"{path} holds no object")
     return told
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     found = _file(path, MIXTURE)
     if found.suffix == ".json":
         told = _json(found)
-        if "languages" not in told:
+        rows = told.get("languages")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise DataError(f"{found} is no mixture: it has no languages")
-        return list(told["languages"])
+        return rows
     rows = list(csv.DictReader(io.StringIO(utf8.text(found), newline="")))
     if not rows:
         raise DataError(f"{found} has no row")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glotmix.core.errors import RequestError
+from glotmix.core.errors import RequestError, blame
 from glotmix.mix import baselines as plain
 from glotmix.mix.accounting import Array, Available, Mixture, Share, account
 from glotmix.mix.config import MixConfig
@@ -114,8 +114,9 @@ def write(made: Plan, folder: Path) -> None:
 
 def read_shares(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Return the chosen mixture that `write` left in a folder: the fields of `Share` by language."""
-    told = json.loads((folder / _JSON).read_text("utf-8"))
-    return {row["lang"]: row for row in told["languages"]}
+    with blame(folder / _JSON):
+        told = json.loads((folder / _JSON).read_text("utf-8"))
+        return {row["lang"]: row for row in told["languages"]}
 
 
 def _counted(available: Available, shares: Mapping[str, Array], tokens: int, limits: Limits) -> tuple[Mixture, ...]:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.core import utf8
-from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.errors import DataError, RequestError, blame, did_you_mean
 from glotmix.core.language import parse
 from glotmix.mix import cells
 from glotmix.mix.accounting import Array
@@ -277,7 +277,8 @@ def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str], losse
     """
     if not path.is_file():
         raise DataError(f"{path} is not there", "mix.runs.mixtures=FILE mix.runs.losses=FILE")
-    lines = list(csv.reader(io.StringIO(utf8.text(path), newline="")))
+    with blame(path):
+        lines = list(csv.reader(io.StringIO(utf8.text(path), newline="")))
     if len(lines) < 2:
         raise DataError(f"{path} holds no run: a header and one row per run are needed")
     header = [column.strip() for column in lines[0]]

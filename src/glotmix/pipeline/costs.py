@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from glotmix.core import record
+from glotmix.core.lock import FOLDER
 
-FILE = "estimate.json"
-"""Where an estimate is kept in the recipe's output, to be compared with the run."""
+FILE = f"{FOLDER}/estimate.json"
+"""Where an estimate is kept in the recipe's output, to be compared with the run: where no file of a user's stands."""
 
 
 def keep(folder: Path, estimate: Mapping[str, Any]) -> None:
     """Keep an estimate (`Estimate.as_json`) in the recipe's output, for `compared`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).parent.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(json.dumps(estimate, indent=1), "utf-8")
 
 

@@ -106,12 +106,14 @@ def _say(found: list[str]) -> None:
 
 def _source(work: RunContext, name: str, given: str, folders: Mapping[str, Path]) -> str | None:
     """Say how a source and the folders that are written meet; None if they do not."""
-    path = Path(os.path.normpath(work.base.absolute() / Path(given).expanduser()))
+    path = Path(os.path.normpath(files.placed(work.base.absolute(), given)))
     fixed = path
     while has_magic(str(fixed)):
         fixed = fixed.parent
     pattern = path.relative_to(fixed).parts
     root = _real(fixed)
+    if root in (Path.home().resolve(), Path(root.anchor)) and (not pattern or pattern[0] == "**"):
+        return f"source '{name}' reads all of {root}: name a folder or files within"
     if not pattern and (inside := _written(root, folders)):
         return f"source '{name}' reads {given}, where the step {inside} writes"
     for step, folder in folders.items():

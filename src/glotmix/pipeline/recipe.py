@@ -3,6 +3,7 @@
 Unknown keys are errors with a suggestion; values can be overridden on the command line as ``section.key=value``.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -97,6 +98,10 @@ class _Checked(Recipe):
         return self
 
 
+_DEPTH = 50
+"""Sections within sections: no recipe needs half as many."""
+
+
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply ``section.key=value`` overrides.
 
@@ -105,10 +110,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     if not path.is_file():
         raise RequestError(f"there is no recipe at {path}", "glotmix run path/to/recipe.yaml")
-    try:
-        data = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path} is not YAML: {error}") from error
+    data = _plain(_yaml(path.read_bytes(), str(path)), str(path))
     if not isinstance(data, dict):
         raise RequestError(f"{path} holds no recipe: a mapping with 'name' and 'corpus' is needed")
     for override in overrides:
@@ -119,7 +121,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 def parse(data: Mapping[str, Any], where: str = "recipe") -> Recipe:
     """Check a recipe given as plain data."""
     try:
-        return model().model_validate(data)
+        return model().model_validate(_plain(data, where))
     except ValidationError as error:
         raise RequestError(f"{where}:\n" + "\n".join(_explain(e) for e in error.errors())) from error
 
@@ -190,7 +192,7 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 
 def _index(items: list[Any], key: str, name: str) -> int:
-    if not key.isdigit() or int(key) >= len(items):
+    if not key.isdecimal() or int(key) >= len(items):
         raise RequestError(f"{name}: '{key}' is not a position in a list of {len(items)}", f"0 to {len(items) - 1}")
     return int(key)
 
@@ -200,10 +202,41 @@ def _value(text: str) -> Any:
     if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):
         number = float(text)
         return int(number) if number.is_integer() else number
+    return _plain(_yaml(text, f"'{text[:200]}'"), f"'{text[:200]}'")
+
+
+def _yaml(text: str | bytes, where: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RequestError(f"'{text}' is not a YAML value: {error}") from error
+    except RecursionError as error:
+        raise RequestError(f"{where} is nested too deeply") from error
+    # Dates that are none, numbers of thousands of digits, bytes that are no text: PyYAML lets Python's own errors out.
+    except (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError, AttributeError) as error:
+        raise RequestError(f"{where} is not YAML: {error}") from error
+
+
+def _plain(value: Any, where: str, at: tuple[str, ...] = (), above: tuple[int, ...] = ()) -> Any:
+    """Refuse what no recipe can hold: values within themselves, infinite numbers, characters that no text has."""
+    key = ".".join(at) or "the whole"
+    if id(value) in above:
+        raise RequestError(f"{where}: {key} holds itself, by an alias (*) to its own anchor (&)")
+    if len(at) > _DEPTH:
+        raise RequestError(f"{where}: {key[:60]}… is nested more than {_DEPTH} deep")
+    match value:
+        case float() if not math.isfinite(value):
+            raise RequestError(f"{where}: {key}: a number is needed, not {value}")
+        case int() if abs(value) >= 2**63:
+            raise RequestError(f"{where}: {key}: a number of {len(str(value))} digits is too large")
+        case str() if "\x00" in value or any("\ud800" <= char <= "\udfff" for char in value):
+            raise RequestError(f"{where}: {key} holds a character that no text has")
+        case dict():
+            for name, one in value.items():
+                _plain(name, where, (*at, "a key"))
+                _plain(one, where, (*at, str(name)), (*above, id(value)))
+        case list() | tuple():
+            for number, one in enumerate(value):
+                _plain(one, where, (*at, str(number)), (*above, id(value)))
+    return value
 
 
 def _explain(error: Any) -> str:

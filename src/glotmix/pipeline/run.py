@@ -15,7 +15,7 @@ from typing import Any
 
 from glotmix.core import lock, record, registry, settings, table
 from glotmix.core.context import RunContext
-from glotmix.core.errors import RequestError, did_you_mean
+from glotmix.core.errors import RequestError, did_you_mean, spoken
 from glotmix.core.record import Identity, Record, Silent, Watcher
 from glotmix.core.section import Recipe
 from glotmix.core.step import StepSpec
@@ -37,8 +37,9 @@ class Job:
         settings.check(recipe.settings, [s.name for s in recipe.corpus.sources])
         self.recipe = recipe
         self.watcher: Watcher = watcher or Silent()
-        self.context = RunContext(recipe, base, base / recipe.output)
-        self.steps = self.context.steps
+        with spoken():
+            self.context = RunContext(recipe, base, base / recipe.output)
+            self.steps = self.context.steps
 
     @property
     def folder(self) -> Path:
@@ -57,6 +58,7 @@ class Job:
                 wanted.update(step.needs(self.context))
         return [s for s in self.steps if s.name in wanted]
 
+    @spoken()
     def plan(self, until: str | None = None) -> list[dict[str, Any]]:
         """Return, for each step, what running it would mean: ``{step, state, changes, documents}``."""
         self._guard(until)
@@ -68,6 +70,7 @@ class Job:
             rows.append({"step": step.name, "state": state, "changes": changes, "documents": documents})
         return rows
 
+    @spoken()
     def run(self, until: str | None = None, wait: bool = False) -> dict[str, Any]:
         """Make what is missing, reuse what is there, and return a summary (see `summary`).
 

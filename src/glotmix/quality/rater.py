@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.core.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError, blame
 from glotmix.quality.calibrate import Calibration
 from glotmix.quality.classifier_bank import ClassifierBank
 from glotmix.quality.features import Statistics
@@ -184,13 +184,12 @@ class Rater:
         Raises:
             DataError: if it is not there, or damaged.
         """
-        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         path = folder / RATER
         if not path.is_file():
             raise DataError(f"there is no rater in {folder}", "glotmix signals RECIPE")
-        try:
+        with blame(path, f"delete {folder} and run again"):
             about = json.loads(path.read_text("utf-8"))
             if about["format"] != FORMAT:
                 raise DataError(f"{path} has format {about['format']}; this glotmix reads {FORMAT}")
@@ -201,11 +200,14 @@ class Rater:
             structure = None
             if (own := about["structure"]) is not None:
                 n, mean, sd, quantiles = (held[f"structure.{k}"] for k in _STATISTICS)
-                columns, levels = tuple(own["columns"]), tuple(own["levels"])
+                columns, levels = tuple(own["columns"]), _levels(own["levels"], n)
                 structure = Statistics(columns, levels, n, mean, sd, quantiles, own["min_documents"])
             centres = {
                 name: LanguageMeans(
-                    tuple(one["levels"]), held[f"centres.{name}.n"], held[f"centres.{name}.mean"], one["scale"]
+                    _levels(one["levels"], held[f"centres.{name}.n"]),
+                    held[f"centres.{name}.n"],
+                    held[f"centres.{name}.mean"],
+                    one["scale"],
                 )
                 for name, one in about["centres"].items()
             }
@@ -221,14 +223,18 @@ class Rater:
                 {part["name"]: part["model"] for part in vectors if part["model"] != part["name"]},
                 Wording.of(_below(held, "wording.")) if about["wording"] else None,
             )
-        except (ValueError, KeyError, TypeError, OSError, SafetensorError) as error:
-            raise DataError(f"{path} is damaged: {error!r}", f"delete {folder} and run again") from error
         if found.reads != about["reads"] or any(r.columns != found.usual.names for r in raters.values()):
             told = " + ".join(f"{part['name']} ({part['numbers']})" for part in about["reads"])
             raise DataError(
                 f"{path}: its numbers do not belong to what it says it reads, {told}", f"delete {folder} and run again"
             )
         return found
+
+
+def _levels(names: Any, counts: NDArray[Any]) -> tuple[str, ...]:
+    if not all(isinstance(name, str) for name in names) or len(names) != len(counts):
+        raise ValueError(f"{len(names)} levels, numbers of {len(counts)}")
+    return tuple(names)
 
 
 def _below(held: Mapping[str, NDArray[Any]], start: str) -> dict[str, NDArray[Any]]:

@@ -142,9 +142,15 @@ def agreement(folder: Path | None) -> dict[str, Any] | None:
     if folder is None:
         return None
     shared: dict[tuple[str, str], Counter[str]] = {}
+    whole: dict[str, Counter[str]] = {}
     for row in table.read([folder / "overlap.parquet"]).to_pylist():
-        numbers = {k: row[k] for k in ("documents", "bytes", "of_documents", "of_bytes")}
+        numbers = {k: row[k] for k in ("documents", "bytes")}
         shared.setdefault((row["source"], row["other"]), Counter()).update(numbers)
+        if row["source"] == row["other"]:
+            # In every language, also where a pair shares nothing and has no row.
+            whole.setdefault(row["source"], Counter()).update({k: row[k] for k in ("of_documents", "of_bytes")})
+    for (source, _), found in shared.items():
+        found.update(whole[source])
     rows = table.read([folder / "levels.parquet"]).to_pylist()
     levels = [
         {"sources": k, **{name: sum(r[name] for r in rows if r["sources"] >= k) for name in ("documents", "clusters")}}

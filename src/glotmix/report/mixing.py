@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glotmix.core.errors import RequestError
+from glotmix.core.errors import RequestError, blame
 from glotmix.report import evidence, plots, shell
 
 _MOST = 8
@@ -13,10 +13,11 @@ _MOST = 8
 
 def render(path: Path) -> str:
     """Return the page of a ``mixture.json`` as HTML; its bytes depend on that file alone."""
-    told = read(path)
-    assert told is not None
-    names = {code: name for row in told["rows"] for code, name in _name(row["lang"]).items()}
-    return shell.render("mixing.html", {"mixture": told, "names": names, "plots": drawn(told, names)})
+    with blame(path):
+        told = read(path)
+        assert told is not None
+        names = {code: name for row in told["rows"] for code, name in _name(row["lang"]).items()}
+        return shell.render("mixing.html", {"mixture": told, "names": names, "plots": drawn(told, names)})
 
 
 def read(path: Path | None) -> dict[str, Any] | None:

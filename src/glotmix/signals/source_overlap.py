@@ -19,7 +19,7 @@ from glotmix.signals.origins import Ancestry, origins
 if TYPE_CHECKING:
     import daft
 
-VERSION = 1
+VERSION = 2
 
 OVERLAP = pa.schema(
     [
@@ -34,7 +34,8 @@ OVERLAP = pa.schema(
     ]
 )
 """``overlap.parquet``: of the documents of `source`, those that `other` holds too (on the diagonal: those that `source`
-holds more than once), out of how many; a full grid of the sources of each language."""
+holds more than once), out of how many. Each source stands beside itself and beside those that share something with it:
+all pairs of thousands of sources would be millions of rows that say nothing."""
 
 LEVELS = pa.schema(
     [
@@ -98,11 +99,13 @@ def _overlap(documents: "daft.DataFrame", derived_from: Ancestry) -> pa.Table:
     found = {(r["lang"], r["source"], r["other"]): r for r in table.collect(shared).to_pylist()}
     of = {(r["lang"], r["source"]): r for r in table.collect(totals).to_pylist()}
     roots = {source: origins(source, derived_from) for _, source in of}
+    # Another source may hold the document under another language: the pair stands there all the same.
+    beside: dict[tuple[str, str], set[str]] = {pair: {pair[1]} for pair in of}
+    for lang, source, other in found:
+        beside[lang, source].add(other)
     rows = []
     for lang, source in sorted(of):
-        # Another source may hold the document under another language: it is in the grid all the same.
-        others = {o for la, o in of if la == lang} | {o for la, s, o in found if (la, s) == (lang, source)}
-        for other in sorted(others):
+        for other in sorted(beside[lang, source]):
             pair = found.get((lang, source, other), {"documents": 0, "bytes": 0})
             rows.append(
                 {

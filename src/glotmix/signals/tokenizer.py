@@ -56,7 +56,9 @@ class Tokenizer:
         try:
             self.library: Any = Loaded.from_file(str(file))
             self.told: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        except Exception as error:  # the library raises a bare Exception
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # the library raises a bare Exception, and panics at some files
             raise RequestError(f"{what}: {file} is no tokenizer.json: {error}") from error
         self.library.no_padding()
         self.library.no_truncation()

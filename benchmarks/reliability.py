@@ -1,0 +1,325 @@
+"""Outputs that can be trusted: kills, a power cut, damage, a user's files, inputs that change, locks, fuzz, growth."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import yaml
+from scipy import stats
+
+from benchmarks import _fuzz, _fuzz_targets, _growth, _power, _runs, harness
+from benchmarks import _placements as world
+from benchmarks.harness import Row
+from glotmix.core import files, flight, identity, lock, record
+from glotmix.core.errors import BusyError, DataError, GlotmixError
+from glotmix.pipeline import recipe, run
+from glotmix.proxy.need import installed
+
+NAME = "reliability"
+
+
+def run_all(small: bool) -> Iterable[Row]:
+    """Measure each promise of docs/reliability.md."""
+    harness.BENCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=harness.BENCH) as at:
+        folder = Path(at)
+        whole = folder / "whole"
+        world.source(whole / "raw" / "a.jsonl", 60)
+        world.recipe(whole)
+        job(whole).run()
+        yield _user_files(whole, folder / "users")
+        yield _inputs(folder / "inputs", 1 if small else 4)
+        yield from _damage(whole, folder / "damage")
+        yield _power_cut(folder / "power")
+        yield _locks(whole, folder / "lock", 20)
+        yield _reuse(folder / "reuse")
+        yield from _fuzzed(folder / "fuzz", 2_000 if small else 52_000)
+        yield from _kills(folder / "kills", 1 if small else 5)
+        yield from _grows(folder / "growth", small)
+
+
+def job(folder: Path, *overrides: str) -> run.Job:
+    """Return the job of a folder's recipe."""
+    return run.Job(recipe.load(folder / "recipe.yaml", overrides), folder)
+
+
+def share(metric: str, held: list[bool], **settings: object) -> Row:
+    """Return a share of cases with Wilson's interval."""
+    if not held:
+        return Row(NAME, metric, None, n=0, unit="share", settings=settings)
+    found = stats.binomtest(sum(held), len(held)).proportion_ci(method="wilson")
+    return Row(NAME, metric, sum(held) / len(held), found.low, found.high, len(held), "share", settings)
+
+
+def _user_files(whole: Path, folder: Path) -> Row:
+    lost = []
+    for placed in world.PLACEMENTS:
+        shutil.rmtree(folder, ignore_errors=True)
+        if placed.after:
+            shutil.copytree(whole, folder)
+        else:
+            world.source(folder / "raw" / "a.jsonl", 20)
+        before = {path: path.read_bytes() for path in placed.put(folder)}
+        world.recipe(folder, placed.path, placed.output)
+        with contextlib.suppress(GlotmixError):
+            job(folder, *(["corpus.max_chars=90000"] if placed.after else [])).run()
+        there = {(folder / n).read_bytes() for n, _ in files.listing(folder) if (folder / n).is_file()}
+        lost += [placed.name] * (not set(before.values()) <= there)
+    told = {"placements": [placed.name for placed in world.PLACEMENTS], "lost": lost}
+    return Row(NAME, "user_files.lost", len(lost), n=len(world.PLACEMENTS), unit="placements", settings=told)
+
+
+def _inputs(folder: Path, times: int) -> Row:
+    from glotmix.corpus import read
+
+    make, held = read.make, []
+    for name, change in world.CHANGES.items():
+        for time_ in range(times):
+            shutil.rmtree(folder, ignore_errors=True)
+            path = world.source(folder / "raw" / "a.jsonl", 20 + 30 * time_)
+            world.recipe(folder)
+
+            def late(*given: object, **named: object) -> object:
+                change(path)  # noqa: B023
+                return make(*given, **named)
+
+            read.make = late
+            try:
+                job(folder).run("corpus")
+                noticed = False
+            except DataError as error:
+                noticed = ("b.jsonl" if name == "another came" else "a.jsonl") in str(error)
+            finally:
+                read.make = make
+            held.append(noticed and record.read(folder / "out" / "corpus") is None)
+    return share("inputs.changed_noticed", held, changes=list(world.CHANGES), moment="after hashing, before reading")
+
+
+def _damage(whole: Path, folder: Path) -> Iterator[Row]:
+    held: list[bool] = []
+    beyond: list[int] = []
+    steps = [step.name for step in job(whole).steps]
+    for step in steps:
+        for kind in ("flip", "truncate", "delete"):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(whole, folder)
+            out = folder / "out" / step
+            path = max((out / n for n, _ in files.listing(out) if n != identity.RECORD), key=lambda p: p.stat().st_size)
+            if kind == "flip":
+                noticed = True
+                if path.suffix == ".parquet":
+                    # Within a page, so that reading must notice it too.
+                    world.flip(path, _within_a_page(path))
+                    noticed = _unreadable(path)
+                else:
+                    world.flip(path)
+                noticed &= bool(record.verify(out))
+            else:
+                if kind == "truncate":
+                    os.truncate(path, path.stat().st_size // 2)
+                else:
+                    path.unlink()
+                noticed = True
+            found = {row["step"]: row["state"] for row in job(folder).plan()}
+            held.append(noticed and found[step] == "damaged")
+            before = {s: (folder / "out" / s / identity.RECORD).stat().st_mtime_ns for s in steps}
+            job(folder).run()
+            made = {s for s in steps if (folder / "out" / s / identity.RECORD).stat().st_mtime_ns != before[s]}
+            beyond.append(len(made - {step}))
+            held[-1] &= step in made
+    told = {"steps": steps, "kinds": ["flip", "truncate", "delete"], "file": "the largest of the step"}
+    yield share("damage.noticed", held, **told)
+    yield Row(NAME, "damage.rebuilt_steps_beyond_need", sum(beyond), n=len(beyond), unit="steps", settings=told)
+
+
+def _unreadable(path: Path) -> bool:
+    try:
+        pq.read_table(path, page_checksum_verification=True, partitioning=None)
+    except OSError:
+        return True
+    return False
+
+
+def _within_a_page(path: Path) -> int:
+    """Return the place of a byte of a column's data: the last but one of its largest chunk."""
+    group = pq.read_metadata(path).row_group(0)
+    chunk = max((group.column(i) for i in range(group.num_columns)), key=lambda c: c.total_compressed_size)
+    start: int = chunk.dictionary_page_offset or chunk.data_page_offset
+    return start + int(chunk.total_compressed_size) - 2
+
+
+def _power_cut(folder: Path) -> Row:
+    world.source(folder / "raw" / "a.jsonl", 200)
+    world.recipe(folder)
+    before = flight.engine()
+    flight.use(flight.Engine(workers=1))
+    try:
+        with _power.traced() as trace:
+            job(folder).run()
+    finally:
+        flight.use(before)
+    told = {"markers and records": trace.markers, "syncs": trace.syncs, "lost": trace.lost[:10], "by": "traced calls"}
+    return Row(NAME, "power.order", 1 - len(trace.lost) / trace.vouched, n=trace.vouched, unit="share", settings=told)
+
+
+def _locks(whole: Path, folder: Path, tries: int) -> Row:
+    shutil.copytree(whole, folder)
+    program = "import pathlib, sys; from glotmix.core import lock\nwith lock.held(pathlib.Path(sys.argv[1])):\n input()"
+    held = []
+    words = [sys.executable, "-c", program, str(folder / "out")]
+    for _ in range(tries):
+        with subprocess.Popen(words, stdin=subprocess.PIPE, text=True) as process:
+            while not (folder / "out" / lock.FOLDER / "holder.json").is_file():
+                time.sleep(0.01)
+            try:
+                job(folder).run()
+                held.append(False)
+            except BusyError as error:
+                held.append(f"process {process.pid} on " in str(error))
+            process.communicate("\n")
+    return share("lock.refused", held, said="host, process and since when")
+
+
+def _reuse(folder: Path) -> Row:
+    def make(output: record.Output) -> record.Counts:
+        for n in range(10_000):
+            path = output.path / f"{n % 100:02d}" / f"{n}.bin"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"%d" % n)
+        return {"documents": 10_000}
+
+    one = identity.Identity("x", 1)
+    cost = _growth.timed(lambda: record.build(folder / "x", one, make))
+    spent = sorted(_growth.timed(lambda: record.state_of(folder / "x", one)) for _ in range(21))
+    told = {"files": 10_000, "bytes each": 4, "made and synced in seconds": round(cost, 2)}
+    return Row(NAME, "reuse.seconds.10000_files", statistics.median(spent), spent[1], spent[-2], len(spent), "s", told)
+
+
+SHARES = {"documents": 0.01, "raters": 0.05}
+"""Of the tries of fuzz, for what takes long to read; the others share the rest."""
+
+
+def _fuzzed(folder: Path, tries: int) -> Iterator[Row]:
+    logs = harness.ROOT / "tests" / "data" / "lm_eval"
+    targets = _fuzz_targets.targets(logs if logs.is_dir() else None)
+    rest = (1 - sum(SHARES.values())) / (len(targets) - len(SHARES))
+    total = foreign = 0
+    told: dict[str, object] = {}
+    for target in targets:
+        found = _fuzz.run(target, folder, round(tries * SHARES.get(target.name, rest)))
+        total += found.tries
+        foreign += sum((found.foreign or {}).values())
+        told[target.name] = {"tries": found.tries, "refused": found.refused, "foreign": found.foreign or {}}
+        print(f"  {target.name}: {told[target.name]}", file=sys.stderr, flush=True)
+    yield Row(NAME, "fuzz.foreign_exceptions", foreign, n=total, unit="files and settings", settings=told)
+
+
+def _kills(folder: Path, chains: int) -> Iterator[Row]:
+    """Kill a run in each of its steps in turn, then let it end: the same bytes as those that nothing disturbed."""
+    more: dict[str, object] = {"quality": {"head": "logistic", "audits": 1}}
+    more["settings"] = {"default": {"identify": {"on_mismatch": "keep"}}}
+    if installed():
+        proxies = {
+            "parameters": 1e5,
+            "vocabulary": 300,
+            "tokens": 2000,
+            "held_out": 0.2,
+            "held_bytes": 1000,
+            "runs": 24,
+        }
+        more |= {"mix": {"method": "law", "laws": ["own_share"], "bootstrap": 2, "next_runs": 0, "proxies": proxies}}
+    alone = folder / "alone"
+    _varied(alone / "raw" / "a.jsonl", 400)
+    world.recipe(alone)
+    settings = yaml.safe_load((alone / "recipe.yaml").read_text("utf-8")) | more
+    (alone / "recipe.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+    _runs.finish([_runs.GLOTMIX, "run", alone / "recipe.yaml", "-q"])
+    expected = _runs.digests(alone / "out")
+    steps = [step.name for step in job(alone).steps]
+    chance = random.Random(5)
+    signals = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+    kills: list[dict[str, object]] = []
+    equal: list[bool] = []
+    commands = {"select": "ledger", "export": "dataset", "report": "report"}
+    for chain in range(chains):
+        for command in ("run", *commands):
+            at = folder / f"{chain}-{command}"
+            shutil.copytree(alone / "raw", at / "raw")
+            shutil.copyfile(alone / "recipe.yaml", at / "recipe.yaml")
+            wanted = steps if command == "run" else [commands[command]]
+            if command != "run":
+                # By itself: everything before it is there.
+                shutil.copytree(alone / "out", at / "out")
+                for step in steps[steps.index(wanted[0]) :]:
+                    shutil.rmtree(at / "out" / step)
+            mine = 0
+            for step in wanted:
+                sent = signals[(chain + len(kills)) % 3]
+                if _killed_in(step, [_runs.GLOTMIX, command, at / "recipe.yaml"], sent, chance):
+                    kills.append({"command": command, "step": step, "signal": sent.name})
+                    mine += 1
+            _runs.finish([_runs.GLOTMIX, "run", at / "recipe.yaml", "-q"])
+            same = _runs.digests(at / "out") == expected
+            equal += [same] * mine
+            shutil.rmtree(at)
+    told = {"steps": steps, "killed in": sorted({str(k["step"]) for k in kills}), "chains": chains,
+            "signals": {s.name: sum(k["signal"] == s.name for k in kills) for s in signals},
+            "proxies": installed(), "documents": 400}  # fmt: skip
+    yield share("kills.equal_bytes", equal, **told)
+
+
+def _varied(path: Path, number: int) -> None:
+    """Write documents that are no duplicates: words of the languages that have spaces, drawn at random."""
+    langs = [lang for lang, text in world.TEXTS.items() if len(text.split()) > 8]
+    chance = random.Random(11)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        for n in range(number):
+            lang = langs[n % len(langs)]
+            text = " ".join(chance.choices(world.TEXTS[lang].split(), k=80))
+            file.write(json.dumps({"id": f"d{n}", "lang": lang, "text": f"{text} {n}."}, ensure_ascii=False) + "\n")
+
+
+def _killed_in(step: str, words: list[str | Path], sent: signal.Signals, chance: random.Random) -> bool:
+    """Start a run, and stop it a moment after a step has begun; return whether it was stopped there."""
+    with subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as process:  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(f"{step} ") and not line.rstrip().endswith("reused"):
+                time.sleep(chance.random() ** 2 * 0.5)
+                # Children too, as a terminal or a scheduler does.
+                if process.poll() is None:
+                    os.killpg(process.pid, sent)
+                break
+        process.stderr.read()
+        process.wait()
+    return process.returncode not in (0, 2, 3)
+
+
+def _grows(folder: Path, small: bool) -> Iterator[Row]:
+    for kind, (_, few, many) in _growth.KINDS.items():
+        sizes = few if small or os.environ.get("RELIABILITY_SIZES") == "small" else many
+        try:
+            spent = [_growth.seconds(kind, size, folder) for size in sizes]
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            yield Row(NAME, f"growth.{kind}", None, n=len(sizes), unit="exponent", settings={"why": str(error)[:300]})
+            continue
+        told = {"sizes": list(sizes), "cpu seconds": [round(s, 2) for s in spent], "between": "the two largest",
+                "up to": "ledger"}  # fmt: skip
+        yield Row(NAME, f"growth.{kind}", _growth.exponent(sizes, spent), n=len(sizes), unit="exponent", settings=told)
+
+
+if __name__ == "__main__":
+    harness.main(NAME, run_all)

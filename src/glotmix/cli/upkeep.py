@@ -1,0 +1,90 @@
+"""`glotmix check` and `glotmix clean`: what was made, looked through for damage, and removed again."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from glotmix.core.errors import DataError
+
+app = typer.Typer(rich_markup_mode=None)
+
+RecipePath = Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="section.key=value, as it was made with; as often as needed")
+]
+
+
+@app.command()
+def check(
+    recipe: RecipePath,
+    step: Annotated[
+        str | None, typer.Argument(help="the last step to look at; all by default", show_default=False)
+    ] = None,
+    overrides: Set = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
+) -> None:
+    """Compare every file that a recipe made with what was written; what is damaged, the next run makes again."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from glotmix.cli import terminal
+    from glotmix.pipeline import upkeep
+
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=terminal.console(stderr=True), disable=quiet) as bars:
+        task = bars.add_task("", total=None)
+
+        def begin(name: str, sizes: Mapping[str, int]) -> None:
+            bars.reset(task, description=name, total=sum(sizes.values()))
+
+        rows = upkeep.check(_job(recipe, overrides), step, begin, lambda _, size: bars.advance(task, size))
+    damaged = [f"{row['step']}/{name} {what}" for row in rows for name, what in row["damaged"].items()]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+    else:
+        held, size = sum(row["files"] for row in rows), sum(row["bytes"] for row in rows)
+        typer.echo(f"{len(rows)} steps, {held:,} files, {size:,} bytes: {len(damaged) or 'none'} damaged")
+    if damaged:
+        more = "" if len(damaged) <= 20 else f"\n  and {len(damaged) - 20:,} more"
+        raise DataError(
+            "damaged:\n" + "\n".join(f"  {told}" for told in damaged[:20]) + more,
+            f"glotmix run {recipe} makes these steps again, and nothing else",
+        )
+
+
+@app.command()
+def clean(
+    recipe: RecipePath,
+    step: Annotated[
+        str | None, typer.Argument(help="a step, or a folder of steps; all by default", show_default=False)
+    ] = None,
+    overrides: Set = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go; remove nothing")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what glotmix made, finished or not, and nothing else."""
+    from glotmix.pipeline import upkeep
+
+    gone: dict[str, Any] = upkeep.clean(_job(recipe, overrides), step, dry_run)
+    if as_json:
+        typer.echo(json.dumps(gone, ensure_ascii=False, indent=1))
+        return
+    what = "would be removed" if dry_run else "removed"
+    for name in gone["steps"]:
+        typer.echo(f"  {name}")
+    typer.echo(f"{what}: {len(gone['steps'])} steps, {gone['files']:,} files, {gone['bytes']:,} bytes")
+    if gone["kept"]:
+        typer.echo("kept, because glotmix did not make them as they are:")
+        for name in gone["kept"]:
+            typer.echo(f"  {name}")
+
+
+def _job(recipe: Path, overrides: list[str] | None) -> Any:
+    from glotmix.pipeline import recipe as recipes
+    from glotmix.pipeline.run import Job
+
+    return Job(recipes.load(recipe, overrides or ()), recipe.parent)
