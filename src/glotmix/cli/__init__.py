@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from glotmix import __version__
-from glotmix.cli import export_to
+from glotmix.cli import export_to, what_if
 from glotmix.core.errors import DataError, GlotmixError, MemoryShortError, RequestError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
 _step_command("run", None, "Do all of it, from raw files to the report.")
 _step_command("read", "corpus", "Read the sources into the corpus.")
 _step_command("signals", "signals", "Measure every document, decide nothing.")
-_step_command("select", "ledger", "Decide what is kept; measures nothing again.")
+what_if.add_to(app)
 _step_command("recipe", "mixture", "Decide how much of each language a recipe trains on.", to=_BY_ROOM["mix"])
 export_to.add_to(app)
 _step_command("report", "report", "Write the report, one HTML file.")

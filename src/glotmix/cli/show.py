@@ -22,7 +22,9 @@ def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_summary(result: Mapping[str, Any]) -> None:
-    """Print the languages of a run and where its files are."""
+    """Print the verdict and the languages of a run, and where its files are."""
+    if result.get("verdict"):
+        _show_verdict(result["verdict"])
     if result["languages"]:
         table = Table(box=None, pad_edge=False)
         table.add_column("language")
@@ -74,6 +76,55 @@ def _bytes(size: float) -> str:
         if size >= factor:
             return f"{size / factor:,.1f} {unit}"
     return f"{size / 1e6:,.1f} MB"
+
+
+def _show_verdict(verdict: Mapping[str, Any]) -> None:
+    """Print what a careful colleague would say first, then what to look at, then the table language × source."""
+    console = terminal.console()
+    console.print(Text(verdict["first"], style="bold"))
+    for one in verdict["findings"][:8]:
+        console.print(Text(f"  - {one['text']}: {one['do']}"))
+    if (more := len(verdict["findings"]) - 8) > 0:
+        console.print(Text(f"  and {more} more: verdict/verdict.json, or the report"))
+    rows = [one for one in verdict["sources"] if one["read"]]
+    if len({row["source"] for row in rows}) > 1:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("language")
+        table.add_column("source")
+        for name in ("read", "kept", "MB read", "MB kept", "median score"):
+            table.add_column(name, justify="right")
+        table.add_column("what dropped most")
+        for row in sorted(rows, key=lambda row: row["kept"] / row["read"])[:12]:
+            score = "" if row["score"] is None else f"{row['score']:.2f}"
+            sizes = f"{row['bytes'] / 1e6:.2f}", f"{row['bytes_kept'] / 1e6:.2f}"
+            most = next((f"{rule} ({n:,})" for rule, n in row["rules"].items()), "")
+            table.add_row(row["lang"], row["source"], f"{row['read']:,}", f"{row['kept']:,}", *sizes, score, most)
+        console.print(Text("language × source, the twelve of which least is kept (all: verdict/verdict.json)"))
+        console.print(table)
+
+
+def show_changes(result: Mapping[str, Any]) -> None:
+    """Print what differs between two decisions over one corpus."""
+    console = terminal.console()
+    for what in ("kept", "bytes"):
+        before, after = result[what]["one"], result[what]["other"]
+        name = "documents kept" if what == "kept" else "bytes kept"
+        console.print(Text(f"{name}: {before:,} → {after:,} ({after - before:+,})", style="bold"))
+    if not result["moved"]:
+        console.print(Text("no document moves"))
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("language")
+    table.add_column("source")
+    for name in ("come back", "bytes", "go", "bytes"):
+        table.add_column(name, justify="right")
+    for row in result["moved"]:
+        cells = [f"{row[name]:,}" for name in ("back", "back_bytes", "gone", "gone_bytes")]
+        table.add_row(row["lang"], row["source"], *cells)
+    console.print(table)
+    for side, said in (("back", "would come back"), ("gone", "would go")):
+        for one in result["examples"][side]:
+            console.print(Text(f"{said}: {one['id']} ({one['lang']}, {one['source']}): {one['evidence']}"))
 
 
 def show_story(story: Mapping[str, Any]) -> None:

@@ -14,6 +14,9 @@ class CorpusSection(Section):
     max_quarantined: float = Field(
         0.01, ge=0, le=1, description="a larger share of a source's rows in quarantine is an error"
     )
+    max_unknown_language: int = Field(
+        1_000, ge=0, description="more rows with one language code that is none are an error; fewer are a warning"
+    )
 
 
 RECIPE = RecipeKey("corpus", CorpusSection, place=10)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.corpus import columns, huggingface, instructions, kinds, readers
+from glotmix.corpus import columns, huggingface, instructions, kinds, misspelt, readers
 from glotmix.corpus.extract import EMPTY
 from glotmix.corpus.rows import Label
 from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, look, require
@@ -53,6 +53,7 @@ def make(
     label: Label | None,
     max_chars: int,
     max_quarantined: float = 0.01,
+    max_unknown_language: int = 1_000,
 ) -> Counts:
     """Read the sources into the corpus.
 
@@ -64,6 +65,7 @@ def make(
         max_chars: longer documents are quarantined.
         max_quarantined: a larger share of a source's rows in quarantine is an error. It changes no result, so it need
             not be part of the identity; after an error a new value takes up what was read.
+        max_unknown_language: more rows with one language code that is none are an error; likewise.
 
     Returns:
         ``documents``, ``bytes`` (of text), ``quarantined``, ``shards`` and ``languages``. The notes of the output say
@@ -99,6 +101,7 @@ def make(
         documents[staged.given[file].source.name] += sum(b.rows for _, b in batches)
     for given in inputs:
         _judge(given, documents, staged.reasons, examples, max_quarantined, output.path / "quarantine")
+    unknown = misspelt.judge(misspelt.count(output.path / "quarantine"), max_unknown_language)
     rows, new = staged.settle_ids()
     types = staged.types
 
@@ -119,7 +122,7 @@ def make(
         }
         for given in inputs
     }
-    output.notes["warnings"] = [sentence for found in looked.values() for sentence in found.said]
+    output.notes["warnings"] = [*unknown, *(sentence for found in looked.values() for sentence in found.said)]
     languages: dict[str, Counter[str]] = {}
     for shard in shards.values():
         for batch in shard.batches:

@@ -23,7 +23,10 @@ def _make(context: RunContext, output: Output) -> Counts:
     if _guessed(context):
         max_chars = context.recipe.signals.identify.max_chars
         label = partial(language_id.label, model=language_id.identifier(context), max_chars=max_chars)
-    return read.make(output, section.sources, context.base, label, section.max_chars, section.max_quarantined)
+    return read.make(
+        output, section.sources, context.base, label,
+        section.max_chars, section.max_quarantined, section.max_unknown_language,
+    )  # fmt: skip
 
 
 def _config(context: RunContext) -> Mapping[str, Any]:

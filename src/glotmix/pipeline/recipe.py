@@ -173,6 +173,8 @@ def _override(data: dict[str, Any], override: str) -> None:
     name, equals, value = override.partition("=")
     if not equals or not name:
         raise RequestError(f"'{override}' is not an override", "section.key=value, such as mix.tokens=1e9")
+    # What is lost of good text is decided by quality: both names are typed, the recipe has one.
+    name = "select.lose" if name == "quality.lose" else name
     *path, last = name.split(".")
     at: Any = data
     for key in path:

@@ -8,6 +8,7 @@
 'corpus'
 """
 
+import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -104,7 +105,10 @@ class Job:
             "mixture": self.folder / "mixture" / "mixture.csv",
             "report": self.folder / "report.html",
         }
+        said = self.folder / "verdict" / "verdict.json"
+        made = record.read(said.parent) is not None and said.is_file()
         return {
+            "verdict": json.loads(said.read_text("utf-8")) if made else None,
             "languages": self._languages(),
             "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
             "files": {what: str(path) for what, path in files.items() if path.exists()},

@@ -110,8 +110,9 @@ def audit(
     """
     if len(set(data.langs)) > 1:
         scores = {
-            "rater": leave_one_out(data, head, seeds),
-            "raw": leave_one_out(data, replace(head, normalise="none"), seeds),
+            # One booster for each seed: the seeds are averaged, and they are what is varied.
+            "rater": leave_one_out(data, replace(head, seeds=1), seeds),
+            "raw": leave_one_out(data, replace(head, seeds=1, normalise="none"), seeds),
             "length": _length_alone(data, lengths, head, seeds),
         }
     else:

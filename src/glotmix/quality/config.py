@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from glotmix.core.errors import did_you_mean
 from glotmix.core.section import Recipe, RecipeKey, Section
-from glotmix.quality.names import Kind, Normalise, Strategy
+from glotmix.quality.names import Against, Kind, Normalise, Strategy
 from glotmix.quality.raters_config import STRUCTURE
 from glotmix.signals import embed, heuristics
 from glotmix.signals.embed import EmbedConfig
@@ -52,6 +52,9 @@ class QualityConfig(Section):
         "both", description="logistic regression, gradient boosting, both (their mean), or mlp (256 units; needs torch)"
     )
     strategy: Strategy = Field("pooled", description="whose labels teach the rater of a language")
+    against: Against = Field(
+        "reference", description="what features are held against: the reference that ships, or the corpus itself"
+    )
     normalise: Normalise = Field("shared", description="how a feature is held against its own language")
     seeds: int = Field(3, ge=1, description="boosters or layers trained and averaged")
     parallel: ParallelConfig | None = Field(None, description="documents that make scores comparable across languages")
@@ -67,6 +70,10 @@ class QualityConfig(Section):
             raise ValueError("a finished rater learns nothing more: quality.pretrained, or quality.positives and human")
         if not self.anchors and not self.positives:
             raise ValueError("a rater needs anchors or positives: quality.anchors=[builtin]")
+        if self.against == "reference" and self.normalise not in ("shared", "none"):
+            raise ValueError(
+                f"normalise: {self.normalise} needs quality.against=corpus; the reference knows shared, none"
+            )
         if len(set(self.features)) < len(self.features):
             raise ValueError(f"features: {', '.join(self.features)}: each only once")
         return self

@@ -29,8 +29,11 @@ from glotmix.embed import choose
 from glotmix.embed.protocol import Embedder
 from glotmix.quality import anchors, normalizer, rater_features
 from glotmix.quality.config import ParallelConfig
+from glotmix.quality.features import Statistics
+from glotmix.quality.normalizer import LanguageMeans
 from glotmix.quality.rater import Rater
 from glotmix.quality.raters_config import STRUCTURE
+from glotmix.quality.reference import Referenced
 from glotmix.quality.train_rater import FeatureExtractor
 from glotmix.signals import heuristics, quality_scores
 from glotmix.signals.quality_scores import Signals
@@ -46,20 +49,21 @@ def feature_extractor(
 def refit_normalizer(trained: Rater, read: Signals, corpus: Path) -> Rater:
     """Return a rater that holds features against what is usual in a corpus, not in its anchors.
 
+    Columns that it holds against the reference that ships stay with it.
+
     Raises:
         DataError: if the signals lack a feature of the rater.
     """
-    found = []
-    if trained.usual.structure is not None:
-        columns = trained.usual.structure.columns
+    structure: Statistics | Referenced | None = trained.usual.structure
+    centres: Mapping[str, LanguageMeans] = {}
+    if isinstance(structure, Statistics):
+        columns = structure.columns
         measured = quality_scores.sample(Signals(read.heuristics, seen=read.seen), corpus)
-        found.append(normalizer.fit(having(measured, columns), columns))
+        structure = normalizer.fit(having(measured, columns), columns).structure
     if trained.usual.centres:
         names = tuple(trained.usual.centres)
         vectors = quality_scores.sample(Signals(None, read.vectors), corpus, quality_scores.SAMPLE_VECTORS)
-        found.append(normalizer.fit(having(vectors, names), names))
-    structure = next((u.structure for u in found if u.structure is not None), None)
-    centres = {name: one for u in found for name, one in u.centres.items()}
+        centres = normalizer.fit(having(vectors, names), names).centres
     return replace(trained, usual=normalizer.LanguageNormalizer(structure, centres))
 
 

@@ -8,6 +8,10 @@ Kind: TypeAlias = Literal["logistic", "boosting", "both", "mlp"]
 Strategy: TypeAlias = Literal["pooled", "target", "family", "leave-one-out"]
 """Whose labels teach the rater of a language: see `glotmix.quality.classifier_bank`."""
 
+Against: TypeAlias = Literal["reference", "corpus"]
+"""What a measured column is held against: what is usual in the language at that length in the reference that ships (a
+score is then the document's own), or in the corpus that is rated."""
+
 Normalise: TypeAlias = Literal["none", "z", "robust", "normal", "shared"]
 """How a value x of a document is seen, against the documents of its language:
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from glotmix.core.errors import DataError
 from glotmix.quality import features
 from glotmix.quality.features import MIN_DOCUMENTS, POOLED, Matrix, Statistics
-from glotmix.quality.names import Normalise
+from glotmix.quality.names import Against, Normalise
+from glotmix.quality.reference import SIZE, Referenced, shipped
 
 _GRAIN = 2.0**24
 """Vectors are rounded to multiples of 1/`_GRAIN` (as half precision is, below 1) and their squares likewise: sums of
@@ -28,8 +29,8 @@ def is_vector(kind: pa.DataType) -> bool:
 
 
 def names(table: pa.Table) -> tuple[str, ...]:
-    """Return the columns that can be features: numbers, then vectors."""
-    return (*features.names(table), *(f.name for f in table.schema if is_vector(f.type)))
+    """Return the columns that can be features: numbers, then vectors; how long a text is is none."""
+    return (*(n for n in features.names(table) if n != SIZE), *(f.name for f in table.schema if is_vector(f.type)))
 
 
 def vectors(table: pa.Table, name: str) -> NDArray[np.float32]:
@@ -116,13 +117,15 @@ class LanguageNormalizer:
         centres: for each embedder, by its name.
     """
 
-    structure: Statistics | None
+    structure: Statistics | Referenced | None
     centres: Mapping[str, LanguageMeans]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that a table of documents must have."""
-        return (*(self.structure.columns if self.structure else ()), *self.centres)
+        own = self.structure
+        size = (SIZE,) if isinstance(own, Referenced) else ()
+        return (*size, *(own.columns if own else ()), *self.centres)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,8 +149,14 @@ class LanguageNormalizer:
         return np.concatenate(parts, axis=1)
 
 
-def fit(table: pa.Table, columns: Sequence[str]) -> LanguageNormalizer:
+def fit(table: pa.Table, columns: Sequence[str], against: Against = "corpus") -> LanguageNormalizer:
     """Learn what is usual from a table of `lang` and the columns.
+
+    Args:
+        table: documents.
+        columns: the features.
+        against: ``reference`` holds measured columns against the reference that ships, which must have them, and learns
+            of the documents only what vectors need.
 
     Raises:
         DataError: if there is no document, or no feature.
@@ -157,6 +166,11 @@ def fit(table: pa.Table, columns: Sequence[str]) -> LanguageNormalizer:
     wide = [c for c in columns if c in table.column_names and is_vector(table[c].type)]
     narrow = [c for c in columns if c not in wide]
     langs = table["lang"].to_pylist()
-    return LanguageNormalizer(
-        features.fit(table, narrow) if narrow else None, {c: LanguageMeans.fit(vectors(table, c), langs) for c in wide}
-    )
+    structure: Statistics | Referenced | None = None
+    if narrow and against == "reference":
+        if missing := [c for c in narrow if c not in shipped().columns]:
+            raise DataError(f"the reference holds nothing of {', '.join(missing)}", "quality.against=corpus")
+        structure = Referenced(tuple(narrow))
+    elif narrow:
+        structure = features.fit(table, narrow)
+    return LanguageNormalizer(structure, {c: LanguageMeans.fit(vectors(table, c), langs) for c in wide})

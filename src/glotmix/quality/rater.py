@@ -21,10 +21,12 @@ from glotmix.quality.classifier_bank import ClassifierBank
 from glotmix.quality.features import Statistics
 from glotmix.quality.heads import Classifier, Head
 from glotmix.quality.normalizer import LanguageMeans, LanguageNormalizer
+from glotmix.quality.probability import Probability
 from glotmix.quality.raters_config import STRUCTURE
+from glotmix.quality.reference import Referenced
 from glotmix.quality.word_order import Wording
 
-FORMAT = 3
+FORMAT = 4
 RATER, TENSORS = "rater.json", "rater.safetensors"
 
 _STATISTICS = ("n", "mean", "sd", "quantiles")
@@ -43,6 +45,7 @@ class Rater:
         max_chars: how much of a text each embedder sees; all of it where nothing is said.
         models: what each embedder is loaded by, where that is not its name.
         wording: models of word order, of a rater that looks at it.
+        probability: what makes its scores probabilities; None where its labels were too few, or it has none.
     """
 
     panel: ClassifierBank
@@ -53,6 +56,7 @@ class Rater:
     max_chars: Mapping[str, int] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     wording: Wording | None = None
+    probability: Probability | None = None
 
     @property
     def reads(self) -> list[dict[str, Any]]:
@@ -91,7 +95,8 @@ class Rater:
     def score(self, table: pa.Table) -> NDArray[np.float32]:
         """Return (rows,) scores from 0 (bad) to 1 (good) of a table of `lang` and the features.
 
-        A score belongs to its document, whatever else stands in the table.
+        With a `probability`, the estimate that a fluent reader would call the document natural. A score belongs to
+        its document, whatever else stands in the table.
 
         Raises:
             DataError: if a feature is missing.
@@ -102,7 +107,10 @@ class Rater:
                 "train the rater again with the signals that you have now",
             )
         matrix = self.usual.apply(table, self.head.normalise)
-        return self.panel.score(matrix, np.asarray(table["lang"].to_pylist(), object))
+        langs = np.asarray(table["lang"].to_pylist(), object)
+        if self.probability is None:
+            return self.panel.score(matrix, langs)
+        return np.asarray(self.probability.apply(self.panel.log_odds(matrix, langs), langs), np.float32)
 
     def quantile(self, scores: NDArray[np.floating], lang: str) -> NDArray[np.float64]:
         """Return the rank (0 to 1) that each score has among the language's documents in the corpus that was rated.
@@ -163,9 +171,12 @@ class Rater:
             "centres": {},
             "calibration": None if self.calibration is None else self.calibration.as_json(),
             "wording": self.wording is not None,
+            "probability": None if self.probability is None else self.probability.as_json(),
         }
-        if self.usual.structure is not None:
-            own = self.usual.structure
+        own = self.usual.structure
+        if isinstance(own, Referenced):
+            about["structure"] = {"columns": own.columns, "reference": True}
+        elif own is not None:
             about["structure"] = {"columns": own.columns, "levels": own.levels, "min_documents": own.min_documents}
             held |= {f"structure.{k}": getattr(own, k) for k in _STATISTICS}
         for name, centre in self.usual.centres.items():
@@ -173,6 +184,8 @@ class Rater:
             held |= {f"centres.{name}.n": centre.n, f"centres.{name}.mean": centre.mean}
         if self.wording is not None:
             held |= {f"wording.{name}": value for name, value in self.wording.tensors().items()}
+        if self.probability is not None:
+            held |= {f"probability.{name}": value for name, value in self.probability.tensors().items()}
         held |= {f"quantiles.{lang}": values for lang, values in self.quantiles.items()}
         save_file({k: np.array(v, order="C") for k, v in sorted(held.items())}, folder / TENSORS)
         (folder / RATER).write_text(json.dumps(about, indent=1, allow_nan=False), "utf-8")
@@ -197,8 +210,11 @@ class Rater:
             raters = {
                 name: Classifier.of(one, _below(held, f"raters.{name}.")) for name, one in about["raters"].items()
             }
-            structure = None
-            if (own := about["structure"]) is not None:
+            structure: Statistics | Referenced | None = None
+            own = about["structure"]
+            if own is not None and own.get("reference"):
+                structure = Referenced(tuple(own["columns"]))
+            elif own is not None:
                 n, mean, sd, quantiles = (held[f"structure.{k}"] for k in _STATISTICS)
                 columns, levels = tuple(own["columns"]), _levels(own["levels"], n)
                 structure = Statistics(columns, levels, n, mean, sd, quantiles, own["min_documents"])
@@ -222,6 +238,9 @@ class Rater:
                 {part["name"]: part["max_chars"] for part in vectors if part["max_chars"] is not None},
                 {part["name"]: part["model"] for part in vectors if part["model"] != part["name"]},
                 Wording.of(_below(held, "wording.")) if about["wording"] else None,
+                None
+                if about["probability"] is None
+                else Probability.of(about["probability"], _below(held, "probability.")),
             )
         if found.reads != about["reads"] or any(r.columns != found.usual.names for r in raters.values()):
             told = " + ".join(f"{part['name']} ({part['numbers']})" for part in about["reads"])

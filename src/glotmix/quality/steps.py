@@ -27,6 +27,7 @@ from glotmix.quality import (
     negatives,
     pretrained_rater,
     rater_features,
+    reference,
     train_rater,
 )
 from glotmix.quality.config import QualityConfig
@@ -112,6 +113,7 @@ def lesson(context: RunContext, section: QualityConfig) -> TrainingSpec:
         section.per_language,
         section.upsample,
         section.strategy,
+        section.against,
     )
 
 
@@ -131,7 +133,11 @@ def _training(context: RunContext) -> Mapping[str, Any]:
     section: QualityConfig = context.recipe.quality
     return (
         section.model_dump(mode="json", exclude=_TRAINING)
-        | {"seed": context.recipe.seed, "heuristics": heuristics.VERSION}
+        | {
+            "seed": context.recipe.seed,
+            "heuristics": heuristics.VERSION,
+            "reference": reference.digests(section.against),
+        }
         | {"embedders": {name: one.fingerprint for name, one in embedders(context).items()}}
         | {"max_chars": dict(_eyes(context, section).max_chars)}
     )

@@ -18,25 +18,27 @@ from glotmix.core import table
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts, Output
 from glotmix.embed.protocol import Embedder
-from glotmix.quality import anchors, classifier_bank, negatives, normalizer
+from glotmix.quality import anchors, classifier_bank, lengths, negatives, normalizer, probability
 from glotmix.quality.config import Negatives
 from glotmix.quality.heads import Head
-from glotmix.quality.names import Strategy
+from glotmix.quality.names import Against, Strategy
 from glotmix.quality.normalizer import LanguageNormalizer
 from glotmix.quality.rater import Rater
 from glotmix.quality.raters_config import STRUCTURE
-from glotmix.quality.transfer import Labelled
+from glotmix.quality.reference import SIZE
+from glotmix.quality.transfer import Labelled, Versions
 
-VERSION = 3
+VERSION = 4
 
 Measure: TypeAlias = Callable[[pa.Array, pa.Array], pa.StructArray]
 """From texts and their languages to one struct of numbers each, such as `glotmix.signals.heuristics.measure`."""
 
 SIZES = ("chars", "bytes", "units", "lines")
-"""Columns that a rater does not see: anchors are excerpts, and how long an excerpt is says nothing of documents."""
+"""Columns that are no features: anchors are excerpts, and how long an excerpt is says nothing of documents. The
+characters are looked at all the same: what is usual in a text depends on its length."""
 
-TRAINING = "training.parquet"
-_ABOUT = ("label", "group", "source", "length")
+TRAINING, VERSIONS = "training.parquet", "versions.parquet"
+_ABOUT = ("label", "group", "source", "length", "held_out")
 _EMBED_ROWS = 1_024
 
 
@@ -61,7 +63,9 @@ class FeatureExtractor:
         columns: dict[str, pa.Array] = {"lang": langs}
         if self.measure is not None:
             found = self.measure(texts, langs)
-            columns |= {f.name: found.field(at) for at, f in enumerate(found.type) if f.name not in SIZES}
+            columns |= {
+                f.name: found.field(at) for at, f in enumerate(found.type) if f.name == SIZE or f.name not in SIZES
+            }
         for name, embedder in self.embedders.items():
             columns[name] = embedded(texts, embedder, self.max_chars.get(name))
         return pa.table(columns)
@@ -87,6 +91,7 @@ class TrainingSpec:
         per_class: at most so many good and so many bad documents of each language.
         upsample: see `anchors.weights`.
         strategy: see `panel`.
+        against: what features are held against; with the reference, anchors are learned from at several lengths.
     """
 
     files: Sequence[Path] = ()
@@ -96,6 +101,7 @@ class TrainingSpec:
     per_class: int = 10_000
     upsample: float = 3.0
     strategy: Strategy = "pooled"
+    against: Against = "corpus"
 
 
 def make(output: Output, lesson: TrainingSpec, eyes: FeatureExtractor, head: Head, seed: int) -> Counts:
@@ -117,8 +123,16 @@ def make(output: Output, lesson: TrainingSpec, eyes: FeatureExtractor, head: Hea
     data, about = gather(lesson, eyes, head, seed)
     trained = classifier_bank.train(data, head, seed, lesson.strategy)
     marks = {name: one.fingerprint for name, one in eyes.embedders.items()}
-    Rater(trained, data.usual, marks, max_chars=eyes.max_chars, models=eyes.models).write(output.path)
+    held = probability.hold_out(data, head, seed)
+    chance = probability.fit(data, held, trained)
+    Rater(trained, data.usual, marks, max_chars=eyes.max_chars, models=eyes.models, probability=chance).write(
+        output.path
+    )
+    about |= probability.as_table(held, data)
     table.write(pa.table({c: data.features[c] for c in data.features.column_names} | about), output.path / TRAINING)
+    if data.versions is not None:
+        parents = pa.array(data.versions.parents, pa.list_(pa.int32()))
+        table.write(data.versions.features.append_column("parents", parents), output.path / VERSIONS)
     good = int(data.labels.sum())
     output.notes["anchors"] = {lang: list(count) for lang, count in anchors.counts(_counted(data)).items()}
     return {
@@ -182,7 +196,7 @@ def gather(lesson: TrainingSpec, eyes: FeatureExtractor, head: Head, seed: int) 
 def _labelled(
     documents: pa.Table, eyes: FeatureExtractor, lesson: TrainingSpec
 ) -> tuple[Labelled, dict[str, pa.Array]]:
-    data = labelled(documents, eyes, lesson.per_class, lesson.upsample)
+    data = labelled(documents, eyes, lesson.per_class, lesson.upsample, against=lesson.against)
     return data, {
         "label": pa.array(data.labels),
         "group": pa.array(data.group),
@@ -197,19 +211,57 @@ def labelled(
     per_class: int = 10_000,
     upsample: float = 3.0,
     reference: LanguageNormalizer | None = None,
+    against: Against = "corpus",
 ) -> Labelled:
-    """Look at anchors (a table of `anchors.SCHEMA`) and return them as a rater sees them."""
+    """Look at anchors (a table of `anchors.SCHEMA`) and return them as a rater sees them.
+
+    Args:
+        documents: the anchors.
+        eyes: what is seen.
+        per_class: see `anchors.weights`; also `upsample`.
+        reference: what is usual; None to learn it from the anchors, or with `against` to take the reference that ships.
+        against: see `normalizer.fit`; with the reference, the anchors are seen at other lengths too.
+    """
     held = documents.combine_chunks()
     seen = eyes.see(held["text"].combine_chunks(), held["lang"].combine_chunks())
+    labels = np.asarray(held["label"].to_numpy(zero_copy_only=False), bool)
+    versions = None
+    if against == "reference":
+        reference = reference or normalizer.fit(seen, taught(seen), against)
+        made = lengths.versions(held["text"].to_pylist(), held["lang"].to_pylist(), labels.tolist())
+        langs = pa.array([held["lang"][own[0]].as_py() for _, own in made], pa.string())
+        versions = Versions(
+            eyes.see(pa.array([text for text, _ in made], pa.string()), langs), tuple(own for _, own in made)
+        )
     return Labelled(
         seen,
-        np.asarray(held["label"].to_numpy(zero_copy_only=False), bool),
+        labels,
         anchors.groups(held),
-        normalizer.names(seen),
+        normalizer.names(seen) if against == "corpus" else taught(seen),
         reference,
         per_class,
         upsample,
+        versions,
+        edited=versions is not None,
     )
+
+
+def taught(seen: pa.Table, least: float = 0.01) -> tuple[str, ...]:
+    """Return the features that labelled documents can teach: numbers that differ in at least that share of them.
+
+    Anchors that are excerpts of a few lines teach nothing of short lines; a rater that had seen three such documents
+    would take every list for junk.
+    """
+    found = []
+    for name in normalizer.names(seen):
+        column = seen[name].combine_chunks()
+        if not normalizer.is_vector(column.type):
+            counts = pc.value_counts(column.drop_null())
+            most = pc.max(counts.field("counts")).as_py() if len(counts) else 0
+            if most > (1 - least) * max(len(column) - column.null_count, 1):
+                continue
+        found.append(name)
+    return tuple(found)
 
 
 def training(folder: Path, per_class: int, upsample: float) -> tuple[Labelled, NDArray[np.int64], list[str | None]]:
@@ -222,15 +274,23 @@ def training(folder: Path, per_class: int, upsample: float) -> tuple[Labelled, N
     if not path.is_file():
         raise DataError(f"{folder} does not say what its rater learned from", "glotmix signals RECIPE")
     rows = table.read([path])
-    seen = rows.drop_columns(list(_ABOUT))
+    seen = rows.drop_columns([name for name in _ABOUT if name in rows.column_names])
+    reference, versions = None, None
+    if (folder / VERSIONS).is_file():
+        reference = normalizer.fit(seen, taught(seen), "reference")
+        others = table.read([folder / VERSIONS])
+        parents = tuple(tuple(own) for own in others["parents"].to_pylist())
+        versions = Versions(others.drop_columns(["parents"]), parents)
     data = Labelled(
         seen,
         np.asarray(rows["label"].to_numpy(zero_copy_only=False), bool),
         rows["group"].to_numpy(),
-        normalizer.names(seen),
-        None,
+        normalizer.names(seen) if reference is None else taught(seen),
+        reference,
         per_class,
         upsample,
+        versions,
+        edited=versions is not None,
     )
     return data, rows["length"].to_numpy(), rows["source"].to_pylist()
 

@@ -15,9 +15,41 @@ from glotmix.quality.features import Matrix
 from glotmix.quality.heads import Classifier, Head, train
 from glotmix.quality.names import Normalise
 from glotmix.quality.normalizer import LanguageNormalizer
+from glotmix.quality.reference import EDITED, Referenced, sample
 
 MIN_EACH = 5
 """A language counts in a mean with at least as many good and as many bad documents."""
+
+
+EDITED_SHARE = 0.25
+"""What edited documents count of all that is good."""
+VERSION_WEIGHT = 0.5
+"""What a document at another length counts beside one as it is."""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Labelled documents at other lengths: cut, or several of one language and label joined.
+
+    Args:
+        features: a row for each version, with the columns of the documents.
+        parents: for each version, the rows of the documents that it was made of.
+    """
+
+    features: pa.Table
+    parents: tuple[tuple[int, ...], ...]
+    _matrices: dict[Normalise, Matrix] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the positions of the versions that are made of these documents alone."""
+        held = set(rows.tolist())
+        return np.array([at for at, own in enumerate(self.parents) if held.issuperset(own)], np.int64)
+
+    def normalised(self, normalizer_: LanguageNormalizer, how: Normalise) -> Matrix:
+        """Return (versions, d) normalised features."""
+        if how not in self._matrices:
+            self._matrices[how] = normalizer_.apply(self.features, how)
+        return self._matrices[how]
 
 
 @dataclass(frozen=True)
@@ -31,6 +63,8 @@ class Labelled:
         columns: the features that are used.
         reference: what is usual in each language; None: learned from the documents themselves (never from labels).
         per_class: see `anchors.weights`; also `upsample`.
+        versions: the same documents at other lengths: a rater learns from those whose documents it learns from.
+        edited: whether edited documents that ship count as good beside these, for a rater of measured columns alone.
     """
 
     features: pa.Table
@@ -40,6 +74,8 @@ class Labelled:
     reference: LanguageNormalizer | None = None
     per_class: int = 10_000
     upsample: float = 3.0
+    versions: "Versions | None" = None
+    edited: bool = False
     _matrices: dict[Normalise, Matrix] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -60,10 +96,37 @@ class Labelled:
 
     def rater(self, matrix: Matrix, rows: NDArray[np.int64], head: Head, seed: int) -> Classifier:
         """Train a rater on some of the documents."""
-        langs = pa.array(self.langs[rows])
-        weights = anchors.weights(langs, self.labels[rows], self.per_class, self.upsample)
-        seen = tuple(sorted(set(langs.to_pylist())))
-        return train(matrix[rows], self.labels[rows], weights, self.usual.names, seen, head, seed)
+        langs, labels, own = self.langs[rows], self.labels[rows], matrix[rows]
+        seen = tuple(sorted(set(langs)))
+        if self.versions is not None:
+            # Of a version, its documents' language and label: all of one version have the same.
+            chosen = self.versions.of(rows)
+            firsts = np.array([self.versions.parents[at][0] for at in chosen], np.int64)
+            langs = np.concatenate([langs, self.langs[firsts]])
+            labels = np.concatenate([labels, self.labels[firsts]])
+            own = np.concatenate([own, self.versions.normalised(self.usual, head.normalise)[chosen]])
+        weights = anchors.weights(pa.array(langs), labels, self.per_class, self.upsample)
+        weights[len(rows) :] *= VERSION_WEIGHT
+        if (
+            self.edited
+            and head.normalise != "none"
+            and isinstance(self.usual.structure, Referenced)
+            and not self.usual.centres
+        ):
+            more = self._edited(seen)
+            good = weights[labels].sum()
+            own = np.concatenate([own, more])
+            labels = np.concatenate([labels, np.ones(len(more), bool)])
+            # Good documents count as much in all as they did.
+            weights[labels[: len(weights)]] *= 1 - EDITED_SHARE
+            weights = np.concatenate([weights, np.full(len(more), EDITED_SHARE * good / max(len(more), 1))])
+        return train(own, labels, weights, self.usual.names, seen, head, seed)
+
+    def _edited(self, seen: tuple[str, ...]) -> Matrix:
+        """Return the features of edited documents that ship; none of a labelled language that is held out."""
+        langs, names, matrix = sample(EDITED)
+        out = np.isin(langs, sorted(set(self.langs) - set(seen)))
+        return matrix[~out][:, [names.index(name) for name in self.usual.names]]
 
     def measured(self, lang: str) -> bool:
         """Say whether a language has enough good and bad documents to measure an AUC."""

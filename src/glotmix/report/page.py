@@ -4,6 +4,7 @@ The file holds its style, its scripts and its data, and a policy under which a b
 but those very scripts, whatever a document of the web says. Its bytes depend on the inputs alone.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from glotmix.core import language
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.report import conversations, evidence, examples, figures, mixing, plots, rater, scores, shell
 
-VERSION = 2
+VERSION = 3
 
 REPORT = "report.html"
 
@@ -23,6 +24,7 @@ _DRAWN_RULES = 24
 """Rules that are drawn; all stand in the table."""
 
 _CONTENTS = {
+    "verdict": "Verdict",
     "funnel": "The funnel",
     "rules": "What each rule removed",
     "scores": "Scores by language",
@@ -60,6 +62,7 @@ class ReportInputs:
         source_overlap: folder of the tables of what sources hold of each other.
         boilerplate: folder of the repeated lines.
         contamination: folder of the evaluation items that were found.
+        verdict: ``verdict.json``.
         coverage: ``coverage.json`` of a selection of conversations.
         scoring: ``audit.json`` of the model that rates conversations.
     """
@@ -77,6 +80,7 @@ class ReportInputs:
     source_overlap: Path | None = None
     boilerplate: Path | None = None
     contamination: Path | None = None
+    verdict: Path | None = None
     coverage: Path | None = None
     scoring: Path | None = None
 
@@ -116,6 +120,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "total": total,
         "sources": figures.funnels(ways, lambda way: way.source),
         "stages": figures.in_order(total.dropped),
+        "said": None if inputs.verdict is None else json.loads(inputs.verdict.read_text("utf-8")),
         "recipe": yaml.safe_dump(dict(inputs.recipe), allow_unicode=True, sort_keys=False, width=100),
         "plots": {"funnel": plots.funnel(by_language, names)},
         "per_rule": examples.PER_RULE,

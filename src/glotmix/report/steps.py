@@ -36,6 +36,7 @@ def _make(context: RunContext, output: Output) -> Counts:
             quarantine=context.step_dir("corpus") / "quarantine",
             source_overlap=context.step_dir("source_overlap"),
             boilerplate=of("signals/boilerplate"),
+            verdict=of("verdict", "verdict.json"),
             coverage=of("coverage", "coverage.json"),
             scoring=of("qsm", "audit.json"),
             contamination=of("signals/contamination"),

@@ -12,11 +12,18 @@ class SelectSection(Section):
     """What is kept. Thresholds and shares per language stand in `settings`."""
 
     licenses: LicenseConfig | None = Field(None, description="licences that are kept; null for not asking")
-    retain: Literal["share", "budget", "tokens", "all"] = Field(
-        "share",
-        description="share: the best `quality.keep` of each language; budget: the best documents of each language "
+    retain: Literal["lose", "share", "budget", "tokens", "all"] = Field(
+        "lose",
+        description="lose: all that the rater does not call unnatural, so that no more than `lose` of good text goes; "
+        "share: the best `quality.keep` of each language; budget: the best documents of each language "
         "that mix.tokens needs at mix.max_epochs; tokens: the best of each language up to `tokens`; all: every "
         "document that passes the rules",
+    )
+    lose: float = Field(
+        0.05, gt=0, le=0.5, description="the share of good text that may be lost, per language (retain: lose)"
+    )
+    within: Literal["language", "source"] = Field(
+        "language", description="what retain: share ranks documents in: a language, or a language's part of one source"
     )
     score: Literal["quantile", "score", "calibrated"] = Field(
         "quantile",

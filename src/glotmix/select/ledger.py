@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from glotmix.core.rules import RuleHits
 
-VERSION = 4
+VERSION = 5
 
 SCHEMA = pa.schema(
     [
@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
         pa.field("cluster_size", pa.int32(), nullable=False),
         pa.field("sources", pa.int32(), nullable=False),
         pa.field("failed", pa.list_(pa.string()), nullable=False),
+        pa.field("borderline", pa.list_(pa.string()), nullable=False),
         pa.field("quality", pa.float32()),
         pa.field("quantile", pa.float32()),
         pa.field("calibrated", pa.float32()),
@@ -45,7 +46,8 @@ SCHEMA = pa.schema(
 """The columns of the ledger. ``cluster_size`` counts a document and its near-duplicates, whatever became of them,
 ``sources`` the independent sources that hold them; ``license`` is the document's own or its source's, as given;
 ``quality`` the rater's score, ``quantile`` its rank within the language (0 to 1), ``calibrated`` the score that
-compares across languages, ``margin`` the signed distance, in quantiles, to the line that retention drew (else null)."""
+compares across languages, ``borderline`` the rules that it fails by a hair, for which it is not dropped; ``margin`` the
+signed distance, in quantiles, to the line that retention drew (else null)."""
 
 
 class Decisions:
@@ -55,12 +57,18 @@ class Decisions:
         self.failed: list[list[str]] = [[] for _ in range(size)]
         self.first: dict[int, tuple[str, str]] = {}
         self.duplicate_of: dict[int, str] = {}
+        self.borderline: dict[int, list[str]] = {}
 
     def apply(self, failures: RuleHits) -> None:
         """Note that documents fail a rule; the first that a document fails is the one that drops it."""
         for row, evidence in zip(failures.rows.tolist(), failures.evidence, strict=True):
             self.failed[row].append(failures.rule)
             self.first.setdefault(row, (failures.rule, evidence))
+
+    def near(self, rows: Mapping[int, list[str]]) -> None:
+        """Note that documents fail rules by a hair; they are not dropped for it."""
+        for row, names in rows.items():
+            self.borderline.setdefault(row, []).extend(names)
 
     def alive(self) -> NDArray[np.bool_]:
         """Return (n,) booleans: the documents that no rule has dropped so far."""
@@ -69,7 +77,11 @@ class Decisions:
         return alive
 
 
-def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, float]]) -> RuleHits:
+def wrong_language(
+    documents: pa.Table,
+    policy: Callable[[str, str], tuple[str, float]],
+    apart: Callable[[str, str], bool] = lambda declared, label: True,
+) -> RuleHits:
     """Return the documents whose text is, by the identifier, not in the language that they are declared to be in.
 
     The same language in another script is none of them: a page of Korean about commands has more Latin letters than
@@ -78,6 +90,7 @@ def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, 
     Args:
         documents: ``lang, source, label, score, agrees``.
         policy: from language and source to (``drop`` or ``keep``, the lowest score that counts).
+        apart: says whether a declared language can be told from a label: where it cannot, nothing is dropped.
     """
     # The first three letters of a canonical code are its ISO 639-3 code.
     seen, declared = (pc.utf8_slice_codeunits(documents[name], 0, 3) for name in ("label", "lang"))
@@ -91,7 +104,7 @@ def wrong_language(documents: pa.Table, policy: Callable[[str, str], tuple[str, 
         if key not in policies:
             policies[key] = policy(*key)
         action, lowest = policies[key]
-        if action == "drop" and document["score"] >= lowest:
+        if action == "drop" and document["score"] >= lowest and apart(document["lang"], document["label"]):
             chosen.append(row)
             evidence.append(
                 f"declared {document['lang']}, reads as {document['label']} "
@@ -211,6 +224,81 @@ def retain(
     return RuleHits(rule, every[order], [evidence[i] for i in order.tolist()]), lines
 
 
+def retain_within(
+    documents: pa.Table,
+    alive: NDArray[np.bool_],
+    wanted: Mapping[str, float],
+    reasons: Mapping[str, str],
+    rule: str,
+    keys: Callable[[pa.ChunkedArray, NDArray[np.floating]], NDArray[np.float64]] | None = None,
+) -> tuple[RuleHits, dict[str, Cutoff]]:
+    """Keep the best share of each language's documents in every source alike: see `retain`.
+
+    A language's cutoff has no quantile: each source has its own.
+    """
+    sources = documents["source"].combine_chunks().dictionary_encode()
+    rows, evidence = [], []
+    kept: dict[str, list[int]] = {}
+    for code, source in enumerate(sources.dictionary.to_pylist()):
+        mine = alive & (sources.indices.to_numpy() == code)
+        found, cutoffs = retain(
+            documents, mine, wanted, None, {k: f"{v} of {source}" for k, v in reasons.items()}, rule, keys
+        )
+        rows.append(found.rows)
+        evidence += found.evidence
+        for lang, one in cutoffs.items():
+            counts = kept.setdefault(lang, [0, 0])
+            counts[0] += one.kept
+            counts[1] += one.of
+    every = np.concatenate(rows)
+    order = np.argsort(every, kind="stable")
+    together = {lang: Cutoff(None, held, of, f"{reasons[lang]}, in each source") for lang, (held, of) in kept.items()}
+    return RuleHits(rule, every[order], [evidence[i] for i in order.tolist()]), together
+
+
+HAIR = 0.005
+"""A score below a line by less is borderline, and the document kept."""
+
+
+def lose(
+    documents: pa.Table, alive: NDArray[np.bool_], line: Mapping[tuple[str, str], tuple[float, float]], rule: str
+) -> tuple[RuleHits, dict[str, Cutoff], dict[int, list[str]]]:
+    """Drop the documents whose score lies below a line: the line is a probability, and what it costs was measured.
+
+    Args:
+        documents: ``id, lang, source, quality, quantile``.
+        alive: (n,) booleans; only these compete.
+        line: (language, source) → (the score below which a document falls, the share of good text that it costs).
+        rule: name of the rule in the ledger.
+
+    Returns:
+        who fails; per language its lowest line, as a quantile of its documents; and who is within `HAIR` of its line.
+    """
+    names = list(zip(documents["lang"].to_pylist(), documents["source"].to_pylist(), strict=True))
+    score = documents["quality"].to_numpy(zero_copy_only=False).astype(np.float64)
+    quantile = documents["quantile"].to_numpy(zero_copy_only=False)
+    at = np.array([line[name][0] for name in names], np.float64)
+    below = alive & (score < at)
+    near = below & (score >= at - HAIR)
+    rows = np.flatnonzero(below & ~near)
+    evidence = [
+        f"P(natural) {score[row]:.3f} below {at[row]:.3f}: the line that costs {names[row][0]} at most "
+        f"{line[names[row]][1]:.0%} of its good text"
+        for row in rows.tolist()
+    ]
+    lines = {}
+    langs = np.asarray([lang for lang, _ in names], object)
+    out = np.zeros(len(names), bool)
+    out[rows] = True
+    for lang in sorted(set(langs[alive])):
+        mine = alive & (langs == lang)
+        kept = mine & ~out
+        low = float(quantile[kept].min()) if kept.any() else 1.0
+        reason = f"P(natural) of at least {at[mine].min():.3f}"
+        lines[lang] = Cutoff(low, int(kept.sum()), int(mine.sum()), reason)
+    return RuleHits(rule, rows, evidence), lines, {row: [rule] for row in np.flatnonzero(near).tolist()}
+
+
 def retain_across(
     documents: pa.Table, alive: NDArray[np.bool_], column: str, wanted: int, reason: str, rule: str
 ) -> tuple[RuleHits, dict[str, Cutoff]]:
@@ -273,6 +361,7 @@ def assemble(documents: pa.Table, decisions: Decisions, lines: Mapping[str, Cuto
         "evidence": pa.array(evidence, pa.string()),
         "duplicate_of": pa.array(partner, pa.string()),
         "failed": pa.array(decisions.failed, pa.list_(pa.string())),
+        "borderline": pa.array([decisions.borderline.get(row, []) for row in range(n)], pa.list_(pa.string())),
         "margin": pc.subtract(documents["quantile"].combine_chunks().cast(pa.float64()), cut),
         "weight": weight,
     }

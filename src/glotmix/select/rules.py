@@ -11,13 +11,18 @@ from glotmix.core.errors import RequestError
 from glotmix.core.language import parse
 from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, bound, drop_or_keep, number, share
 from glotmix.mix import plan as mixing
-from glotmix.select import ledger, licenses, thresholds
+from glotmix.quality.rater import Rater
+from glotmix.quality.reference import shipped
+from glotmix.quality.steps import APPLIED
+from glotmix.select import ledger, licenses, thresholds, unusual
 from glotmix.select.comparable import would_keep
 from glotmix.select.ledger_builder import RETENTION, LedgerBuilder
 from glotmix.select.min_sources import disagreement
 from glotmix.select.sample import gumbel_keys
+from glotmix.signals import confusions
+from glotmix.signals.heuristics import GRAIN
 
-VERSION = 1
+VERSION = 2
 
 
 def _builder(view: LedgerView) -> LedgerBuilder:
@@ -50,22 +55,63 @@ def _language(view: LedgerView) -> list[RuleHits]:
     if view.context.instructs:
         return []
 
-    def policy(lang: str, source: str) -> tuple[str, float]:
-        return view.setting(lang, source, "identify.on_mismatch"), view.setting(lang, source, "identify.min_score")
+    model = view.context.recipe.signals.identify.model
 
-    return [ledger.wrong_language(view.documents, policy)]
+    def policy(lang: str, source: str) -> tuple[str, float]:
+        given = view.setting(lang, source, "identify.min_score")
+        least = confusions.least(lang, model) if given is None else given
+        return view.setting(lang, source, "identify.on_mismatch"), least
+
+    return [ledger.wrong_language(view.documents, policy, confusions.apart)]
 
 
 def _heuristics(view: LedgerView) -> list[RuleHits]:
-    builder = _builder(view)
+    builder, rater = _builder(view), _rater(view)
+    # What a rater weighs all together spends its budget of good text; single lines do not spend it again.
+    rated = () if rater is None or rater.usual.structure is None else rater.usual.structure.columns
     limits = table.read(table.shards(view.context.step_dir("thresholds")))
     found = []
     for source, rows in builder.rule_groups():
         same = pc.equal(limits["source"], source) if source else pc.is_null(limits["source"])
         mine = builder.measured.take(pa.array(rows))
-        failures = thresholds.failures(mine, limits.filter(same).drop_columns("source"))
+        lines = limits.filter(same).drop_columns("source")
+        failures = thresholds.failures(mine, lines)
+        if not view.context.instructs:
+            judged = unusual.judge(failures, mine, lines, shipped(), GRAIN, rated)
+            failures = judged.hits
+            builder.decisions.near({int(rows[row]): names for row, names in judged.borderline.items()})
         found += [RuleHits(failing.rule, rows[failing.rows], failing.evidence) for failing in failures]
     return found
+
+
+def _rater(view: LedgerView) -> Rater | None:
+    """Return the recipe's rater, where its scores are probabilities and a budget of good text is spent by them."""
+    context = view.context
+    if context.instructs or context.recipe.quality is None or context.recipe.select.retain != "lose":
+        return None
+    rater = context.once("rater of the ledger", lambda: Rater.read(context.step_dir("signals/quality") / APPLIED))
+    return rater if rater.probability is not None else None
+
+
+def _lose(view: LedgerView, rater: Rater) -> list[RuleHits]:
+    """Drop what the rater calls unnatural, by the line that loses a given share of good text in each language."""
+    builder, documents, alive = _builder(view), view.documents, view.alive()
+    chance = rater.probability
+    assert chance is not None
+    pairs = documents.group_by(["lang", "source"]).aggregate([]).to_pylist()
+    lines = {}
+    for lang, source in ((row["lang"], row["source"]) for row in pairs):
+        own = view.setting(lang, source, "quality.lose")
+        share = view.context.recipe.select.lose if own is None else float(own)
+        lines[lang, source] = (chance.line(lang, share), share)
+    failure, cutoffs, near = ledger.lose(documents, alive, lines, "quality")
+    builder.decisions.near(near)
+    builder.cutoffs |= cutoffs
+    builder.notes["retention"] = {
+        lang: {"quantile": cutoff.quantile, "kept": cutoff.kept, "of": cutoff.of, "reason": cutoff.reason}
+        for lang, cutoff in cutoffs.items()
+    }
+    return [failure]
 
 
 def _duplicates(view: LedgerView) -> list[RuleHits]:
@@ -94,15 +140,27 @@ def _retain(view: LedgerView) -> list[RuleHits]:
         raise RequestError("select.retain is tokens, and no language has a number", "select.tokens={fra_Latn: 1e9}")
     if recipe.quality is None or mode == "all":
         return []
+    if (rater := _rater(view)) is not None:
+        return _lose(view, rater)
+    if mode == "lose":
+        view.warn(
+            "the rater gives no probabilities, so no budget of good text can be kept: the best quality.keep of each "
+            "language are kept instead (select.retain=share says so, select.retain=all keeps every one)"
+        )
+        mode = "share"
     builder, documents, alive = _builder(view), view.documents, view.alive()
     keys = partial(gumbel_keys, temperature=section.temperature, seed=recipe.seed)
     retain = partial(ledger.retain, documents, alive, keys=keys if section.sample == "gumbel" else None)
     if mode == "share":
         wanted = {lang: float(view.setting(lang, None, "quality.keep")) for lang in builder.survivors.languages}
         best = "the best" if section.sample == "top" else f"by quality at temperature {section.temperature:g},"
-        failure, cutoffs = retain(
-            wanted, None, {lang: f"{best} {share:.0%} are kept" for lang, share in wanted.items()}, "quality"
-        )
+        reasons = {lang: f"{best} {share:.0%} are kept" for lang, share in wanted.items()}
+        if section.within == "source":
+            failure, cutoffs = ledger.retain_within(
+                documents, alive, wanted, reasons, "quality", keys=retain.keywords["keys"]
+            )
+        else:
+            failure, cutoffs = retain(wanted, None, reasons, "quality")
         if section.score != "quantile":
             total = sum(cutoff.kept for cutoff in cutoffs.values())
             column = {"score": "quality"}.get(section.score, section.score)
@@ -143,7 +201,9 @@ RULES = (
         40,
         (
             LanguageSetting("identify.on_mismatch", None, "'drop' or 'keep'", drop_or_keep),
-            LanguageSetting("identify.min_score", None, "a number from 0 to 1", share),
+            LanguageSetting(
+                "identify.min_score", None, "a number from 0 to 1, or null", lambda v: v is None or share(v)
+            ),
         ),
         "its text reads as another language than the declared one",
     ),
@@ -173,7 +233,15 @@ RULES = (
         "quality",
         _retain,
         RETENTION,
-        (LanguageSetting("quality.keep", None, "a share from 0 to 1", share),),
-        "better documents of its language fill the share, or the budget",
+        (
+            LanguageSetting("quality.keep", None, "a share from 0 to 1", share),
+            LanguageSetting(
+                "quality.lose",
+                None,
+                "a share above 0 to 0.5, or null",
+                lambda v: v is None or (share(v) and 0 < v <= 0.5),
+            ),
+        ),
+        "the rater calls it unnatural, or better documents of its language fill the share or the budget",
     ),
 )

@@ -9,9 +9,11 @@ from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import Column, StepSpec
 from glotmix.mix.steps import budget, runs
 from glotmix.mix.steps import code as mix_code
+from glotmix.quality import reference
 from glotmix.select import ledger, ledger_parts
 from glotmix.select.ledger_builder import LedgerBuilder
 from glotmix.select.rules import RULES
+from glotmix.signals import confusions
 
 
 def _rules(context: RunContext) -> dict[str, Any]:
@@ -20,6 +22,8 @@ def _rules(context: RunContext) -> dict[str, Any]:
         "settings": recipe.settings,
         "built-in": digest_file(settings.FILE),
         "select": recipe.select.model_dump(mode="json"),
+        "reference": reference.digests("reference"),
+        "confusions": digest_file(confusions.FILE),
     }
     if others := settings.foreign():
         found["settings of other packages"] = others
@@ -38,7 +42,12 @@ def _decided(context: RunContext) -> Mapping[str, Any]:
 
 
 def _code(context: RunContext) -> tuple[str, ...]:
-    called = ("glotmix.select.ledger", "glotmix.select.ledger_builder", "glotmix.select.rules")
+    called = (
+        "glotmix.select.ledger",
+        "glotmix.select.ledger_builder",
+        "glotmix.select.rules",
+        "glotmix.select.unusual",
+    )
     return (
         *called,
         *(("glotmix.instruct.steps",) if context.instructs else ()),

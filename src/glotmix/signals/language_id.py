@@ -23,7 +23,7 @@ from glotmix.core.language import Language
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.core.section import RecipeKey, Section
 from glotmix.core.step import Column, StepSpec
-from glotmix.signals import identifiers, script
+from glotmix.signals import confusions, identifiers, script
 from glotmix.signals.annotate import annotate, parts
 from glotmix.signals.identifiers import Identifier, load
 from glotmix.signals.keyboards import respelled
@@ -79,7 +79,9 @@ def make(output: Output, corpus: Path, model: str | Path = "py3langid", max_char
         return identify(texts, declared, load(name), max_chars)
 
     counts = annotate(output, corpus, ["text", "lang"], function, RETURNS)
-    output.notes["languages"] = _agreement(output.path, corpus, found)
+    held = _agreement(output.path, corpus, found)
+    output.notes["languages"] = held
+    output.notes["warnings"] = list(confusions.unknown(held, lambda one: knows(found.labels, one)))
     return counts
 
 
@@ -230,7 +232,7 @@ def _of_few(function: Callable[..., object], returns: pa.DataType, *columns: pa.
     return pa.array([function(*row) for row in rows], returns).take(pa.array(inverse))
 
 
-def _agreement(folder: Path, corpus: Path, model: Identifier) -> JSON:
+def _agreement(folder: Path, corpus: Path, model: Identifier) -> dict[str, JSON]:
     """Return, by declared language, how the labels of a finished signal compare with it (see `make`)."""
     counted: Counter[tuple[str, str | None, bool | None]] = Counter()
     for name, files in parts(corpus).items():

@@ -1,0 +1,92 @@
+"""`select`, with what other decisions would change, and `compare`: two runs of one corpus side by side."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from glotmix.core.errors import RequestError
+
+WhatIf = Annotated[
+    bool, typer.Option("--what-if", help="print what the overrides would change, and write nothing to the output")
+]
+
+
+def select(
+    recipe: Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="section.key=value, as often as needed", show_default=False)
+    ] = None,
+    what_if: WhatIf = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
+) -> None:
+    """Decide what is kept; measures nothing again."""
+    from glotmix.cli import job
+    from glotmix.cli.show import show_changes, show_plan, show_summary
+
+    result: Any
+    if what_if:
+        from glotmix.pipeline import recipe as recipes
+        from glotmix.pipeline.run import Job
+        from glotmix.pipeline.what_if import what_if as asked
+
+        if not overrides:
+            raise RequestError("what if what? there is no override", "glotmix select RECIPE select.lose=0.1 --what-if")
+        now, then = (Job(recipes.load(recipe, given), recipe.parent) for given in ((), overrides))
+        result = asked(now, then)
+    else:
+        with job(recipe, overrides, quiet) as work:
+            result = work.plan("ledger") if dry_run else work.run("ledger")
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+    elif what_if:
+        show_changes(result)
+    elif dry_run:
+        show_plan(result)
+    else:
+        show_summary(result)
+
+
+def compare(
+    one: Annotated[Path, typer.Argument(help="a recipe, or the folder that it filled", show_default=False)],
+    other: Annotated[Path, typer.Argument(help="another", show_default=False)],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")
+    ] = False,
+) -> None:
+    """Compare what two runs of one corpus keep: documents and bytes, by language and source, with examples."""
+    from glotmix.cli.show import show_changes
+    from glotmix.pipeline.what_if import compare as compared
+
+    result = compared(_folder(one), _folder(other))
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+    else:
+        show_changes(result)
+
+
+def _folder(given: Path) -> Path:
+    """Return the output of a recipe, if its ledger is of the recipe's present state; or a folder as it is."""
+    if given.is_dir():
+        return given
+    from glotmix.pipeline import recipe as recipes
+    from glotmix.pipeline.run import Job
+
+    job = Job(recipes.load(given, ()), given.parent)
+    stale = [row["step"] for row in job.plan("ledger") if row["state"] != "reused"]
+    if stale:
+        raise RequestError(
+            f"{job.folder} is of an older state: {', '.join(stale)} would be made", f"glotmix select {given}"
+        )
+    return job.folder
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the two commands into the program."""
+    app.command("select")(select)
+    app.command("compare")(compare)

@@ -1,0 +1,260 @@
+"""Rules that know when they do not know, the table language by source, the verdict, and codes that are none."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from glotmix.core.errors import DataError
+from glotmix.core.rules import RuleHits
+from glotmix.corpus import misspelt
+from glotmix.quality import reference
+from glotmix.report import sources, verdict
+from glotmix.select import ledger, thresholds, unusual
+from glotmix.signals import confusions, identifiers, language_id
+from glotmix.signals.heuristics import GRAIN
+
+
+def measured(**columns):
+    n = len(next(iter(columns.values())))
+    base = {"lang": ["eng_Latn"] * n, "chars": [1_000] * n, "units": [170] * n}
+    return pa.table(base | columns)
+
+
+def lines(column, side, value, origin="quantile 0.998 of 800 documents of eng_Latn"):
+    row = {"lang": "eng_Latn", "column": column, "side": side, "value": value, "origin": origin, "n": 800}
+    return pa.Table.from_pylist([row], schema=thresholds.SCHEMA)
+
+
+def judge(table, limits, rated=()):
+    found = thresholds.failures(table, limits)
+    return unusual.judge(found, table, limits, reference.shipped(), GRAIN, rated)
+
+
+def test_a_derived_line_drops_only_what_the_reference_finds_unusual_too():
+    table = measured(digit_share=pa.array([0.03, 0.5], pa.float32()))
+    assert [hit.rows.tolist() for hit in judge(table, lines("digit_share", "high", 0.02)).hits] == [[1]]
+    # What the recipe gives as a number holds.
+    given = lines("digit_share", "high", 0.02, "given by recipe, default")
+    assert [hit.rows.tolist() for hit in judge(table, given).hits] == [[0, 1]]
+
+
+def test_a_share_above_zero_is_no_fault_by_itself():
+    table = measured(foreign_script_share=pa.array([0.00238, 0.9], pa.float32()))
+    assert judge(table, lines("foreign_script_share", "high", 0.0)).hits == []
+
+
+def test_columns_of_repetition_and_compression_need_a_length():
+    table = measured(top_3gram_share=pa.array([0.6, 0.6], pa.float32()), units=[20, 170], chars=[134, 1_000])
+    assert [hit.rows.tolist() for hit in judge(table, lines("top_3gram_share", "high", 0.1)).hits] == [[1]]
+
+
+def test_a_hair_beyond_a_line_is_borderline_and_kept():
+    held = reference.shipped()
+    chars = np.array([1_000.0])
+    bound = float(held.bounds("eng_Latn", chars, "compression_ratio", 0.01)[0])
+    spread = float(held.spreads("eng_Latn", chars, "compression_ratio")[0])
+    table = measured(compression_ratio=pa.array([bound - 0.05 * spread, bound - spread], pa.float32()))
+    found = judge(table, lines("compression_ratio", "low", bound + spread))
+    assert [hit.rows.tolist() for hit in found.hits] == [[1]]
+    assert found.borderline == {0: ["heuristics.compression_ratio.low"]}
+
+
+def test_what_a_rater_sees_is_left_to_it():
+    table = measured(digit_share=pa.array([0.5], pa.float32()))
+    assert judge(table, lines("digit_share", "high", 0.02), rated=("digit_share",)).hits == []
+
+
+def documents(score, langs=None, origin=None):
+    n = len(score)
+    return pa.table(
+        {
+            "id": [f"d{i}" for i in range(n)],
+            "lang": langs or ["eng_Latn"] * n,
+            "source": origin or ["web"] * n,
+            "quality": pa.array(score, pa.float32()),
+            "quantile": pa.array((np.argsort(np.argsort(score)) + 0.5) / n, pa.float32()),
+        }
+    )
+
+
+def test_a_budget_of_good_text_drops_below_the_line_and_keeps_what_is_near_it():
+    rows = documents([0.1, 0.498, 0.5, 0.9])
+    found, cutoffs, near = ledger.lose(rows, np.ones(4, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")
+    assert found.rows.tolist() == [0]
+    assert near == {1: ["quality"]}
+    assert "at most 5% of its good text" in found.evidence[0]
+    assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].of) == (3, 4)
+    # Nobody is dropped where all are good: no share is cut for its own sake.
+    clean = documents([0.9] * 50)
+    assert len(ledger.lose(clean, np.ones(50, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")[0].rows) == 0
+
+
+def test_a_share_within_each_source_is_fair_to_a_source_of_lower_scores():
+    rows = documents([*np.linspace(0.6, 0.9, 50), *np.linspace(0.1, 0.4, 50)], origin=["news"] * 50 + ["lists"] * 50)
+    reasons = {"eng_Latn": "the best 60% are kept"}
+    whole, _ = ledger.retain(rows, np.ones(100, bool), {"eng_Latn": 0.6}, None, reasons, "quality")
+    fair, cutoffs = ledger.retain_within(rows, np.ones(100, bool), {"eng_Latn": 0.6}, reasons, "quality")
+    assert (whole.rows >= 50).sum() == 40
+    assert (fair.rows >= 50).sum() == 20
+    assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].of) == (60, 100)
+
+
+def rows_of(parts):
+    """A ledger of ``(lang, source, n, kept, rule of the others, score)``."""
+    found = []
+    for lang, source, n, kept, rule, score in parts:
+        found += [
+            {
+                "id": f"{lang}-{source}-{i}", "lang": lang, "source": source, "bytes": 1_000 + i, "chars": 900 + i % 7,
+                "kept": i < kept, "rule": None if i < kept else rule,
+                "quality": None if score is None else score + 0.05 * ((i * 37) % 11 - 5) / 5,
+            }
+            for i in range(n)
+        ]  # fmt: skip
+    return pa.Table.from_pylist(
+        found,
+        schema=pa.schema(
+            [("id", pa.string()), ("lang", pa.string()), ("source", pa.string()), ("bytes", pa.int64()),
+             ("chars", pa.int64()), ("kept", pa.bool_()), ("rule", pa.string()), ("quality", pa.float32())]
+        ),
+    )  # fmt: skip
+
+
+def kinds(table):
+    return {(one.kind, one.lang, one.source) for one in sources.warned(sources.cells(table), table)}
+
+
+def test_sources_are_told_of_that_lose_twice_the_others_or_most_of_their_text():
+    even = rows_of([("hau_Latn", "news", 200, 190, "quality", 0.8), ("hau_Latn", "web", 200, 186, "quality", 0.8)])
+    assert kinds(even) == set()
+    unfair = rows_of([("hau_Latn", "news", 200, 100, "quality", 0.8), ("hau_Latn", "web", 200, 190, "quality", 0.8)])
+    assert kinds(unfair) == {("loses", "hau_Latn", "news")}
+    alone = rows_of([("hau_Latn", "news", 200, 10, "quality", 0.8)])
+    assert kinds(alone) == {("quarter", "hau_Latn", "news")}
+    # A copy of another source loses its duplicates, and that is no injustice.
+    copies = rows_of([("hau_Latn", "news", 200, 200, "", 0.8), ("hau_Latn", "web", 200, 90, "duplicates.exact", 0.8)])
+    assert kinds(copies) == set()
+
+
+def test_a_score_that_the_source_or_the_length_alone_tells_is_told_of():
+    told = rows_of([("hau_Latn", "news", 100, 100, "", 0.9), ("hau_Latn", "lists", 100, 100, "", 0.5)])
+    assert kinds(told) == {("source", "hau_Latn", "lists")}
+    grown = rows_of([("hau_Latn", "news", 100, 100, "", 0.5)])
+    longer = grown.set_column(4, "chars", pa.array((grown["quality"].to_numpy() * 1e4).astype(int)))
+    assert kinds(longer) == {("length", "hau_Latn", "")}
+
+
+def said(table, labels=None, broken=None, lines=None, notes=None):
+    n = table.num_rows
+    langs = table["lang"].to_pylist()
+    labels = labels or langs
+    identified = pa.table(
+        {
+            "label": labels,
+            "score": pa.array([0.99] * n, pa.float32()),
+            "agrees": [a == b for a, b in zip(labels, langs, strict=True)],
+        }
+    )
+    held = np.zeros(n) if broken is None else broken
+    return verdict.verdict(table, identified, held, notes or {}, lines or {}, [])
+
+
+def test_a_clean_corpus_is_said_to_be_fit():
+    found = said(rows_of([("swh_Latn", "news", 100, 100, "", 0.9), ("tha_Thai", "news", 100, 99, "quality", 0.9)]))
+    assert found["first"] == "2 of 2 languages are fit to train on as far as was measured."
+    assert [one["state"] for one in found["languages"]] == ["fit", "fit"]
+    assert found["findings"] == []
+
+
+def test_the_first_sentence_names_the_fault_its_language_and_its_source():
+    table = rows_of([("swh_Latn", "news", 100, 100, "", 0.9), ("swh_Latn", "crawl", 100, 100, "", 0.9),
+                     ("tha_Thai", "news", 100, 100, "", 0.9)])  # fmt: skip
+    labels = ["swh_Latn"] * 100 + ["eng_Latn"] * 60 + ["swh_Latn"] * 40 + ["tha_Thai"] * 100
+    first = said(table, labels)["first"]
+    assert first.startswith("30% of 200 documents declared swh_Latn read as another language, most as eng_Latn")
+    assert "100% of them from crawl" in first
+    assert first.endswith("1 of 2 languages are fit to train on as far as was measured.")
+    broken = np.r_[np.zeros(200), np.full(60, 0.1), np.zeros(40)]
+    assert said(table, broken=broken)["first"].startswith("60% of 100 documents of tha_Thai hold broken characters")
+    junk = rows_of([("swh_Latn", "news", 100, 30, "quality", 0.1), ("tha_Thai", "news", 100, 100, "", 0.9)])
+    found = said(junk, lines={"swh_Latn": 0.5, "tha_Thai": 0.5})
+    assert "the rater calls 100% of 100 documents of swh_Latn unnatural" in [f["text"] for f in found["findings"]]
+    assert [one["state"] for one in found["languages"]] == ["look", "fit"]
+
+
+def test_codes_that_are_none_come_first():
+    notes = {"corpus": {"sources": {"web": {"documents": 1_000, "quarantined": {"unknown language code": 400}}}}}
+    table = rows_of([("swh_Latn", "web", 1_000, 1_000, "", 0.9)])
+    first = said(table, notes=notes)["first"]
+    assert first.startswith("400 rows of web have a language code that is none, and are in no language")
+
+
+def test_what_was_not_measured_is_no_pass():
+    notes = {"signals/identify": {"languages": {"run_Latn": {"known": False, "others": {"kin_Latn": 90}}}}}
+    found = said(rows_of([("run_Latn", "web", 100, 100, "", 0.9)]), notes=notes)
+    text = "not measured: the identifier does not know run_Latn; its documents read as kin_Latn"
+    assert text in [one["text"] for one in found["findings"]]
+
+
+def test_a_typo_in_a_column_is_told_of_and_many_are_an_error(tmp_path):
+    row = {"file": "a.jsonl", "line": 3, "reason": misspelt.REASON, "detail": "'jp' is no language"}
+    rows = [*[row] * 100, row | {"reason": "empty text", "detail": ""}, *[row | {"detail": "'xx' is none"}] * 3]
+    (tmp_path / "web.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), "utf-8")
+    found = misspelt.count(tmp_path)
+    assert found == {"web": {"'jp' is no language": 100, "'xx' is none": 3}}
+    (text,) = misspelt.judge(found, 1_000)
+    assert "source 'web': 100 rows" in text
+    assert "'jp'" in text
+    with pytest.raises(DataError, match=r"corpus\.max_unknown_language allows 50"):
+        misspelt.judge(found, 50)
+
+
+def test_hits_that_do_not_count_leave_the_others_in_order():
+    hits = RuleHits("heuristics.digit_share.high", np.array([0, 1, 2]), ["a", "b", "c"])
+    table = measured(digit_share=pa.array([0.5, 0.021, 0.6], pa.float32()))
+    found = unusual.judge([hits], table, lines("digit_share", "high", 0.02), reference.shipped(), GRAIN)
+    assert found.hits[0].rows.tolist() == [0, 2]
+    assert found.hits[0].evidence == ["a", "c"]
+
+
+def test_languages_that_cannot_be_told_apart_are_a_group_and_never_dropped():
+    for one, other in (
+        ("bos_Latn", "hrv_Latn"),
+        ("srp_Latn", "bos_Latn"),
+        ("zsm_Latn", "ind_Latn"),
+        ("yue_Hant", "zho_Hant"),
+    ):
+        assert not confusions.apart(one, other)
+        assert not confusions.apart(other, one)
+        assert other in confusions.group(one)
+    for one, other in (
+        ("fra_Latn", "eng_Latn"),
+        ("ukr_Cyrl", "rus_Cyrl"),
+        ("hin_Deva", "mar_Deva"),
+        ("heb_Hebr", "ydd_Hebr"),
+    ):
+        assert confusions.apart(one, other)
+    rows = pa.table(
+        {
+            "lang": ["bos_Latn", "bos_Latn"], "source": ["web"] * 2, "label": ["hrv_Latn", "eng_Latn"],
+            "score": pa.array([0.99, 0.99], pa.float32()), "agrees": [False, False],
+        }
+    )  # fmt: skip
+    found = ledger.wrong_language(rows, lambda lang, source: ("drop", 0.5), confusions.apart)
+    assert found.rows.tolist() == [1]
+
+
+def test_a_threshold_is_the_languages_own_where_it_was_measured():
+    assert confusions.least("tha_Thai", "py3langid") < confusions.least("xyz_Latn", "py3langid") == 0.9
+    assert confusions.least("fra_Latn", "glotlid.bin") == 0.9
+
+
+def test_languages_that_the_identifier_does_not_know_are_named_with_what_they_read_as():
+    labels = identifiers.load().labels
+    knows = partial(language_id.knows, labels)
+    (tigrinya,) = confusions.unknown(["tir_Ethi", "fra_Latn", "tha_Thai"], knows)
+    assert "does not know tir_Ethi" in tigrinya
+    assert "read as amh_Ethi" in tigrinya
