@@ -35,20 +35,20 @@ def judge(table, limits, rated=()):
 
 def test_a_derived_line_drops_only_what_the_reference_finds_unusual_too():
     table = measured(digit_share=pa.array([0.03, 0.5], pa.float32()))
-    assert [hit.rows.tolist() for hit in judge(table, lines("digit_share", "high", 0.02)).hits] == [[1]]
+    assert [hit.rows.tolist() for hit in judge(table, lines("digit_share", "high", 0.02))] == [[1]]
     # What the recipe gives as a number holds.
     given = lines("digit_share", "high", 0.02, "given by recipe, default")
-    assert [hit.rows.tolist() for hit in judge(table, given).hits] == [[0, 1]]
+    assert [hit.rows.tolist() for hit in judge(table, given)] == [[0, 1]]
 
 
 def test_a_share_above_zero_is_no_fault_by_itself():
     table = measured(foreign_script_share=pa.array([0.00238, 0.9], pa.float32()))
-    assert judge(table, lines("foreign_script_share", "high", 0.0)).hits == []
+    assert judge(table, lines("foreign_script_share", "high", 0.0)) == []
 
 
 def test_columns_of_repetition_and_compression_need_a_length():
     table = measured(top_3gram_share=pa.array([0.6, 0.6], pa.float32()), units=[20, 170], chars=[134, 1_000])
-    assert [hit.rows.tolist() for hit in judge(table, lines("top_3gram_share", "high", 0.1)).hits] == [[1]]
+    assert [hit.rows.tolist() for hit in judge(table, lines("top_3gram_share", "high", 0.1))] == [[1]]
 
 
 def test_a_hair_beyond_a_line_is_borderline_and_kept():
@@ -58,13 +58,17 @@ def test_a_hair_beyond_a_line_is_borderline_and_kept():
     spread = float(held.spreads("eng_Latn", chars, "compression_ratio")[0])
     table = measured(compression_ratio=pa.array([bound - 0.05 * spread, bound - spread], pa.float32()))
     found = judge(table, lines("compression_ratio", "low", bound + spread))
-    assert [hit.rows.tolist() for hit in found.hits] == [[1]]
-    assert found.borderline == {0: ["heuristics.compression_ratio.low"]}
+    assert [(hit.rows.tolist(), hit.drops) for hit in found] == [([1], True), ([0], False)]
+    decided = ledger.Decisions(2)
+    for hit in found:
+        decided.apply(hit)
+    assert decided.alive().tolist() == [True, False]
+    assert decided.borderline == {0: ["heuristics.compression_ratio.low"]}
 
 
 def test_what_a_rater_sees_is_left_to_it():
     table = measured(digit_share=pa.array([0.5], pa.float32()))
-    assert judge(table, lines("digit_share", "high", 0.02), rated=("digit_share",)).hits == []
+    assert judge(table, lines("digit_share", "high", 0.02), rated=("digit_share",)) == []
 
 
 def documents(score, langs=None, origin=None):
@@ -82,14 +86,14 @@ def documents(score, langs=None, origin=None):
 
 def test_a_budget_of_good_text_drops_below_the_line_and_keeps_what_is_near_it():
     rows = documents([0.1, 0.498, 0.5, 0.9])
-    found, cutoffs, near = ledger.lose(rows, np.ones(4, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")
+    (found, near), cutoffs = ledger.lose(rows, np.ones(4, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")
     assert found.rows.tolist() == [0]
-    assert near == {1: ["quality"]}
+    assert (near.rows.tolist(), near.drops) == ([1], False)
     assert "at most 5% of its good text" in found.evidence[0]
     assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].of) == (3, 4)
     # Nobody is dropped where all are good: no share is cut for its own sake.
     clean = documents([0.9] * 50)
-    assert len(ledger.lose(clean, np.ones(50, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")[0].rows) == 0
+    assert len(ledger.lose(clean, np.ones(50, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")[0][0].rows) == 0
 
 
 def test_a_share_within_each_source_is_fair_to_a_source_of_lower_scores():
@@ -216,8 +220,8 @@ def test_hits_that_do_not_count_leave_the_others_in_order():
     hits = RuleHits("heuristics.digit_share.high", np.array([0, 1, 2]), ["a", "b", "c"])
     table = measured(digit_share=pa.array([0.5, 0.021, 0.6], pa.float32()))
     found = unusual.judge([hits], table, lines("digit_share", "high", 0.02), reference.shipped(), GRAIN)
-    assert found.hits[0].rows.tolist() == [0, 2]
-    assert found.hits[0].evidence == ["a", "c"]
+    assert found[0].rows.tolist() == [0, 2]
+    assert found[0].evidence == ["a", "c"]
 
 
 def test_languages_that_cannot_be_told_apart_are_a_group_and_never_dropped():

@@ -20,11 +20,13 @@ class RuleHits:
         rule: the rule's name in the ledger, such as ``heuristics.digit_share.high``.
         rows: (k,) positions of the documents, increasing.
         evidence: k texts, one for each.
+        drops: whether they are dropped; if not, they are *borderline*: beyond the rule's line by a hair.
     """
 
     rule: str
     rows: "NDArray[np.int64]"
     evidence: list[str]
+    drops: bool = True
 
 
 @dataclass(frozen=True)

@@ -61,14 +61,13 @@ class Decisions:
 
     def apply(self, failures: RuleHits) -> None:
         """Note that documents fail a rule; the first that a document fails is the one that drops it."""
+        if not failures.drops:
+            for row in failures.rows.tolist():
+                self.borderline.setdefault(row, []).append(failures.rule)
+            return
         for row, evidence in zip(failures.rows.tolist(), failures.evidence, strict=True):
             self.failed[row].append(failures.rule)
             self.first.setdefault(row, (failures.rule, evidence))
-
-    def near(self, rows: Mapping[int, list[str]]) -> None:
-        """Note that documents fail rules by a hair; they are not dropped for it."""
-        for row, names in rows.items():
-            self.borderline.setdefault(row, []).extend(names)
 
     def alive(self) -> NDArray[np.bool_]:
         """Return (n,) booleans: the documents that no rule has dropped so far."""
@@ -262,7 +261,7 @@ HAIR = 0.005
 
 def lose(
     documents: pa.Table, alive: NDArray[np.bool_], line: Mapping[tuple[str, str], tuple[float, float]], rule: str
-) -> tuple[RuleHits, dict[str, Cutoff], dict[int, list[str]]]:
+) -> tuple[list[RuleHits], dict[str, Cutoff]]:
     """Drop the documents whose score lies below a line: the line is a probability, and what it costs was measured.
 
     Args:
@@ -272,7 +271,7 @@ def lose(
         rule: name of the rule in the ledger.
 
     Returns:
-        who fails; per language its lowest line, as a quantile of its documents; and who is within `HAIR` of its line.
+        who fails, and who is within `HAIR` of its line and borderline; per language its lowest line, as a quantile.
     """
     names = list(zip(documents["lang"].to_pylist(), documents["source"].to_pylist(), strict=True))
     score = documents["quality"].to_numpy(zero_copy_only=False).astype(np.float64)
@@ -296,7 +295,8 @@ def lose(
         low = float(quantile[kept].min()) if kept.any() else 1.0
         reason = f"P(natural) of at least {at[mine].min():.3f}"
         lines[lang] = Cutoff(low, int(kept.sum()), int(mine.sum()), reason)
-    return RuleHits(rule, rows, evidence), lines, {row: [rule] for row in np.flatnonzero(near).tolist()}
+    hair = np.flatnonzero(near)
+    return [RuleHits(rule, rows, evidence), RuleHits(rule, hair, [""] * len(hair), drops=False)], lines
 
 
 def retain_across(

@@ -273,7 +273,7 @@ class _Work:
             mine = []
             for hit in hits:
                 low, high = np.searchsorted(hit.rows, [start, stop])
-                mine.append(RuleHits(hit.rule, rows[hit.rows[low:high] - start], hit.evidence[low:high]))
+                mine.append(RuleHits(hit.rule, rows[hit.rows[low:high] - start], hit.evidence[low:high], hit.drops))
             self._save("retained", part, mine)
         return builder.cutoffs, builder.notes
 

@@ -77,10 +77,8 @@ def _heuristics(view: LedgerView) -> list[RuleHits]:
         lines = limits.filter(same).drop_columns("source")
         failures = thresholds.failures(mine, lines)
         if not view.context.instructs:
-            judged = unusual.judge(failures, mine, lines, shipped(), GRAIN, rated)
-            failures = judged.hits
-            builder.decisions.near({int(rows[row]): names for row, names in judged.borderline.items()})
-        found += [RuleHits(failing.rule, rows[failing.rows], failing.evidence) for failing in failures]
+            failures = unusual.judge(failures, mine, lines, shipped(), GRAIN, rated)
+        found += [RuleHits(one.rule, rows[one.rows], one.evidence, one.drops) for one in failures]
     return found
 
 
@@ -104,14 +102,13 @@ def _lose(view: LedgerView, rater: Rater) -> list[RuleHits]:
         own = view.setting(lang, source, "quality.lose")
         share = view.context.recipe.select.lose if own is None else float(own)
         lines[lang, source] = (chance.line(lang, share), share)
-    failure, cutoffs, near = ledger.lose(documents, alive, lines, "quality")
-    builder.decisions.near(near)
+    failures, cutoffs = ledger.lose(documents, alive, lines, "quality")
     builder.cutoffs |= cutoffs
     builder.notes["retention"] = {
         lang: {"quantile": cutoff.quantile, "kept": cutoff.kept, "of": cutoff.of, "reason": cutoff.reason}
         for lang, cutoff in cutoffs.items()
     }
-    return [failure]
+    return failures
 
 
 def _duplicates(view: LedgerView) -> list[RuleHits]:

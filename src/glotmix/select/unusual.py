@@ -8,7 +8,6 @@ column: a rater weighs all its columns at once and finds half as much again at t
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -45,19 +44,6 @@ class Reference(Protocol):
         """Return the column's spread in documents of these lengths."""
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Hits that count, and those within a hair of counting.
-
-    Args:
-        hits: as `thresholds.failures` gave them, fewer.
-        borderline: the position of a document → the rules that it fails by a hair.
-    """
-
-    hits: list[RuleHits]
-    borderline: dict[int, list[str]]
-
-
 def judge(
     found: Sequence[RuleHits],
     measured: pa.Table,
@@ -65,8 +51,8 @@ def judge(
     reference: Reference,
     grain: Mapping[str, int],
     rated: Collection[str] = (),
-) -> Judged:
-    """Return which of the hits count.
+) -> list[RuleHits]:
+    """Return which of the hits count, and after each those within a hair of it, which drop nothing.
 
     Args:
         found: hits of rules, positions in `measured`.
@@ -82,13 +68,12 @@ def judge(
     }
     langs = measured["lang"].combine_chunks()
     hits: list[RuleHits] = []
-    borderline: dict[int, list[str]] = {}
     for one in found:
         column, _, side = one.rule.removeprefix(_PREFIX).rpartition(".")
         if column not in reference.columns:
             hits.append(one)
             continue
-        counts = np.zeros(len(one.rows), bool)
+        counts, near = np.zeros(len(one.rows), bool), np.zeros(len(one.rows), bool)
         names = np.asarray(langs.take(pa.array(one.rows)).to_pylist(), object)
         for lang in sorted(set(names)):
             mine = np.flatnonzero(names == lang)
@@ -99,12 +84,13 @@ def judge(
                 rows = one.rows[mine]
                 far = _far(measured, rows, lang, column, side, value, reference, grain)
                 counts[mine] = far > HAIR
-                for row in rows[(far > 0) & (far <= HAIR)].tolist():
-                    borderline.setdefault(row, []).append(one.rule)
+                near[mine] = (far > 0) & (far <= HAIR)
         if counts.any():
             evidence = [text for text, keep in zip(one.evidence, counts.tolist(), strict=True) if keep]
             hits.append(RuleHits(one.rule, one.rows[counts], evidence))
-    return Judged(hits, borderline)
+        if near.any():
+            hits.append(RuleHits(one.rule, one.rows[near], [""] * int(near.sum()), drops=False))
+    return hits
 
 
 def _far(
