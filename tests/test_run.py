@@ -12,9 +12,12 @@ import pytest
 import yaml
 
 from glotmix.cli import main
-from glotmix.core import record, table
+from glotmix.core import record, settings, table
 from glotmix.core.errors import DataError, RequestError
+from glotmix.core.language import parse
 from glotmix.pipeline import recipe, run, story
+from glotmix.quality.rater import Rater
+from glotmix.select.ledger import HAIR
 
 FAST = ["quality.head=logistic", "quality.audits=1", "mix.tokens=2e6"]
 """Overrides that spare the demo's boosters: they are tested with the room that trains them."""
@@ -70,24 +73,38 @@ def test_a_dropped_duplicate_names_a_kept_document_and_each_cluster_keeps_one(do
     assert len(alive) == len(set(alive))
 
 
-def test_the_best_share_of_each_language_is_kept(done):
+def test_good_text_is_kept_above_the_line_of_each_language(done):
     made, summary = done
+    ledger = rows(made.folder / "ledger")
+    chance = Rater.read(made.folder / "signals/quality/rater").probability
+    for lang in {r["lang"] for r in ledger}:
+        lose = settings.resolve(made.recipe.settings, parse(lang))["quality.lose"].value or made.recipe.select.lose
+        line = chance.line(lang, lose)
+        left = [r for r in ledger if r["lang"] == lang and r["rule"] in (None, "quality")]
+        assert left
+        for row in left:
+            assert row["kept"] == (row["quality"] >= line - HAIR)
+            assert ("quality" in row["borderline"]) == (line - HAIR <= row["quality"] < line)
+    assert {r["lang"] for r in summary["languages"]} == {r["lang"] for r in ledger}
+    assert sum(r["share"] for r in summary["languages"]) == pytest.approx(1)
+    assert summary["verdict"]["first"].endswith("languages are fit to train on as far as was measured.")
+    assert sum(one["read"] for one in summary["verdict"]["sources"]) == len(ledger)
+
+
+def test_the_best_share_of_each_language_is_kept(done, tmp_path):
+    shutil.copytree(done[0].folder, tmp_path / "out")
+    made = job(tmp_path / "out", "select.retain=share", "settings.default.quality.keep=0.4")
+    made.run("ledger")
     ledger = rows(made.folder / "ledger")
     for lang in {r["lang"] for r in ledger}:
         left = [r for r in ledger if r["lang"] == lang and r["rule"] in (None, "quality")]
         kept = [r for r in left if r["kept"]]
-        share = made_share(made, lang)
-        assert len(kept) == -(-round(share * len(left), 9) // 1)
+        assert len(kept) == -(-round(made_share(made, lang) * len(left), 9) // 1)
         worst = min(r["quality"] for r in kept)
         assert all(r["quality"] <= worst for r in left if not r["kept"])
-    assert {r["lang"] for r in summary["languages"]} == {r["lang"] for r in ledger}
-    assert sum(r["share"] for r in summary["languages"]) == pytest.approx(1)
 
 
 def made_share(made: run.Job, lang: str) -> float:
-    from glotmix.core import settings
-    from glotmix.core.language import parse
-
     return float(settings.resolve(made.recipe.settings, parse(lang))["quality.keep"].value)
 
 

@@ -1,6 +1,6 @@
 """The recipe's section on what is kept. Thresholds and shares per language stand in `settings`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -44,6 +44,16 @@ class SelectSection(Section):
     prefer: tuple[Literal["quality", "length", "source"], ...] = Field(
         ("quality", "length", "source"), description="which member of a duplicate cluster is kept"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_share(cls, given: Any) -> Any:
+        """Take `share` where one line for all, sources for themselves, or a draw is asked for, and no more is said."""
+        if isinstance(given, dict) and "retain" not in given:
+            chosen = given.get("score", "quantile") != "quantile" or given.get("within", "language") != "language"
+            if chosen or given.get("sample", "top") != "top":
+                return given | {"retain": "share"}
+        return given
 
     @model_validator(mode="after")
     def _drawn(self) -> "SelectSection":
