@@ -85,5 +85,5 @@ def test_the_text_layer_of_a_pdf(tmp_path):
 
 def test_a_damaged_book_is_named(tmp_path):
     put(tmp_path / "a.epub", epub(["x"], "en")[:-30])
-    with pytest.raises(DataError, match="1 × damaged record, such as a.epub"):
+    with pytest.raises(DataError, match=r"1 × damaged record, such as a.epub"):
         read(tmp_path, "a.epub")
