@@ -438,6 +438,22 @@ def test_fidelity_looks_at_the_answer_and_not_at_the_reasoning(tmp_path, form):
     assert found.faithful.value == 1 and found.unidentified == 1
 
 
+def test_a_mark_of_nothing_found_has_no_language(tmp_path):
+    answers = reading.read([write(tmp_path, {"qa_el": [generated(n, "x", "[invalid]") for n in range(3)]})])
+    found = fidelity(answers, lambda texts: pa.array(["est_Latn" if t else None for t in texts.to_pylist()]))
+    assert found.languages[0].unidentified == 3 and found.faithful is None
+
+
+@pytest.mark.parametrize("likelihood", ["nan", None])
+def test_a_task_of_which_no_answer_can_be_read_stops_no_other(tmp_path, likelihood):
+    empty = [[likelihood, "False"]] * 2
+    rows = {f"odd_{lang}": [chosen(n, 0, 0, filtered_resps=empty) for n in range(3)] for lang in ("el", "am")}
+    found = scored(write(tmp_path, QUIZ | rows))
+    odd = next(task for task in found.tasks if task.task == "odd")
+    assert odd.all.mlc.value == 0 and [each.unread for each in odd.languages] == [1.0, 1.0]
+    assert any("odd: many answers could not be read" in warning for warning in found.warnings)
+
+
 def test_lightevals_reasoning_is_taken_away_too(tmp_path):
     for lang, reply in (("fra", "<think>A? B?</think> B"), ("kor", "[THINK]A[/THINK]\n답: B")):
         rows = [{"id": "q", "query": "?\nA. x\nB. y\n", "choices": ["A", "B"], "gold": [1], "text": [reply]}]

@@ -295,7 +295,8 @@ def _codes(
     else:
         chosen, golds = [t[score] for t in tables], [t["gold"] for t in tables]
         for column in chosen:
-            if column.null_count == len(column):
+            # Where no answer by likelihood could be read, all are counted as unread; lengths are there or not.
+            if column.null_count == len(column) and score != "raw":
                 raise RequestError(f"{task}: the log has nothing to choose by {score} with", "--by raw")
     codes = [pc.fill_null(c, MISSING).to_numpy()[r].astype(np.int32) for c, r in zip(chosen, rows, strict=True)]
     return codes, [

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix.core import reasoning
+from glotmix.core import reasoning, unanswered
 from glotmix.core.errors import DataError
 from glotmix.core.language import compatible, parse
 from glotmix.evaluate.answers import Answers
@@ -110,7 +110,8 @@ def _spoken(responses: pa.ChunkedArray) -> pa.Array:
     """Return what is said in answers: a fence around the whole and blocks of code beside other words taken away."""
     found = []
     for text in responses.to_pylist():
-        bare = reasoning.unfenced(text)
+        # A mark of nothing found is in no language.
+        bare = "" if unanswered.mark(text) else reasoning.unfenced(text)
         rest = reasoning.FENCED.sub(" ", bare)
         found.append(rest if any(c.isalpha() for c in rest) else bare)
     return pa.array(found, pa.string())
