@@ -85,9 +85,7 @@ def commands(group: click.Group, before: tuple[str, ...] = ()) -> dict[tuple[str
 
 
 COMMANDS = commands(typer.main.get_command(app))  # type: ignore[arg-type]
-PENDING = {"--wait"}
-"""The lock of an output advises it; the commands that write take it when the lock is theirs."""
-OPTIONS = {option for options in COMMANDS.values() for option in options} | {"--help", "--version"} | PENDING
+OPTIONS = {option for options in COMMANDS.values() for option in options} | {"--help", "--version"}
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
