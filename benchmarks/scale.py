@@ -3,6 +3,7 @@
 Decisions are made on signals made up for as many documents, so that ten million of them fit on a small machine.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import _corpus, _many, _ray, _runs, harness
+from benchmarks import _corpus, _many, _ray, _runs, _s3, harness
 from benchmarks.harness import Cost, Row
 from glotmix.pipeline import costs
 from glotmix.signals import annotate
@@ -32,6 +33,7 @@ def run(small: bool) -> Iterable[Row]:
     """Measure all of it."""
     yield from decide(SMALL_SIZES if small else SIZES, SMALL_EQUAL if small else EQUAL)
     yield from on_ray(1_000 if small else 20_000)
+    yield from in_a_store(1_000)
     yield from estimate(1_000 if small else 20_000)
 
 
@@ -88,6 +90,44 @@ def on_ray(documents: int, nodes: int = 3) -> Iterator[Row]:
     yield row("ray.equal_bytes", told["ray"]["equal"], n=len(expected), unit=unit, settings=settings)
     killed = told["kill"]["equal"] if told["kill"]["killed"] else None
     yield row("ray.node_killed.equal_bytes", killed, n=len(expected), unit=unit, settings=settings | told["kill"])
+
+
+def in_a_store(documents: int) -> Iterator[Row]:
+    """Yield whether a run from and to an S3 server (moto's, on loopback) leaves the bytes of a disk, faults or none."""
+    folder = harness.BENCH / "scale" / "s3"
+    shutil.rmtree(folder, ignore_errors=True)
+    corpus = _corpus.make(documents)
+    _runs.finish(_runs.command(_runs.recipe(folder, [corpus])))
+    expected = {k: v for k, v in _runs.digests(folder / "out").items() if k.endswith(".parquet")}
+    survived: dict[str, bool] = {}
+    with _s3.served() as (store, environment):
+        store.client.create_bucket(Bucket="data")
+        for path in sorted(corpus.glob("*.zst")):
+            store.client.put_object(Bucket="data", Key=f"raw/{path.name}", Body=path.read_bytes())
+        recipe = _runs.recipe(folder / "far", [Path("raw")])
+        recipe.write_text(recipe.read_text("utf-8").replace("- raw", "- s3://data/raw"), "utf-8")
+        faults = {"none": None} | _s3.passing() | _s3.refusing()
+        for number, (name, fault) in enumerate(faults.items()):
+            store.fault = fault
+            far = f"runs/{number}"
+            command = [str(c) for c in [*_runs.command(recipe), f"output=s3://data/{far}"]]
+            told = os.environ | environment | {"GLOTMIX_CACHE": str(folder / "cache" / str(number))}
+            done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
+            store.fault = None
+            made = {k.removeprefix(f"{far}/"): v for k, v in store.content("data").items() if k.startswith(f"{far}/")}
+            digests = {k: hashlib.sha256(v).hexdigest() for k, v in made.items() if k.endswith(".parquet")}
+            words = done.stdout + done.stderr
+            # A fault that stays must end in words that help; no fault may show a key.
+            clear = done.returncode == 3 and "credentials in the environment" in words.replace("\n", " ")
+            secret = _s3.SECRET in words or any(_s3.SECRET.encode() in v for v in made.values())
+            survived[name] = not secret and (digests == expected or (name in _s3.refusing() and clear))
+            shutil.rmtree(folder / "cache" / str(number), ignore_errors=True)
+    same = survived.pop("none")
+    told = {"documents": documents, "server": "moto"}
+    yield row("s3.equal_bytes", float(same), n=len(expected), unit="share of runs", settings=told)
+    lost = {"failed": [name for name, well in survived.items() if not well]}
+    share = sum(survived.values()) / len(survived)
+    yield row("s3.faults_survived", share, n=len(survived), unit="share of faults", settings=told | lost)
 
 
 def estimate(sample: int) -> Iterator[Row]:

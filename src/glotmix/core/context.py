@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from glotmix.core import remote
 from glotmix.core.errors import RequestError
 from glotmix.core.section import Recipe
 
@@ -17,11 +18,12 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class RunContext:
-    """A recipe, the folder that its paths start from, and the folder that it fills."""
+    """A recipe, the folder that its paths start from, the folder that it fills, and where in a store that belongs."""
 
     recipe: Recipe
     base: Path
     folder: Path
+    address: str | None = None
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def step_dir(self, step: str) -> Path:
@@ -30,7 +32,7 @@ class RunContext:
 
     def path(self, name: str) -> Path:
         """Return a path that the recipe gives, as seen from its own folder."""
-        return self.base / name
+        return remote.fetched(name) if remote.is_remote(name) else self.base / name
 
     def paths(self, names: Sequence[str]) -> list[Path]:
         """Return several such paths.

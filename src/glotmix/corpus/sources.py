@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from glotmix.core import language
+from glotmix.core import language, remote
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.files import placed
 from glotmix.core.section import as_tuple
@@ -309,10 +309,12 @@ def look(source: Source, base: Path) -> Found:
 
 def _expand(source: Source, base: Path, given: str, way: Look) -> tuple[Iterable[Path], Iterable[Path]]:
     """Return the files that one path means, and those that lie in its folders and are not read."""
+    if remote.is_remote(given):
+        given = str(remote.fetched(given))
     if "://" in given:
         raise DataError(
             f"source '{source.name}': {given} is neither a path nor a data set of the Hub",
-            "copy or mount it, or write hf://owner/name",
+            f"copy or mount it, or write hf://owner/name, or one of {', '.join(f'{s}://' for s in remote.SCHEMES)}",
         )
     path = placed(base, given).absolute()
     if path.is_file():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from glotmix.core import owned, record
+from glotmix.core import owned, record, remote
 from glotmix.core.context import RunContext
 from glotmix.core.record import Identity, Watcher
 from glotmix.core.step import StepSpec
@@ -35,6 +35,8 @@ class Making:
         """
         stale = [self._context.step_dir(name) for name in self._plan if self._state(name) != "reused"]
         owned.refuse_strangers(stale)
+        if self._context.address is not None:
+            self._pull(self._context.address)
         for name in self._plan:
             self._make(name)
 
@@ -51,6 +53,17 @@ class Making:
         )
         if fresh:
             self._sound.add(name)
+        if self._context.address is not None:
+            remote.push(self._context.step_dir(name), f"{self._context.address.rstrip('/')}/{name}")
+
+    def _pull(self, address: str) -> None:
+        """Fetch the outputs that stand in the store as this plan has them, and are not here."""
+        for name, (_, identity) in self._plan.items():
+            folder = self._context.step_dir(name)
+            if not folder.exists():
+                far = remote.record_of(f"{address.rstrip('/')}/{name}")
+                if far is not None and far["fingerprint"] == identity.fingerprint:
+                    remote.pull(f"{address.rstrip('/')}/{name}", folder)
 
     def _trust(self, name: str) -> None:
         """Make sure that what stands in a step's folder is what was written there."""

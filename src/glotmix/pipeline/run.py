@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from glotmix.core import lock, record, registry, settings, table
+from glotmix.core import lock, record, registry, remote, settings, table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean, spoken
 from glotmix.core.record import Identity, Record, Silent, Watcher
@@ -39,7 +39,8 @@ class Job:
         self.recipe = recipe
         self.watcher: Watcher = watcher or Silent()
         with spoken():
-            self.context = RunContext(recipe, base, base / recipe.output)
+            far = recipe.output if remote.is_remote(recipe.output) else None
+            self.context = RunContext(recipe, base, remote.mirror(far) if far else base / recipe.output, far)
             self.steps = self.context.steps
 
     @property
