@@ -1,13 +1,13 @@
 """Datatrove's side of `benchmarks.pipeline`: run by the Python of datatrove's own environment, never by ours.
 
-`python _datatrove.py CORPUS OUTPUT tokenizers|english LID`: for each language, the order of datatrove's own examples:
+`python _datatrove.py CORPUS OUTPUT tokenizers|english LID [TASKS]`: for each language, the order of its own examples:
 read, identify the language, Gopher repetition, FineWeb quality and Gopher quality, write; then MinHash over what is
 left: signatures, buckets, clusters, filter, write.
 
 Thresholds are those that FineWeb-2's pipeline sets for all languages, else datatrove's defaults; the three that
 FineWeb-2 sets for each language on its own (stop words, lines with terminal punctuation, mean word length) are wide
-open, since their defaults are English and leave no Thai. One process, as its executor does it with one worker: what
-is measured is CPU time, and this way no interpreter starts twice.
+open, since their defaults are English and leave no Thai. One process, as its executor does it with one worker: where
+CPU time is measured, no interpreter starts twice. For wall time, TASKS of it run at once, each on files of its own.
 
 `tokenizers`: every language in a pipeline of its own with datatrove's word tokenizer for it, as in FineWeb-2.
 `english`: all files in one pipeline with the default word tokenizer: less work, though its words are no words in
@@ -37,12 +37,12 @@ from datatrove.utils.word_tokenizers import load_word_tokenizer
 NAMES = {"ara_Arab": "arb_Arab", "zho_Hans": "cmn_Hani"}
 
 
-def curate(corpus: str, pattern: str, language: str, output: Path) -> None:
-    """Take the files that match through all the steps."""
+def curate(corpus: str, pattern: str, language: str, output: Path, tasks: int = 1) -> None:
+    """Take the files that match through all the steps, in so many tasks at once."""
     config = MinhashConfig(hash_config=HashConfig(hash_fc="xxhash", precision=64), n_grams=5)
 
-    def run(stage: str, pipeline: list[PipelineStep], tasks: int = 1) -> None:
-        LocalPipelineExecutor(pipeline, tasks=tasks, workers=1, logging_dir=str(output / "logs" / stage)).run()
+    def run(stage: str, pipeline: list[PipelineStep], of: int = tasks) -> None:
+        LocalPipelineExecutor(pipeline, tasks=of, workers=tasks, logging_dir=str(output / "logs" / stage)).run()
         # The next executor copies its steps, and a Chinese tokenizer that has worked cannot be copied.
         load_word_tokenizer.cache_clear()
 
@@ -60,7 +60,7 @@ def curate(corpus: str, pattern: str, language: str, output: Path) -> None:
     kept = JsonlReader(str(output / "filtered"))
     run("signatures", [kept, MinhashDedupSignature(str(output / "signatures"), config, language=language)])
     run("buckets", [MinhashDedupBuckets(str(output / "signatures"), str(output / "buckets"), config=config)], 14)
-    run("clusters", [MinhashDedupCluster(str(output / "buckets"), str(output / "remove"), config=config)])
+    run("clusters", [MinhashDedupCluster(str(output / "buckets"), str(output / "remove"), config=config)], 1)
     writer = JsonlWriter(str(output / "dataset"), compression="zstd", output_filename="${rank}.jsonl.zst")
     run("dedup", [kept, MinhashDedupFilter(str(output / "remove")), writer])
 
@@ -68,8 +68,9 @@ def curate(corpus: str, pattern: str, language: str, output: Path) -> None:
 if __name__ == "__main__":
     corpus, output, how = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     FT176LID.MODEL_URL = sys.argv[4]
+    tasks = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     if how == "english":
-        curate(corpus, "*.jsonl.zst", "eng_Latn", output / "all")
+        curate(corpus, "*.jsonl.zst", "eng_Latn", output / "all", tasks)
     else:
         for lang in sorted({p.name.partition("-")[0] for p in Path(corpus).glob("*.jsonl.zst")}):
-            curate(corpus, f"{lang}-*.jsonl.zst", NAMES.get(lang, lang), output / lang)
+            curate(corpus, f"{lang}-*.jsonl.zst", NAMES.get(lang, lang), output / lang, tasks)

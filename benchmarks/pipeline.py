@@ -22,8 +22,9 @@ SIZES, SMALL_SIZES = (20_000, 60_000, 200_000), (1_000, 2_000, 4_000)
 EMPTY = 100
 """Documents of the run that stands for what every run costs, however small."""
 KILLS = 10
-MEMORY_MB, GROWTH, TIMES_FASTER = 3000, 1.1, 10
-"""What the project holds itself to: peak memory at the largest size, growth exponent, ratio to datatrove."""
+MEMORY_MB, GROWTH, TIMES_FASTER, WALL, BUSY = 3000, 1.1, 35, 40, 0.85
+"""What the project holds itself to: peak memory at the largest size, growth exponent, ratios to datatrove in CPU and in
+wall time, share of two cores that are kept busy."""
 
 DATATROVE = (
     "datatrove[io,processing]==0.10.1",
@@ -44,17 +45,19 @@ def run(small: bool) -> Iterable[Row]:
     startup = float(np.median([glotmix(EMPTY).cpu_seconds for _ in range(3)]))
     costs = {documents: glotmix(documents) for documents in sizes}
     yield from speed(sizes, costs, startup)
+    yield from parallel(sizes[-1])
     yield from beside_datatrove(sizes[0], costs[sizes[0]])
+    yield from wall_beside_datatrove(sizes[0])
     yield from resume(sizes[0])
     yield from invariance(sizes[0])
 
 
-def glotmix(documents: int) -> Cost:
+def glotmix(documents: int, *overrides: str) -> Cost:
     """Take a corpus through the main path once, from nothing."""
     corpus = _corpus.make(documents)
     folder = harness.BENCH / "pipeline" / str(documents)
     shutil.rmtree(folder, ignore_errors=True)
-    cost = harness.measure(_runs.command(_runs.recipe(folder, [corpus])))
+    cost = harness.measure(_runs.command(_runs.recipe(folder, [corpus]), *overrides))
     if cost.exit:
         raise harness.BenchmarkError(f"glotmix ended with {cost.exit}:\n{cost.output}")
     return cost
@@ -82,6 +85,42 @@ def speed(sizes: Sequence[int], costs: dict[int, Cost], startup: float) -> Itera
     yield row("growth_exponent.memory", found, n=len(sizes), settings=told)
 
 
+def parallel(documents: int) -> Iterator[Row]:
+    """Yield which share of two cores parts in flight keep busy."""
+    workers = cores()
+    cost = glotmix(documents, f"engine.workers={workers}")
+    told = corpus_facts(documents) | {"cpu_seconds": cost.cpu_seconds, "wall_seconds": cost.wall_seconds}
+    busy = cost.cpu_seconds / (workers * cost.wall_seconds) if workers == 2 else None
+    settings = told | {"workers": workers, "limit": BUSY}
+    yield row("parallel.efficiency.2", busy, n=documents, unit="share of two cores", settings=settings)
+
+
+def wall_beside_datatrove(documents: int) -> Iterator[Row]:
+    """Yield the ratio of wall times on two cores, datatrove with two tasks at once."""
+    workers = cores()
+    ours = glotmix(documents, f"engine.workers={workers}")
+    theirs = _datatrove(documents, "tokenizers", workers)
+    told = {"documents": documents, "ours, seconds": ours.wall_seconds, "theirs, seconds": theirs.wall_seconds}
+    ratio = theirs.wall_seconds / ours.wall_seconds if workers == 2 else None
+    yield row("wall_ratio_to_datatrove.2", ratio, n=documents, unit="times", settings=told | {"limit": WALL})
+
+
+def _datatrove(documents: int, how: str, tasks: int = 1) -> Cost:
+    """Take a corpus through datatrove's pipeline."""
+    python = harness.peer("datatrove", DATATROVE)
+    model = next(harness.peer("lid", LANGUAGE_MODEL).parent.parent.rglob("lid.176.ftz"))
+    output = harness.BENCH / "datatrove" / how
+    shutil.rmtree(output, ignore_errors=True)
+    script = harness.ROOT / "benchmarks" / "_datatrove.py"
+    cost = harness.measure(
+        [python, script, _corpus.make(documents), output, how, model, str(tasks)],
+        env={"HF_ASSETS_CACHE": str(output / "assets"), "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"},
+    )
+    if cost.exit:
+        raise harness.BenchmarkError(f"datatrove ended with {cost.exit}:\n{cost.output}")
+    return cost
+
+
 def corpus_facts(documents: int) -> dict[str, object]:
     """Say what the corpus is."""
     made = json.loads((_corpus.make(documents) / "made.json").read_text("utf-8"))
@@ -91,17 +130,10 @@ def corpus_facts(documents: int) -> dict[str, object]:
 def beside_datatrove(documents: int, ours: Cost) -> Iterator[Row]:
     """Yield datatrove's speed on the same files, in both of its ways, and the ratios of ours to it."""
     python = harness.peer("datatrove", DATATROVE)
-    model = next(harness.peer("lid", LANGUAGE_MODEL).parent.parent.rglob("lid.176.ftz"))
     versions = {name: v for name, v in harness.installed(python).items() if name in ("datatrove", "spacy")}
     for how, suffix in (("tokenizers", ""), ("english", ".english_tokenizer")):
         output = harness.BENCH / "datatrove" / how
-        shutil.rmtree(output, ignore_errors=True)
-        cost = harness.measure(
-            [python, harness.ROOT / "benchmarks" / "_datatrove.py", _corpus.make(documents), output, how, model],
-            env={"HF_ASSETS_CACHE": str(output / "assets"), "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"},
-        )
-        if cost.exit:
-            raise harness.BenchmarkError(f"datatrove ended with {cost.exit}:\n{cost.output}")
+        cost = _datatrove(documents, how)
         told = {
             "versions": versions,
             "words": "its word tokenizer of each language" if how == "tokenizers" else "its English one for all",

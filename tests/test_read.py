@@ -520,7 +520,7 @@ def test_files_folders_globs_and_lists(tmp_path):
         ({"path": "date/a.jsonl"}, "there is no folder"),
         ({"path": "data/b.jsonl"}, r"there is no data/b.jsonl \(did you mean 'a.jsonl'"),
         ({"path": "data/*.zip"}, r"nothing matches data/\*.zip; .*data holds a.jsonl, notes.doc"),
-        ({"path": "s3://bucket/x"}, "s3://bucket/x is neither a path nor"),
+        ({"path": "ftp://host/x"}, "ftp://host/x is neither a path nor"),
         ({"path": "empty"}, "the folder empty holds no file of a format"),
         ({"path": "text"}, r"but 1 × .doc"),
         ({"path": "data/notes.doc"}, "neither ending nor content of notes.doc names a format"),
