@@ -357,3 +357,21 @@ def test_which_texts_are_changed_before_they_are_read():
     texts = [*points, *("A" + c for c in points), *(a + m for a in some for m in marks), "", "ÀÉ Ω Ж", "ÀÉ Ω ж"]
     expected = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in texts]
     assert identifiers._prepared(pa.array(texts)).to_pylist() == expected
+
+
+def test_the_model_is_unpacked_once_and_mapped_from_then_on(tmp_path, monkeypatch):
+    texts = pa.array(SENTENCES["text"].to_pylist()[:200])
+    monkeypatch.setenv("GLOTMIX_CACHE", str(tmp_path / "cache"))
+    first = identifiers.Py3Langid().rank(texts)
+    (folder,) = (tmp_path / "cache" / "models").iterdir()
+    monkeypatch.setattr("py3langid.modelio.load_model", None)
+    assert identifiers.Py3Langid().rank(texts).equals(first)
+    # Half a file is no model: it is unpacked again, and nothing that cannot be written stops a run.
+    monkeypatch.undo()
+    monkeypatch.setenv("GLOTMIX_CACHE", str(tmp_path / "cache"))
+    weights = folder / "weights.npy"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert identifiers.Py3Langid().rank(texts).equals(first)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GLOTMIX_CACHE", str(tmp_path / "file"))
+    assert identifiers.Py3Langid().rank(texts).equals(first)

@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from scipy.special import ndtri
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.design import dirichlet
 from glotmix.mix.limits import Box, nearest_rows
 from glotmix.mix.solve import Goal
 
-_NODES = ndtri((np.arange(64) + 0.5) / 64)
+
+@cache
+def _nodes() -> Array:
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri((np.arange(64) + 0.5) / 64), np.float64)
+
+
 _TINY = 1e-12
 
 
@@ -54,7 +61,7 @@ def propose(
     for _ in range(count):
         spread = np.sqrt(np.maximum(covariance.diagonal()[c:], 0) + noise**2)
         moved = covariance[:c, c:] / np.maximum(spread, _TINY)
-        after = (mean[:c, None, None] + moved[:, :, None] * _NODES).min(axis=0).mean(axis=1)
+        after = (mean[:c, None, None] + moved[:, :, None] * _nodes()).min(axis=0).mean(axis=1)
         gain = mean[:c].min() - after
         # Where no run is expected to change the choice, the one that says most of the contenders.
         gain[taken] = -np.inf

@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from glotmix.core.errors import RequestError
 from glotmix.quality.bradley_terry import Comparisons, Floats, Ints, scores
@@ -46,6 +45,9 @@ def next_pairs(
     Raises:
         RequestError: for fewer than two documents.
     """
+
+    from scipy.special import expit
+
     n = len(given)
     if n < 2:
         raise RequestError("there are fewer than two documents: no pair can be judged")

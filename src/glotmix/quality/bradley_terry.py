@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from glotmix.core.errors import RequestError
 from glotmix.quality.raters_config import RIDGE
@@ -269,6 +268,9 @@ def _against(comparisons: Comparisons, rater: int, given: Floats) -> Reliability
 
     The interval is dyadic-robust (Fafchamps & Gubert 2007): pairs that share a document are not independent.
     """
+
+    from scipy.special import expit
+
     spoken = ~np.isnan(comparisons.preferred[:, rater])
     p = comparisons.preferred[spoken, rater].astype(float)
     left, right = comparisons.left[spoken], comparisons.right[spoken]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from glotmix.core.errors import DataError
 
@@ -47,6 +46,9 @@ class Calibration:
 
     def apply(self, lang: str, scores: NDArray[np.floating]) -> NDArray[np.float64] | None:
         """Return (n,) calibrated scores, 0 to 1, of a language's scores; None for a language without a map."""
+
+        from scipy.special import expit, logit
+
         if lang not in self.maps:
             return None
         from_, to = self.maps[lang]
@@ -90,6 +92,9 @@ def fit(parallel: pa.Table, scores: NDArray[np.floating], pivot: str | None = No
     Raises:
         DataError: if no two languages share `LEAST` documents, or the pivot has none.
     """
+
+    from scipy.special import logit
+
     by_lang: dict[str, dict[str, float]] = {}
     given = logit(np.clip(np.asarray(scores, np.float64), _SURE, 1 - _SURE))
     order = np.lexsort((given, parallel["group"].to_pylist(), parallel["lang"].to_pylist()))

@@ -11,7 +11,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from glotmix.core import language
 from glotmix.quality.features import Matrix
@@ -48,6 +47,9 @@ class ClassifierBank:
 
     def score(self, matrix: Matrix, langs: NDArray[np.object_]) -> NDArray[np.float32]:
         """Return (n,) probabilities of being good, for classes of equal size."""
+
+        from scipy.special import expit
+
         return np.asarray(expit(self.log_odds(matrix, langs)), np.float32)
 
 

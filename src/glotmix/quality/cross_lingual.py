@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from glotmix.core import language
 from glotmix.core.errors import DataError
@@ -84,6 +83,9 @@ def train(
     Raises:
         DataError: if there is nothing to learn from.
     """
+
+    from scipy.special import expit
+
     linked = [language.parse(code).code for code in config.linked]
     if method.startswith("pointwise"):
         rows = np.flatnonzero(

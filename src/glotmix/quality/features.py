@@ -7,7 +7,7 @@ all, what is usual for every column; `apply` turns values into scores against it
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from glotmix.core.errors import DataError
 from glotmix.quality.names import Normalise
@@ -23,9 +22,15 @@ from glotmix.quality.names import Normalise
 MIN_DOCUMENTS = 50
 """With fewer documents that have a value, a column is held against its script's distribution, then against all's."""
 
-# Quantiles at equal steps of the normal distribution: the tails, where bad documents are, are seen as finely as the
-# middle.
-_AT = np.r_[0.0, ndtr(np.linspace(-3.0, 3.0, 61)), 1.0]
+
+@cache
+def _steps() -> NDArray[np.float64]:
+    """Return quantiles at equal steps of the normal distribution: the tails, where bad documents are, seen finely."""
+    from scipy.special import ndtr
+
+    return np.asarray(np.r_[0.0, ndtr(np.linspace(-3.0, 3.0, 61)), 1.0], np.float64)
+
+
 _FAR, _FARTHEST_NORMAL = 8.0, 3.5
 _EIGHTY_PERCENT = 2 * 1.2815515655446004
 POOLED = ""
@@ -123,19 +128,21 @@ class Statistics:
         return np.asarray(np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), pooled), np.float64)
 
     def _score(self, x: NDArray[np.float64], level: int, column: int, how: Normalise) -> NDArray[np.float64]:
+        from scipy.special import ndtri
+
         if self.n[level, column] == 0:
             return np.full_like(x, np.nan)
         quantiles = self.quantiles[level, column]
         if how == "normal":
             # Rank from below and from above, so that a value that many documents share gets their middle rank.
-            rank = (np.interp(x, quantiles, _AT) - np.interp(-x, -quantiles[::-1], -_AT[::-1])) / 2
+            rank = (np.interp(x, quantiles, _steps()) - np.interp(-x, -quantiles[::-1], -_steps()[::-1])) / 2
             return np.where(np.isnan(x), np.nan, np.clip(ndtri(rank), -_FARTHEST_NORMAL, _FARTHEST_NORMAL))
         centre, scale = self.mean[level, column], self.sd[level, column]
         # A constant column says nothing in this language, whatever its value.
         if not scale > 1e-9 * abs(centre):
             return np.where(np.isnan(x), np.nan, 0.0)
         if how == "robust":
-            low, middle, high = np.interp([0.1, 0.5, 0.9], _AT, quantiles)
+            low, middle, high = np.interp([0.1, 0.5, 0.9], _steps(), quantiles)
             if high > low:
                 centre, scale = middle, (high - low) / _EIGHTY_PERCENT
         if how == "shared":
@@ -153,7 +160,7 @@ class Statistics:
                 "mean": self.mean.ravel(),
                 "sd": self.sd.ravel(),
                 "min_documents": np.full(self.n.size, self.min_documents),
-                "quantiles": pa.FixedSizeListArray.from_arrays(pa.array(self.quantiles.ravel()), len(_AT)).cast(
+                "quantiles": pa.FixedSizeListArray.from_arrays(pa.array(self.quantiles.ravel()), len(_steps())).cast(
                     pa.list_(pa.float64())
                 ),
             }
@@ -173,7 +180,7 @@ class Statistics:
             rows["n"].to_numpy().reshape(shape),
             rows["mean"].to_numpy().reshape(shape),
             rows["sd"].to_numpy().reshape(shape),
-            rows["quantiles"].combine_chunks().flatten().to_numpy().reshape(*shape, len(_AT)),
+            rows["quantiles"].combine_chunks().flatten().to_numpy().reshape(*shape, len(_steps())),
             int(rows["min_documents"][0].as_py()),
         )
 
@@ -197,7 +204,7 @@ def fit(features: pa.Table, columns: Sequence[str], min_documents: int = MIN_DOC
     rows = [np.flatnonzero(np.isin(row_lang, members[level])) for level in levels]
     shape = (len(levels), len(columns))
     n, mean, sd = np.zeros(shape, np.int64), np.full(shape, np.nan), np.full(shape, np.nan)
-    quantiles = np.full((*shape, len(_AT)), np.nan)
+    quantiles = np.full((*shape, len(_steps())), np.nan)
     for column, name in enumerate(columns):
         values = numeric(features, [name])[:, 0]
         for at, mine in enumerate(rows):
@@ -207,7 +214,7 @@ def fit(features: pa.Table, columns: Sequence[str], min_documents: int = MIN_DOC
             n[at, column] = len(found)
             if len(found):
                 mean[at, column], sd[at, column] = found.mean(), found.std()
-                quantiles[at, column] = np.quantile(found, _AT)
+                quantiles[at, column] = np.quantile(found, _steps())
     return Statistics(tuple(columns), levels, n, mean, sd, quantiles, min_documents)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from glotmix.core.errors import DataError
 from glotmix.quality import perceptron
@@ -153,6 +152,9 @@ class Classifier:
 
     def score(self, features: Matrix) -> NDArray[np.float32]:
         """Return (n,) probabilities of being good, for classes of equal size, from (n, d) normalised features."""
+
+        from scipy.special import expit
+
         return np.asarray(expit(self.log_odds(features)), np.float32)
 
     def tensors(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

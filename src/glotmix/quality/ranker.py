@@ -12,7 +12,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from glotmix.core.errors import DataError
@@ -118,6 +117,9 @@ def pairwise(features: Matrix, pairs: Pairs, config: TrainConfig) -> Ranker:
         pairs: rows of them.
         config: how.
     """
+
+    from scipy.special import expit
+
     parallel = pairs.kind == PARALLEL
     share = parallel.mean() if len(parallel) else 0.0
     # Each loss is a mean over its own pairs; a batch holds both as they come.
@@ -153,6 +155,9 @@ def pointwise(features: Matrix, rows: Ints, targets: Floats, loss: Literal["l1",
         loss: which.
         config: how; as many epochs over as many documents as there are pairs, so that both ways see as much.
     """
+
+    from scipy.special import expit
+
     if loss == "bce" and len(targets) and not (targets.min() >= 0 and targets.max() <= 1):
         raise DataError("a target of the cross-entropy is a share from 0 to 1")
     rng = np.random.default_rng([config.seed, 1])

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.special import logit
 
 from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError, RequestError
@@ -262,6 +261,8 @@ def _crawl(read: Signals, corpus: Path, data: Labelled) -> pa.Table:
 
 
 def _log_odds(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    from scipy.special import logit
+
     return np.asarray(logit(np.clip(np.asarray(scores, np.float64), 1e-6, 1 - 1e-6)), np.float64)
 
 

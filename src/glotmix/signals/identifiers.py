@@ -4,18 +4,20 @@ py3langid's own model is the default: it comes with the package, works offline, 
 compared (docs/language.md). fastText models (GlotLID, OpenLID, lid.176) are read from a path of the user's.
 """
 
+import tempfile
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from glotmix.core import remote
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.native.arrays import buffers
 from glotmix.native.automaton import careful, score_features
@@ -53,15 +55,9 @@ class Py3Langid:
     """
 
     def __init__(self) -> None:
-        from py3langid.langid import MODEL_DIR, MODEL_FILE
-        from py3langid.modelio import load_model
-
-        weights, priors, classes, moves, rows, features = load_model(MODEL_DIR / MODEL_FILE)
-        self._weights = np.ascontiguousarray(weights, np.float32)
-        self._priors = np.asarray(priors, np.float32)
-        self._moves = np.array(moves, np.uint32)
-        self._rows = np.array(rows, np.uint16)
-        self._features = np.array(features, np.int32)
+        held = _unpacked()
+        self._weights, self._priors, self._moves, self._rows, self._features = (held[name] for name in _ARRAYS)
+        classes: list[str] = held["classes"].tolist()
         self.labels: tuple[str, ...] = tuple(dict.fromkeys(classes))
         # Languages in two scripts (Serbian, Uzbek) have two classes of one label.
         self._first = np.array([classes.index(label) for label in self.labels])
@@ -104,6 +100,50 @@ class Py3Langid:
         for position, again in self._again:
             merged[:, position] += scores[:, again]
         return merged, found
+
+
+_ARRAYS: dict[str, type[np.generic]] = {
+    "weights": np.float32,
+    "priors": np.float32,
+    "moves": np.uint32,
+    "rows": np.uint16,
+    "features": np.int32,
+}
+
+
+def _unpacked() -> dict[str, NDArray[Any]]:
+    """Return the arrays of py3langid's model: unpacked once per machine (half a second), then mapped from the cache.
+
+    All processes of a machine share the pages: 100 MB once, and not for each core.
+    """
+    from py3langid.langid import MODEL_DIR, MODEL_FILE
+
+    size = (MODEL_DIR / MODEL_FILE).stat().st_size
+    folder = remote.cache() / "models" / f"py3langid-{version('py3langid')}-{size}"
+    names = (*_ARRAYS, "classes")
+    try:
+        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+    except (OSError, ValueError):
+        pass
+    from py3langid.modelio import load_model
+
+    weights, priors, classes, *rest = load_model(MODEL_DIR / MODEL_FILE)
+    made = {
+        name: np.ascontiguousarray(array, kind)
+        for (name, kind), array in zip(_ARRAYS.items(), (weights, priors, *rest), strict=True)
+    }
+    made["classes"] = np.array(classes)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            for name, array in made.items():
+                np.save(Path(scratch) / f"{name}.npy", array)
+            Path(scratch).chmod(0o755)
+            Path(scratch).rename(folder)
+    except OSError:
+        # Nowhere to write, or another process was first: it is unpacked again next time, or found.
+        pass
+    return made
 
 
 class FastText:
