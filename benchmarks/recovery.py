@@ -41,7 +41,7 @@ from benchmarks.harness import Row
 from glotmix.mix import baselines, optimum
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.design import Design, design, dirichlet
-from glotmix.mix.fit import choose, fit, missing
+from glotmix.mix.law_fit import choose, fit, missing
 from glotmix.mix.laws import specs
 from glotmix.mix.limits import Limits, box, nearest
 from glotmix.mix.proposals import candidates, propose

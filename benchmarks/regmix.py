@@ -2,7 +2,7 @@
 
 Fitted on subsets of the 512 runs of 1M models alone. Everything reported is of other mixtures: 256 at 1M, the same 256
 at 60M, 64 at 1B. Nothing is fitted, stopped or chosen on them: `chosen` is, per target and subset, the law that
-`fit.choose` takes by a cross-validation within the subset, `least_error` the one with the least error there. (That a
+`law_fit.choose` takes by a cross-validation within the subset, `least_error` the one with the least error. (That a
 flexible law must be better beyond chance to be taken was decided after `least_error` at 1B was seen; of the two,
 `least_error` is the blind one.) Spearman's rank correlation × 100, mean over subsets.
 `over_own_share` is the difference to the law that looks at a target's own share alone, which needs no fit to rank.
@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import harness
 from benchmarks.harness import Row
-from glotmix.mix.fit import choose, fit
+from glotmix.mix.law_fit import choose, fit
 from glotmix.mix.laws import Law, specs
 from glotmix.mix.laws.ridge import Ridge
 from glotmix.mix.limits import Box

@@ -22,7 +22,7 @@ from benchmarks._swarm_runs import FOLDER, PRESETS, PUBLISHED, documents, make, 
 from benchmarks.harness import Row
 from glotmix.core import record
 from glotmix.mix.config import MixConfig, RunsConfig
-from glotmix.mix.fit import fit, held_out, judged_on, missing, predict
+from glotmix.mix.law_fit import fit, held_out, judged_on, missing, predict
 from glotmix.mix.laws import competing, law
 from glotmix.mix.plan import plan
 from glotmix.mix.runs import Runs, read, write

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from glotmix.core import registry, settings, table
 from glotmix.core.errors import GlotmixError, RequestError
 from glotmix.core.language import parse
 from glotmix.corpus import readers
+from glotmix.export import token_files
+from glotmix.export.tokens import TokenFilesSection
 from glotmix.mix import laws
 from glotmix.mix.runs import olmix
 from glotmix.pipeline import recipe
@@ -23,6 +26,7 @@ from glotmix.pipeline.run import Job
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CACHES = (
     registry.modules, registry.recipe_keys, settings.declared, settings._rule, recipe.model, laws.specs, readers.specs,
+    token_files.packings,
 )  # fmt: skip
 TEXTS = {
     "eng_Latn": "The river rose for three days before the bridge gave way, and nobody in the village slept.",
@@ -219,3 +223,24 @@ def test_a_plugin_that_is_broken_is_named(tmp_path, monkeypatch, text, told):
         monkeypatch.undo()
         registry.modules.cache_clear()
         sys.modules.pop("broken_one", None)
+
+
+def test_a_form_of_token_files_is_declared_from_outside(installed, monkeypatch, tmp_path):
+    def plain(path, tokens, ends, vocabulary, length):
+        tokens.astype("<u4").tofile(path.with_name(path.name + ".u32"))
+
+    module = SimpleNamespace(__name__="plain_tokens", PACKING=token_files.Packing("plain", plain))
+    point = SimpleNamespace(name="plain", value="plain_tokens", load=lambda: module)
+    with pytest.raises(ValueError, match=r"there is no form 'plane'; one of datatrove, megatron, numpy, parquet"):
+        TokenFilesSection(tokenizer="t.json", formats=("plane",))
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "glotmix.packings" else [])
+    forget()
+    try:
+        assert TokenFilesSection(tokenizer="t.json", formats=("plain",)).formats == ("plain",)
+        token_files.packings()["plain"].write(tmp_path / "train-00000", np.arange(3, dtype=np.uint32), None, 10, None)
+        assert np.fromfile(tmp_path / "train-00000.u32", "<u4").tolist() == [0, 1, 2]
+        with pytest.raises(ValueError, match="did you mean 'plain'"):
+            TokenFilesSection(tokenizer="t.json", formats=("plane",))
+    finally:
+        monkeypatch.undo()
+        forget()

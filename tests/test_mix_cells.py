@@ -12,7 +12,7 @@ from glotmix.core.errors import RequestError
 from glotmix.mix import baselines, cells
 from glotmix.mix.accounting import Available
 from glotmix.mix.design import Design, design
-from glotmix.mix.fit import choose, fit, missing
+from glotmix.mix.law_fit import choose, fit, missing
 from glotmix.mix.laws import law
 from glotmix.mix.plan import MixConfig, plan
 from glotmix.mix.reuse import reuse

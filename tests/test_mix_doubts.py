@@ -8,7 +8,7 @@ from glotmix.mix import files
 from glotmix.mix.accounting import Available
 from glotmix.mix.compare import compare
 from glotmix.mix.doubts import doubts, unlearned
-from glotmix.mix.fit import choose
+from glotmix.mix.law_fit import choose
 from glotmix.mix.plan import MixConfig, plan
 from glotmix.mix.runs import Runs, olmix, write
 

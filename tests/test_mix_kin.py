@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glotmix.core.errors import RequestError
-from glotmix.mix.fit import choose, fit, held_out, missing
+from glotmix.mix.law_fit import choose, fit, held_out, missing
 from glotmix.mix.laws import Context, law
 from glotmix.mix.runs import Runs, kinship
 

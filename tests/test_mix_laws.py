@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
 from glotmix.core.errors import DataError, RequestError
-from glotmix.mix import fit
+from glotmix.mix import law_fit as fit
 from glotmix.mix.laws import law, specs
 from glotmix.mix.laws.robust import least_squares
 from glotmix.mix.runs import Runs, regmix

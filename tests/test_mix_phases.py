@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from glotmix.cli import app
 from glotmix.core.errors import DataError, RequestError
-from glotmix.mix.fit import choose
+from glotmix.mix.law_fit import choose
 from glotmix.mix.phases import parts_of, schedules, staged
 from glotmix.mix.runs import Runs, write
 from glotmix.proxy import design as designs

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glotmix.mix.fit import fit
+from glotmix.mix.law_fit import fit
 from glotmix.mix.laws import law
 from glotmix.mix.repeat_worth import discounted, estimate
 from glotmix.mix.repeats import WORTH, Repeats

@@ -8,7 +8,7 @@ from scipy.optimize import approx_fprime
 from threadpoolctl import threadpool_limits
 
 from glotmix.core.errors import DataError, RequestError
-from glotmix.mix import fit
+from glotmix.mix import law_fit as fit
 from glotmix.mix.laws import Context, PowerLaw, Scaled, law, specs
 from glotmix.mix.laws.climb import Alone, alone
 from glotmix.mix.repeats import Repeats

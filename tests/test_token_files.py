@@ -141,11 +141,11 @@ def test_packed_sequences_hold_the_documents_one_behind_the_other(world, tmp_pat
 
 
 def test_a_large_vocabulary_takes_four_bytes(tmp_path):
-    from glotmix.export.token_files import WRITERS
+    from glotmix.export.token_files import packings
 
     tokens, ends = np.array([1, 70_000, 2, 69_999, 2], np.uint32), np.array([3, 5])
-    for name, writer in WRITERS.items():
-        writer(tmp_path / name, tokens, ends, 100_000, None)
+    for name, one in packings().items():
+        one.write(tmp_path / name, tokens, ends, 100_000, None)
     assert of_megatron(tmp_path / "megatron_text_document.bin") == [[1, 70_000, 2], [69_999, 2]]
     assert np.fromfile(tmp_path / "datatrove.ds", np.uint32).tolist() == tokens.tolist()
     assert (tmp_path / "datatrove.ds.metadata").read_text().startswith("Unknown Tokenizer|4\n5\n")

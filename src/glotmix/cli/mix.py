@@ -173,7 +173,7 @@ def fit(
 ) -> None:
     """Fit laws to runs; each target's law is chosen by its error on mixtures that it has not seen."""
     from glotmix.mix import files
-    from glotmix.mix.fit import choose, missing
+    from glotmix.mix.law_fit import choose, missing
     from glotmix.mix.laws import competing
     from glotmix.mix.laws import law as known
     from glotmix.mix.repeat_worth import discounted
@@ -324,7 +324,7 @@ def phases(
 
     from glotmix.mix import files
     from glotmix.mix.baselines import unimax
-    from glotmix.mix.fit import choose
+    from glotmix.mix.law_fit import choose
     from glotmix.mix.limits import Limits, box
     from glotmix.mix.optimum import weights_of
     from glotmix.mix.phases import parts_of, staged

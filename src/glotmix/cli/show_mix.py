@@ -10,7 +10,7 @@ from rich.text import Text
 from glotmix.cli import terminal
 from glotmix.mix.compare import Compared
 from glotmix.mix.doubts import doubts
-from glotmix.mix.fit import Choice
+from glotmix.mix.law_fit import Choice
 from glotmix.mix.plan import Plan
 from glotmix.mix.runs import Runs
 

@@ -36,7 +36,7 @@ class LanguageSetting:
     Args:
         key: its dotted name, such as ``identify.min_score``; one that ends in a dot says what all the built-in ones
             below it take.
-        default: its value where no layer says otherwise; of no meaning where the built-in settings file has it.
+        default: its value where no layer says otherwise; ``...`` where the built-in settings file has it.
         takes: what values it takes, in words.
         fits: says whether a value is one of them.
     """

@@ -76,15 +76,15 @@ def resolve(layers: Mapping[str, Any], language: Language, source: str | None = 
         "language": language.code,
         "source": source,
     }
-    resolved = {key: Setting(default, f"{declared()[key].package}, default") for key, default in foreign().items()}
+    resolved = beyond()
+    last = tuple(resolved)
     for layer, name in places.items():
         for who, given in ((BUILT_IN, shipped), (FROM_RECIPE, own)):
             origin = f"{who}, {layer}" if name is None else f"{who}, {layer} {name}"
             for key, value in given.get((layer, name), {}).items():
                 for one in _beneath(key):
                     resolved[one] = Setting(value, origin, resolved.get(one))
-    others = foreign()
-    return dict(sorted(resolved.items(), key=lambda item: item[0] in others))
+    return dict(sorted(resolved.items(), key=lambda item: item[0] in last))
 
 
 def explain(layers: Mapping[str, Any], language: Language, source: str | None = None) -> list[dict[str, Any]]:
@@ -121,9 +121,8 @@ def check(layers: Mapping[str, Any], sources: Collection[str] | None = None) -> 
 
 
 def known() -> tuple[str, ...]:
-    """Return the dotted keys of all settings: those of the built-in defaults, then those of other packages' rules."""
-    shipped = _built_in()["default", None]
-    return (*shipped, *(key for key in declared() if key not in shipped and not key.endswith(".")))
+    """Return the dotted keys of all settings: those of the built-in file, then those that rules alone declare."""
+    return (*_built_in()["default", None], *beyond())
 
 
 @dataclass(frozen=True)
@@ -155,9 +154,17 @@ def declared() -> Mapping[str, Declared]:
     return dict(sorted(found.items()))
 
 
-def foreign() -> dict[str, Any]:
-    """Return the defaults of other packages' settings, by key: with their rules they change what a ledger says."""
-    return {key: one.setting.default for key, one in declared().items() if one.package != _OWN}
+def beyond() -> dict[str, Setting]:
+    """Return the settings that rules declare and the built-in file does not hold, by key, with their defaults.
+
+    With the rules they change what a ledger says.
+    """
+    shipped = _built_in()["default", None]
+    return {
+        key: Setting(one.setting.default, f"{BUILT_IN if one.package == _OWN else one.package}, default")
+        for key, one in declared().items()
+        if one.setting.default is not ... and key not in shipped
+    }
 
 
 @cache

@@ -6,6 +6,8 @@ Layouts were taken from the readers: `datatrove.utils.dataset`, Megatron's `core
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,9 +16,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from glotmix.core import registry
+from glotmix.core.errors import GlotmixError
+
 Writer: TypeAlias = "Callable[[Path, NDArray[np.uint32], NDArray[np.int64], int, int | None], None]"
 """From a path without ending, (t,) tokens, (d,) ends of documents in them, the size of the vocabulary and the length of
 sequences (None for documents) to files."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """A form of token files, as a module declares it under the top-level name ``PACKING``.
+
+    Args:
+        name: what the recipe calls it, in ``export.tokens.formats``.
+        write: writes one shard: the same bytes for the same tokens.
+        version: raised when it would write the same tokens differently.
+    """
+
+    name: str
+    write: Writer
+    version: int = 1
+
 
 MEGATRON = "_text_document"
 """What Megatron's own tool puts behind the names of its files."""
@@ -86,4 +107,23 @@ def packed(tokens: NDArray[np.uint32], length: int) -> NDArray[np.uint32]:
     return tokens[:whole].reshape(-1, length)
 
 
-WRITERS: dict[str, Writer] = {"datatrove": datatrove, "megatron": megatron, "numpy": numpy, "parquet": parquet}
+PACKING = (
+    Packing("datatrove", datatrove),
+    Packing("megatron", megatron),
+    Packing("numpy", numpy),
+    Packing("parquet", parquet),
+)
+
+
+@cache
+def packings() -> dict[str, Packing]:
+    """Return every form of token files by name: those of this file, and those of other packages.
+
+    Raises:
+        GlotmixError: if two have one name.
+    """
+    found: list[Packing] = list(registry.declared("PACKING"))
+    names = [one.name for one in found]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise GlotmixError(f"two packings are called {twice}", "uninstall one of the packages that bring them")
+    return dict(zip(names, found, strict=True))

@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from glotmix.core.context import RunContext
-from glotmix.core.errors import DataError, MissingExtraError, RequestError
+from glotmix.core.errors import DataError, MissingExtraError, RequestError, did_you_mean
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.section import Section
 from glotmix.core.step import StepSpec
-from glotmix.export.token_files import MEGATRON, WRITERS
+from glotmix.export.token_files import MEGATRON, packings
 from glotmix.mix.plan import read_shares
 
 VERSION = 1
@@ -33,11 +33,17 @@ _BATCH_ROWS = 4_096
 _ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>", "[EOS]", "<|im_end|>", "[SEP]")
 
 
+def _form(name: str) -> str:
+    if name not in packings():
+        raise ValueError(f"there is no form {name!r}{did_you_mean(name, packings())}; one of {', '.join(packings())}")
+    return name
+
+
 class TokenFilesSection(Section):
     """The data set as files of tokens."""
 
     tokenizer: str = Field(description="path of a tokenizer.json, or a name on the Hub, owner/name[@revision]")
-    formats: tuple[Literal["datatrove", "megatron", "numpy", "parquet"], ...] = Field(
+    formats: tuple[Annotated[str, AfterValidator(_form)], ...] = Field(
         ("megatron",), min_length=1, description="datatrove (nanotron reads it), megatron, numpy, parquet"
     )
     end: str | None = Field(None, description="the token behind every document; null for the tokenizer's own")
@@ -184,7 +190,7 @@ def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: s
         path.parent.mkdir(parents=True)
         vocabulary = load(tokenizer, section.end).vocabulary
         for form in section.formats:
-            WRITERS[form](path, tokens, ends, vocabulary, section.length)
+            packings()[form].write(path, tokens, ends, vocabulary, section.length)
         left = len(tokens) % section.length if section.length else 0
         return {"documents": len(ends), "tokens": len(tokens), "left_over": left, "shards": 1}
 
@@ -348,13 +354,19 @@ def _fingerprint(context: RunContext) -> dict[str, Any]:
     return {"tokenizer": digest_file(path) if path.is_file() else section.tokenizer}
 
 
+def _config(context: RunContext) -> dict[str, Any]:
+    section: TokenFilesSection = context.recipe.export.tokens
+    raised = {name: one.version for name in section.formats if (one := packings()[name]).version > 1}
+    return section.model_dump(mode="json", exclude={"tokenizer"}) | ({"packings": raised} if raised else {})
+
+
 STEPS = StepSpec(
     name="tokens",
     code=(__name__,),
     make=_make,
     wanted=lambda context: context.recipe.export.tokens is not None,
     needs=lambda context: ("dataset", "mixture"),
-    config=lambda context: context.recipe.export.tokens.model_dump(mode="json", exclude={"tokenizer"}),
+    config=_config,
     inputs=_fingerprint,
     meaning="the data set as token files, with blends that name them",
     place=95,

@@ -87,9 +87,9 @@ STEPS = (
                 _checks,
                 40,
                 (
-                    LanguageSetting("instructions.min_score", None, "a number from 0 to 1", share),
-                    LanguageSetting("instructions.remnant", None, "a share from 0 to 1", share),
-                    LanguageSetting("instructions.", None, "'drop' or 'keep'", drop_or_keep),
+                    LanguageSetting("instructions.min_score", ..., "a number from 0 to 1", share),
+                    LanguageSetting("instructions.remnant", ..., "a share from 0 to 1", share),
+                    LanguageSetting("instructions.", ..., "'drop' or 'keep'", drop_or_keep),
                 ),
                 "its answer fails a check: language, refusal, emptiness",
             ),

@@ -7,7 +7,7 @@ import numpy as np
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.doubts import doubts
-from glotmix.mix.fit import Choice
+from glotmix.mix.law_fit import Choice
 from glotmix.mix.limits import Box
 from glotmix.mix.optimum import context_of
 from glotmix.mix.repeats import Repeats

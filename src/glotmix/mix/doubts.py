@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.fit import Choice, judged_on
+from glotmix.mix.law_fit import Choice, judged_on
 from glotmix.mix.runs import Runs, is_language
 
 _CHANCE = 1.645

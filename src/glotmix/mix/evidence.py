@@ -7,7 +7,7 @@ import numpy as np
 
 from glotmix.mix.accounting import Array
 from glotmix.mix.convex import certify, convex
-from glotmix.mix.fit import Choice
+from glotmix.mix.law_fit import Choice
 from glotmix.mix.laws import Law, PowerLaw
 from glotmix.mix.limits import Box, nearest
 from glotmix.mix.proposals import candidates, propose

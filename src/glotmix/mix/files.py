@@ -16,7 +16,7 @@ from glotmix.core import utf8
 from glotmix.core.errors import DataError, RequestError, blame
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.doubts import doubts
-from glotmix.mix.fit import Choice, Score, choice, isolated, of_main_size
+from glotmix.mix.law_fit import Choice, Score, choice, isolated, of_main_size
 from glotmix.mix.repeat_worth import discounted
 from glotmix.mix.runs import Runs, code, olmix, write
 

@@ -10,8 +10,8 @@ from glotmix.mix import evidence, rule
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.baselines import natural, temperature
 from glotmix.mix.doubts import Doubt, doubts, unmeasured
-from glotmix.mix.fit import MANY, Choice, Score, choose, fit, judged_on
 from glotmix.mix.groups import Group
+from glotmix.mix.law_fit import MANY, Choice, Score, choose, fit, judged_on
 from glotmix.mix.laws import Context, law
 from glotmix.mix.limits import Box, nearest
 from glotmix.mix.ranges import ranges
@@ -86,7 +86,7 @@ class Measured:
         gains: one per other mixture.
         verdict: what to make of it.
         warnings: what a reader must know, in sentences.
-        two_step: None where the objective is not the mean, or of many languages (`fit.MANY`).
+        two_step: None where the objective is not the mean, or of many languages (`law_fit.MANY`).
         bound: None where the problem is not convex.
         transfer: between the languages that were measured; None for fewer than two.
         widths: how the interval of the gain shrinks with more runs; empty without a bootstrap, or of many languages.

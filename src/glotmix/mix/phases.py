@@ -16,7 +16,7 @@ from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.cells import PHASE, language_of
 from glotmix.mix.design import Design, design, local
-from glotmix.mix.fit import Choice
+from glotmix.mix.law_fit import Choice
 from glotmix.mix.limits import Box
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs

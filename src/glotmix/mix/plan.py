@@ -14,7 +14,7 @@ from glotmix.mix.config import MixConfig
 from glotmix.mix.limits import Box, Limits, box, broken
 
 if TYPE_CHECKING:
-    from glotmix.mix.fit import Choice
+    from glotmix.mix.law_fit import Choice
     from glotmix.mix.runs import Runs
 
 __all__ = ["MixConfig", "Plan", "plan", "read_shares", "write"]

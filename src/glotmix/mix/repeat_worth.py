@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.fit import fit
+from glotmix.mix.law_fit import fit
 from glotmix.mix.laws import law
 from glotmix.mix.repeats import WORTH
 from glotmix.mix.runs import Runs

@@ -255,16 +255,40 @@ def olmix(ratios: Path, metrics: Path) -> Runs:
     Where a file ``unigram.csv`` (``target``, ``bits_per_byte``) stands beside the losses, as `glotmix mix train` leaves
     it, it says what a model reaches that has learned nothing.
     """
-    shares = _table(ratios, ("run_id", "run"), lambda c: c)
-    measured = _table(
-        metrics, ("run_id", "run"), lambda c: re.sub(r"(?<=.)[_/ ](bpb|loss|val_loss)$", "", c), losses=True
-    )
+    shares = _table(ratios, _RUN, _as_it_is)
+    measured = _table(metrics, _RUN, _metric, losses=True)
     return replace(_join(shares, measured), unigram=_unigram(metrics.with_name(UNIGRAM), measured.columns))
+
+
+def of_tables(mixtures: Mapping[str, Sequence[object]], losses: Mapping[str, Sequence[object]]) -> Runs:
+    """Return runs from two tables in memory, each a list of values by column; their columns are those of `olmix`.
+
+    Raises:
+        DataError: as `read`.
+    """
+
+    def lines(table: Mapping[str, Sequence[object]]) -> list[list[str]]:
+        rows = zip(*table.values(), strict=True)
+        return [list(table), *(["" if cell is None else str(cell) for cell in row] for row in rows)]
+
+    shares = _parsed("the mixtures", lines(mixtures), _RUN, _as_it_is)
+    return _join(shares, _parsed("the losses", lines(losses), _RUN, _metric, losses=True))
+
+
+_RUN = ("run_id", "run")
+
+
+def _as_it_is(column: str) -> str:
+    return column
+
+
+def _metric(column: str) -> str:
+    return re.sub(r"(?<=.)[_/ ](bpb|loss|val_loss)$", "", column)
 
 
 @dataclass(frozen=True)
 class _Table:
-    path: Path
+    path: Path | str
     key: str
     columns: tuple[str, ...]
     rows: dict[str, list[float]]
@@ -279,6 +303,13 @@ def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str], losse
         raise DataError(f"{path} is not there", "mix.runs.mixtures=FILE mix.runs.losses=FILE")
     with blame(path):
         lines = list(csv.reader(io.StringIO(utf8.text(path), newline="")))
+    return _parsed(path, lines, keys, clean, losses)
+
+
+def _parsed(
+    path: Path | str, lines: list[list[str]], keys: tuple[str, ...], clean: Callable[[str], str], losses: bool = False
+) -> _Table:
+    """Return a table from its header and rows: see `_table`."""
     if len(lines) < 2:
         raise DataError(f"{path} holds no run: a header and one row per run are needed")
     header = [column.strip() for column in lines[0]]
@@ -311,12 +342,12 @@ def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str], losse
     return _Table(path, key, columns, rows)
 
 
-def _cell(text: str, path: Path, run: str, column: str) -> float:
+def _cell(text: str, path: Path | str, run: str, column: str) -> float:
     """Read a number; where nothing repeats, a stock may be left empty."""
     return math.inf if column.startswith(_UNIQUE) and not text.strip() else _number(text, path, run, column)
 
 
-def _number(text: str, path: Path, run: str, column: str) -> float:
+def _number(text: str, path: Path | str, run: str, column: str) -> float:
     try:
         value = float(text)
     except ValueError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.fit import Choice
+from glotmix.mix.law_fit import Choice
 from glotmix.mix.laws import Context
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
-from glotmix.mix.fit import Choice, fit, judged_on
+from glotmix.mix.law_fit import Choice, fit, judged_on
 from glotmix.mix.laws import Context, Fitted, PowerLaw, knows_budgets, law
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
@@ -161,7 +161,7 @@ def worlds(
     """Draw mixtures of the runs with replacement, a law for every target, and fit it to them.
 
     Runs that share a mixture are drawn together; runs of one language alone are in every draw, for a law of a language
-    alone needs all of its budgets. A law is drawn as often as its weight says (`fit.voices`), in one order for all
+    alone needs all of its budgets. A law is drawn as often as its weight says (`law_fit.voices`), in one order for all
     targets, so that what is doubtful of a form is doubtful of all languages at once.
 
     Args:

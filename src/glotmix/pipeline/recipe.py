@@ -6,6 +6,7 @@ Unknown keys are errors with a suggestion; values can be overridden on the comma
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -108,14 +109,37 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RequestError: naming the key, what was found and what is allowed.
     """
+    return parse(overridden(read(path), overrides), str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the plain data of a recipe.
+
+    Raises:
+        RequestError: if the file is not there, or holds no mapping.
+    """
     if not path.is_file():
         raise RequestError(f"there is no recipe at {path}", "glotmix run path/to/recipe.yaml")
     data = _plain(_yaml(path.read_bytes(), str(path)), str(path))
     if not isinstance(data, dict):
         raise RequestError(f"{path} holds no recipe: a mapping with 'name' and 'corpus' is needed")
+    return data
+
+
+def overridden(data: Mapping[str, Any], overrides: Iterable[str | Mapping[str, Any]]) -> dict[str, Any]:
+    """Return plain data with values replaced: ``"section.key=value"``, or values by dotted key.
+
+    >>> overridden({"mix": {"seed": 1}}, ["mix.tokens=1e9", {"mix.seed": 2}])
+    {'mix': {'seed': 2, 'tokens': 1000000000}}
+    """
+    found = deepcopy(dict(data))
     for override in overrides:
-        _override(data, override)
-    return parse(data, str(path))
+        if isinstance(override, str):
+            _override(found, override)
+        else:
+            for key, value in override.items():
+                _put(found, key, value)
+    return found
 
 
 def parse(data: Mapping[str, Any], where: str = "recipe") -> Recipe:
@@ -173,6 +197,10 @@ def _override(data: dict[str, Any], override: str) -> None:
     name, equals, value = override.partition("=")
     if not equals or not name:
         raise RequestError(f"'{override}' is not an override", "section.key=value, such as mix.tokens=1e9")
+    _put(data, name, _value(value))
+
+
+def _put(data: dict[str, Any], name: str, value: Any) -> None:
     # What is lost of good text is decided by quality: both names are typed, the recipe has one.
     name = "select.lose" if name == "quality.lose" else name
     *path, last = name.split(".")
@@ -186,11 +214,10 @@ def _override(data: dict[str, Any], override: str) -> None:
             at = at[key]
         if not isinstance(at, dict | list):
             raise RequestError(f"{name}: '{key}' is a value, not a section")
-    parsed = _value(value)
     if isinstance(at, list):
-        at[_index(at, last, name)] = parsed
+        at[_index(at, last, name)] = value
     else:
-        at[last] = parsed
+        at[last] = value
 
 
 def _index(items: list[Any], key: str, name: str) -> int:

@@ -1,1 +1,11 @@
-"""Raters: trained models that turn documents into a quality score, and their audit."""
+"""Quality: raters trained on labelled documents, applied to all, and audited."""
+
+from typing import TYPE_CHECKING
+
+from glotmix.core.lazy import lazily
+
+if TYPE_CHECKING:
+    from glotmix.quality.api import TrainedRater, read, train
+
+__all__ = ["TrainedRater", "read", "train"]
+__getattr__, __dir__ = lazily(__name__, dict.fromkeys(__all__, "api"))

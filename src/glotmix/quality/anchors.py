@@ -5,7 +5,7 @@ another, pages of one site) share a `group`; equal texts always do. A group neve
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files as resources
 from pathlib import Path
@@ -66,13 +66,30 @@ def read(paths: Sequence[Path], label: bool | None = None) -> pa.Table:
                 rows = _json_rows(path, label)
             case _:
                 raise RequestError(f"{path}: anchors are read from .jsonl and .parquet, not {path.suffix or 'this'}")
-        checked = [_checked(row, where) for where, row in rows]
-        if not checked:
-            raise DataError(f"{path} holds no anchor", "one row per document: text, lang, label (1 = good)")
-        tables.append(pa.Table.from_pylist(checked, schema=SCHEMA))
+        tables.append(checked(rows, str(path)))
     if not tables:
         raise RequestError("no anchor file was named", "quality.anchors=[builtin]")
     return pa.concat_tables(tables)
+
+
+def checked(rows: Iterable[tuple[str, Mapping[str, Any]]], where: str = "the table") -> pa.Table:
+    """Return documents with labels as a table of `SCHEMA`.
+
+    Args:
+        rows: where each stands, for a message, and its columns.
+        where: all of them stand.
+
+    Raises:
+        DataError: for the first that cannot be used, or if there is none.
+    """
+    found = []
+    for at, row in rows:
+        if missing := {"text", "lang", "label"} - row.keys():
+            raise DataError(f"{at}: there is no {', '.join(sorted(missing))} (only {', '.join(row)})")
+        found.append(_checked(row, at))
+    if not found:
+        raise DataError(f"{where} holds no anchor", "one row per document: text, lang, label (1 = good)")
+    return pa.Table.from_pylist(found, schema=SCHEMA)
 
 
 def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -114,8 +131,6 @@ def _json_rows(path: Path, label: bool | None) -> Iterator[tuple[str, dict[str, 
     for where, row in _lines(path):
         if label is not None:
             row["label"] = label
-        if missing := {"text", "lang", "label"} - row.keys():
-            raise DataError(f"{where}: there is no {', '.join(sorted(missing))} (only {', '.join(row)})")
         yield where, row
 
 

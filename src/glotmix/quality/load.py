@@ -121,6 +121,11 @@ def load(
         DataError: if there is no rater.
         RequestError: if an embedder is missing, one too many, or another than in training, or `as_` is not known.
     """
+    return function(*opened(folder, embedders), as_)
+
+
+def opened(folder: Path, embedders: Mapping[str, Embedder] | None = None) -> tuple[Rater, dict[str, Embedder]]:
+    """Return a saved rater and the embedders that it reads: see `load`."""
     scorer = Rater.read(folder)
     given = dict(embedders or {})
     for name in scorer.embedders:
@@ -131,10 +136,17 @@ def load(
                 fix = f"load(folder, {{'{name}': embedder}})"
                 raise RequestError(f"the rater in {folder} reads vectors of {name}", fix) from error
     scorer.check({name: one.fingerprint for name, one in given.items()}, folder)
+    return scorer, given
+
+
+def function(
+    scorer: Rater, embedders: Mapping[str, Embedder], as_: str
+) -> Callable[[Sequence[str], Sequence[str] | str], NDArray[np.float64]]:
+    """Return a rater as a function: see `load`."""
     if as_ not in ("score", "quantile", "calibrated"):
         raise RequestError(f"{as_!r} is no score", "score, quantile or calibrated")
     features = rater_features.features_of(scorer)
-    ours = {name: given[name] for name in scorer.embedders}
+    ours = {name: embedders[name] for name in scorer.embedders}
 
     def rated(texts: Sequence[str], langs: Sequence[str] | str) -> NDArray[np.float64]:
         each = [langs] * len(texts) if isinstance(langs, str) else list(langs)

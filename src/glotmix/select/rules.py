@@ -197,9 +197,9 @@ RULES = (
         _language,
         40,
         (
-            LanguageSetting("identify.on_mismatch", None, "'drop' or 'keep'", drop_or_keep),
+            LanguageSetting("identify.on_mismatch", ..., "'drop' or 'keep'", drop_or_keep),
             LanguageSetting(
-                "identify.min_score", None, "a number from 0 to 1, or null", lambda v: v is None or share(v)
+                "identify.min_score", ..., "a number from 0 to 1, or null", lambda v: v is None or share(v)
             ),
         ),
         "its text reads as another language than the declared one",
@@ -208,7 +208,7 @@ RULES = (
         "heuristics",
         _heuristics,
         50,
-        (LanguageSetting("heuristics.", None, "a number, {quantile: q} with q from 0 to 1, or null", bound),),
+        (LanguageSetting("heuristics.", ..., "a number, {quantile: q} with q from 0 to 1, or null", bound),),
         "it lies beyond a line of a heuristic, in its language",
     ),
     Rule("duplicates", _duplicates, 60, meaning="another member of its duplicate cluster is kept"),
@@ -219,7 +219,7 @@ RULES = (
         (
             LanguageSetting(
                 "source_overlap.min_sources",
-                None,
+                ...,
                 "a whole number from 1, or null",
                 lambda v: v is None or (number(v, 1) and v == int(v)),
             ),
@@ -231,10 +231,10 @@ RULES = (
         _retain,
         RETENTION,
         (
-            LanguageSetting("quality.keep", None, "a share from 0 to 1", share),
+            LanguageSetting("quality.keep", ..., "a share from 0 to 1", share),
             LanguageSetting(
                 "quality.lose",
-                None,
+                ...,
                 "a share above 0 to 0.5, or null",
                 lambda v: v is None or (share(v) and 0 < v <= 0.5),
             ),

@@ -25,8 +25,8 @@ def _rules(context: RunContext) -> dict[str, Any]:
         "reference": reference.digests("reference"),
         "confusions": digest_file(confusions.FILE),
     }
-    if others := settings.foreign():
-        found["settings of other packages"] = others
+    if beyond := settings.beyond():
+        found["declared settings"] = {key: one.value for key, one in beyond.items()}
     return found | ({"seed": recipe.seed} if recipe.select.sample == "gumbel" else {})
 
 

@@ -102,7 +102,7 @@ STEPS = StepSpec(
             settings=(
                 LanguageSetting(
                     "private.most",
-                    None,
+                    ...,
                     "a whole number from 0, or null",
                     lambda v: v is None or (isinstance(v, int) and not isinstance(v, bool) and v >= 0),
                 ),

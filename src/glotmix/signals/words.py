@@ -196,7 +196,7 @@ STEPS = StepSpec(
             settings=(
                 LanguageSetting(
                     "words.max_per_1000_chars",
-                    None,
+                    ...,
                     "a number from 0, or null",
                     lambda v: v is None or (isinstance(v, int | float) and not isinstance(v, bool) and v >= 0),
                 ),
