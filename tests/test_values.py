@@ -179,6 +179,16 @@ def test_a_deep_type_of_parquet_is_kept_as_json_text(tmp_path):
     assert "leaf" in documents(tmp_path)["deep"][0].as_py()
 
 
+def test_deep_values_are_json_text_from_the_first_moment():
+    assert columns.infer([nested(columns.MAX_DEPTH)]).type == columns.JSON
+    assert columns.infer([nested(columns.MAX_DEPTH - 1)]).type != columns.JSON
+    array = pa.array(["leaf"])
+    for _ in range(columns.MAX_DEPTH - 1):
+        array = pa.StructArray.from_arrays([array], ["k"])
+    assert columns.portable(array).type == array.type
+    assert columns.portable(pa.StructArray.from_arrays([array], ["k"])).type == columns.JSON
+
+
 def test_maps_become_lists_of_pairs_that_keep_repeated_keys(tmp_path):
     kind = pa.map_(pa.string(), pa.map_(pa.string(), pa.int8()))
     rows = [[("a", [("x", 1)]), ("a", [("x", 2), ("y", None)])], None, []]
