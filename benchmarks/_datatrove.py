@@ -42,7 +42,10 @@ def curate(corpus: str, pattern: str, language: str, output: Path, tasks: int = 
     config = MinhashConfig(hash_config=HashConfig(hash_fc="xxhash", precision=64), n_grams=5)
 
     def run(stage: str, pipeline: list[PipelineStep], of: int = tasks) -> None:
-        LocalPipelineExecutor(pipeline, tasks=of, workers=tasks, logging_dir=str(output / "logs" / stage)).run()
+        # Forked, so that they find the language model where this process was told that it lies.
+        LocalPipelineExecutor(
+            pipeline, tasks=of, workers=tasks, logging_dir=str(output / "logs" / stage), start_method="fork"
+        ).run()
         # The next executor copies its steps, and a Chinese tokenizer that has worked cannot be copied.
         load_word_tokenizer.cache_clear()
 
