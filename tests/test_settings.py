@@ -2,7 +2,8 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trial
 from hypothesis import strategies as st
 
 from glotmix.core import settings
@@ -35,6 +36,7 @@ def test_without_a_recipe_all_values_are_built_in():
     assert found["identify.on_mismatch"].value in ("drop", "keep")
 
 
+@trial(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(LAYERS), st.floats(0, 1), min_size=1), st.randoms(use_true_random=False))
 def test_the_most_specific_layer_wins_whatever_the_order_in_the_recipe(values, random):
     layers = layered(values)
