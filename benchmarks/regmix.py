@@ -22,16 +22,12 @@ from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
 from benchmarks import harness
+from benchmarks._differences import covered, fitted
 from benchmarks.harness import Row
 from glotmix.mix.law_fit import choose, fit
 from glotmix.mix.laws import Law, specs
 from glotmix.mix.laws.ridge import Ridge
-from glotmix.mix.limits import Box
-from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs, regmix
-from glotmix.mix.solve import Goal
-from glotmix.mix.uncertainty import SURE
-from glotmix.mix.worlds import worlds
 
 NAME = "regmix"
 SCALES = ("1m", "60m", "1B")
@@ -154,24 +150,12 @@ def differences(subset: int, draws: int = 24) -> dict[str, tuple[float, float, i
         train = table("train", "1m")
         runs = train.take(np.random.default_rng([64, subset]).permutation(len(train))[:64])
         laws = ("effective_data", "fading_transfer", "saturating_transfer", "own_share")
-        choices = [choose(runs, target, laws) for target in runs.targets]
-        m, t = len(runs.domains), len(runs.targets)
-        prior = runs.shares.mean(axis=0)
-        goal = Goal([], np.full(t, 1 / t), Box(np.zeros(m), np.ones(m)), Repeats(np.full(m, np.inf)), prior)
-        drawn = worlds(goal, runs, choices, prior, draws, subset, dosed=False)
+        drawn = fitted(runs, laws, draws, subset)
         found = {}
         for scale in SCALES:
             test = table("test", scale)
             order = [test.targets.index(target) for target in runs.targets]
-            measured = test.losses[:, order].mean(axis=1)
-            rng = np.random.default_rng([7, subset])
-            inside, widths = [], []
-            for _ in range(200):
-                one, other = rng.choice(len(test), 2, replace=False)
-                mean, sd = drawn.gain(test.shares[one], test.shares[[other]])
-                inside.append(abs(measured[other] - measured[one] - mean[0]) <= SURE * sd[0])
-                widths.append(2 * SURE * sd[0])
-            found[scale] = float(np.mean(inside)), float(np.mean(widths)), len(inside)
+            found[scale] = covered(drawn, test.shares, test.losses[:, order].mean(axis=1), subset)
         return found
 
 

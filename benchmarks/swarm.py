@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
 from benchmarks import harness
+from benchmarks._differences import covered, fitted
 from benchmarks._swarm_runs import FOLDER, PRESETS, PUBLISHED, documents, make, sizes
 from benchmarks.harness import Row
 from glotmix.core import record
@@ -195,6 +196,21 @@ def final(runs: Runs, told: Mapping[str, object]) -> Iterable[Row]:
             yield Row(NAME, f"final.{name}.over_chosen", float(over.mean()), low, high, len(SEEDS), unit, told)
 
 
+def differences(runs: Runs, told: Mapping[str, object]) -> Iterable[Row]:
+    """Ask the intervals of `glotmix mix`, from small models of some mixtures, about other mixtures at both sizes."""
+    groups, mixed = runs.groups(), runs.shares.max(axis=1) < 1 - 1e-9
+    large = np.flatnonzero((runs.parameters == runs.parameters.max()) & mixed)
+    unseen = np.isin(groups, groups[large]) & mixed
+    small = runs.parameters == runs.parameters.min()
+    laws = ("effective_data", "fading_transfer", "saturating_transfer", "kin_transfer", "own_share")
+    drawn = fitted(runs.take(np.flatnonzero(small & ~unseen & mixed)), laws)
+    for name, rows in (("small", np.flatnonzero(small & unseen)), ("large", large)):
+        part, width, n = covered(drawn, runs.shares[rows], runs.losses[rows].mean(axis=1), 0, 300)
+        about = {**told, "pairs": n, "mixtures": len(rows)}
+        yield Row(NAME, f"coverage.difference.{name}", part, None, None, n, "part inside", about)
+        yield Row(NAME, f"width.difference.{name}", width, None, None, n, "bits per byte", about)
+
+
 def run(small: bool) -> Iterable[Row]:
     runs = table(train=not small)
     count = {int(p): int((runs.parameters == p).sum()) for p in np.unique(runs.parameters)}
@@ -205,6 +221,7 @@ def run(small: bool) -> Iterable[Row]:
             yield from unseen(one, name, told)
             yield from larger(runs, name, told)
         yield from seeds(one, told)
+        yield from differences(runs, told)
         if small:
             return
         yield from merged(one, told)

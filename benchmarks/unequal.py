@@ -4,9 +4,9 @@ Small models of 0.13M parameters are trained on mixtures around UniMax and some 
 `glotmix mix solve` chooses by their losses on the first half of the held-out text. Then the mixtures, fixed before, are
 trained at that size and at twice it with the same seeds, and measured on the second half, which no law has seen.
 `gain.{size}.over_{baseline}`: mean loss of the baseline less the chosen mixture's, in bits per byte, paired by seed,
-with the interval over seeds; `worst.{size}.{mixture}`: loss of the worst language. `careful` is what the rule finds
-with a stronger pull and higher floors (anchor 0.02, keep 0.25): `gain.{size}.over_careful` says which of the two to
-prefer.
+with the interval over seeds; `worst.{size}.{mixture}`: loss of the worst language. `found` is what the rule finds,
+whether it is taken or, no gain being proven, the prior is; `careful` what it finds with a stronger pull and higher
+floors (0.02 and 0.25).
 `rank.{size}`: Spearman of predicted and measured mean loss over the final mixtures.
 
 Trained in parts, a file a run in .bench/unequal/losses: interrupted, the same command goes on. `--small` trains nothing
@@ -102,8 +102,9 @@ def mixtures() -> dict[str, Array]:
     """Return every mixture that is trained, fixed before any of them is."""
     path = FOLDER / "mixtures.json"
     if not path.is_file():
-        made, careful = found(0.01, 0.1), found(0.02, 0.25)
-        told = {"chosen": made.shares, "careful": careful.shares, **made.others}
+        made = found(0.01, 0.1)
+        best, careful = ([one.verdict.best[lang] for lang in LANGUAGES] for one in (made, found(0.02, 0.25)))
+        told = {**made.others, "found": best, "careful": careful, "chosen": made.shares}
         path.write_text(json.dumps({name: [float(r) for r in shares] for name, shares in told.items()}), "utf-8")
     return {name: np.array(shares) for name, shares in json.loads(path.read_text("utf-8")).items()}
 
@@ -146,22 +147,22 @@ def report(size: str) -> Iterable[Row]:
     }  # fmt: skip
     for name, losses in each.items():
         seeds = [seed for seed in losses if seed in each["chosen"]]
-        if name != "chosen" and len(seeds) > 1:
+        if name != "chosen" and seeds:
             over = np.array([(losses[seed] - each["chosen"][seed]).mean() for seed in seeds])
-            low, high = harness.interval(over)
+            low, high = harness.interval(over) if len(over) > 1 else (None, None)
             about = {**told, "same": same["chosen"] == same[name]}
             yield Row(NAME, f"gain.{size}.over_{name}", float(over.mean()), low, high, len(seeds), "bpb", about)
     for name, losses in each.items():
-        if len(losses) < 2:
+        if not losses:
             continue
         rows = np.array(list(losses.values()))
         shares = {lang: round(float(r), 4) for lang, r in zip(LANGUAGES, named[name], strict=True)}
         losing = {lang: round(float(v), 4) for lang, v in zip(LANGUAGES, rows.mean(axis=0), strict=True)}
         for metric, values in (("worst", rows.max(axis=1)), ("mean", rows.mean(axis=1))):
-            low, high = harness.interval(values)
+            low, high = harness.interval(values) if len(values) > 1 else (None, None)
             about = {**told, "shares": shares, "losses": losing}
             yield Row(NAME, f"{metric}.{size}.{name}", float(values.mean()), low, high, len(values), "bpb", about)
-    trained = [name for name in made.others if len(each[name]) > 1]
+    trained = [name for name in made.others if each[name]]
     if len(trained) > 2:
         predicted = [np.mean([p.losses[name] for p in made.predictions]) for name in trained]
         measured = [np.mean(list(each[name].values())) for name in trained]
