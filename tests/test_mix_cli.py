@@ -81,7 +81,11 @@ def test_a_dry_run_says_what_would_be_made_and_makes_nothing(made, tmp_path):
     out = call("mix", "design", made / "stock.csv", "--tokens", "1e6", "-o", tmp_path / "d", "--dry-run", "--json")
     assert json.loads(out)["runs"] == 15 + 4 and not (tmp_path / "d").exists()
     told = json.loads(call("mix", "fit", made / "design", "-o", tmp_path / "f", "--dry-run", "--json"))
-    assert "climb_decay" in told["competing"] and "effective_data" in told["competing"] and set(told["lacking"]) == {"pooled_cells"}
+    assert (
+        "climb_decay" in told["competing"]
+        and "effective_data" in told["competing"]
+        and set(told["lacking"]) == {"pooled_cells"}
+    )
     call("mix", "solve", made / "fit", made / "stock.csv", "tokens=5e6", "-o", tmp_path / "m", "--dry-run")
     assert list(tmp_path.iterdir()) == []
 
