@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from glotmix.mix.fit import choose
 
 from glotmix.mix.accounting import Array
+from glotmix.mix.law_fit import choose
 from glotmix.mix.limits import Box
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
