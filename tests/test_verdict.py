@@ -10,9 +10,10 @@ import pytest
 from glotmix.core.errors import DataError
 from glotmix.core.rules import RuleHits
 from glotmix.corpus import misspelt
+from glotmix.pipeline import recipe as recipes
 from glotmix.quality import reference
 from glotmix.report import sources, verdict
-from glotmix.select import ledger, thresholds, unusual
+from glotmix.select import ledger, precision, thresholds, unusual
 from glotmix.signals import confusions, identifiers, language_id
 from glotmix.signals.heuristics import GRAIN
 
@@ -262,3 +263,18 @@ def test_languages_that_the_identifier_does_not_know_are_named_with_what_they_re
     (tigrinya,) = confusions.unknown(["tir_Ethi", "fra_Latn", "tha_Thai"], knows)
     assert "does not know tir_Ethi" in tigrinya
     assert "read as amh_Ethi" in tigrinya
+
+
+def test_a_rules_precision_on_judged_text_is_known():
+    found = precision.judged("heuristics.stop_word_share.low")
+    assert found.unnatural / found.all_unnatural > 5 * found.natural / found.all_natural
+    assert precision.judged("heuristics.no_such_column.low") is None
+    assert "unnatural and" in found.shown
+
+
+def test_powers_of_ten_are_numbers_in_a_recipe_and_quoted_ones_are_text(tmp_path):
+    text = 'name: "1e6"\ncorpus: {sources: [{name: a, path: a.jsonl, language: fra_Latn}]}\nmix: {tokens: 2.5e7}\n'
+    (tmp_path / "r.yaml").write_text(text, "utf-8")
+    made = recipes.load(tmp_path / "r.yaml", ["select.tokens={fra_Latn: 1e6}", "quality.lose=0.1"])
+    assert (made.name, made.mix.tokens, made.select.tokens["fra_Latn"]) == ("1e6", 25_000_000, 1_000_000)
+    assert made.select.lose == 0.1

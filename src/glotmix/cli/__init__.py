@@ -205,11 +205,16 @@ def explain(
     from glotmix.core.language import parse
     from glotmix.core.settings import explain as resolve
     from glotmix.pipeline import recipe as recipes
+    from glotmix.select.precision import judged
 
     if overrides and recipe is None:
         raise RequestError("overrides are of a recipe, and none is given", f"--recipe recipe.yaml {overrides[0]}")
     own = recipes.load(recipe, overrides or ()).settings if recipe else {}
     rows = resolve(own, parse(language), source)
+    for row in rows:
+        # What a rule finds of judged text stands beside it, where it was measured.
+        found = judged(row["key"])
+        row["judged"] = None if found is None else found.shown
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
     else:

@@ -154,10 +154,11 @@ def show_story(story: Mapping[str, Any]) -> None:
 def show_settings(language: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print every resolved setting of a language with its origin."""
     table = Table(title=f"settings of {language}", title_justify="left", box=None, pad_edge=False)
-    for name in ("setting", "value", "from"):
+    for name in ("setting", "value", "from", "of judged text it finds"):
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(str(row["key"]), str(row["value"]), str(row["origin"]))
+        found = row.get("judged") if row["value"] is not None else None
+        table.add_row(str(row["key"]), str(row["value"]), str(row["origin"]), found or "")
     terminal.console().print(table)
 
 

@@ -184,7 +184,9 @@ def _languages(languages: Sequence[Mapping[str, Any]]) -> str:
                 "–" if row.get("epochs") is None else f"{row['epochs']:.2f}",
             ]
         )
-    head = ["language", "name", "read", "kept", "of read", "text", "tokens", "share of training tokens", "epochs"]
+    # What is counted in bytes is called so.
+    unit = next((row["unit"] for row in languages if row.get("unit")), "tokens")
+    head = ["language", "name", "read", "kept", "of read", "text", unit, f"share of training {unit}", "epochs"]
     return _table(head, rows, left=2)
 
 

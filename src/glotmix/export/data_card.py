@@ -24,7 +24,7 @@ def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> Non
     columns = output.notes.get("columns", [])
     text = card.render(
         context.recipe.name,
-        _languages(rows, shares),
+        _languages(rows, shares, "bytes" if context.recipe.signals.tokens.tokenizer is None else "tokens"),
         _sources(context, rows),
         recipe,
         columns=[str(c) for c in columns] if isinstance(columns, list) else [],
@@ -39,7 +39,7 @@ def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> Non
     (output.path / "blend.nanotron.yaml").write_text(blend.nanotron(weights), "utf-8")
 
 
-def _languages(rows: pa.Table, shares: dict[str, Any]) -> list[dict[str, Any]]:
+def _languages(rows: pa.Table, shares: dict[str, Any], unit: str) -> list[dict[str, Any]]:
     found = []
     for lang in sorted(pc.unique(rows["lang"]).to_pylist()):
         mine = rows.filter(pc.equal(rows["lang"], lang))
@@ -53,6 +53,7 @@ def _languages(rows: pa.Table, shares: dict[str, Any]) -> list[dict[str, Any]]:
                 "bytes": pc.sum(kept["bytes"]).as_py() or 0,
                 "dropped": dict(Counter(mine["rule"].drop_null().to_pylist())),
                 "tokens": share.get("tokens"),
+                "unit": unit,
                 "share": share.get("share"),
                 "epochs": share.get("epochs"),
             }
@@ -117,12 +118,15 @@ def _method(context: RunContext) -> list[str]:
             if recipe.select.score == "quantile"
             else f"draws one line for all languages ({recipe.select.score} scores)"
         )
+        if recipe.select.retain == "lose":
+            line = f"drops what it calls unnatural, at the cost of at most {recipe.select.lose:.0%} of good text"
+        against = "what is usual in the language and at the length, in a reference that ships with glotmix"
+        if recipe.quality.against == "corpus" or not context.has("audit"):
+            against = "each language's own distribution"
         sentences.append(
-            f"Quality: {made}, its features held against each language's own distribution, {line}"
+            f"Quality: {made}, its features held against {against}, {line}"
             + ("; the report holds its audit." if context.has("audit") else ".")
         )
-    sentences.append(
-        f"Mixture: {recipe.mix.how}; shares are of training tokens"
-        + (" (UTF-8 bytes)." if recipe.signals.tokens.tokenizer is None else ".")
-    )
+    unit = "bytes (UTF-8)" if recipe.signals.tokens.tokenizer is None else "tokens"
+    sentences.append(f"Mixture: {recipe.mix.how}; shares are of training {unit}.")
     return sentences

@@ -227,16 +227,25 @@ def _index(items: list[Any], key: str, name: str) -> int:
 
 
 def _value(text: str) -> Any:
-    # YAML 1.1 reads 1e9 as text; people type it for token budgets.
-    if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):
-        number = float(text)
-        return int(number) if number.is_integer() else number
     return _plain(_yaml(text, f"'{text[:200]}'"), f"'{text[:200]}'")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with 1e6 as a number, as YAML 1.2 has it and people write budgets; YAML 1.1 reads it as text."""
+
+
+_Loader.add_implicit_resolver("!power", re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+$"), list("+-0123456789"))
+_Loader.add_constructor("!power", lambda _, node: _power(str(node.value)))
+
+
+def _power(text: str) -> float | int:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _yaml(text: str | bytes, where: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except RecursionError as error:
         raise RequestError(f"{where} is nested too deeply") from error
     # Dates that are none, numbers of thousands of digits, bytes that are no text: PyYAML lets Python's own errors out.

@@ -101,6 +101,12 @@ def make(output: Output, inputs: ReportInputs) -> Counts:
     }
 
 
+def _unit(recipe: Mapping[str, Any]) -> str:
+    """Return what text is counted in: tokens of the recipe's tokenizer, or bytes."""
+    tokenizer = recipe.get("signals", {}).get("tokens", {}).get("tokenizer")
+    return "bytes" if "signals" in recipe and tokenizer is None else "tokens"
+
+
 def _context(inputs: ReportInputs) -> dict[str, Any]:
     """Return the values of the template, by the names that it uses."""
     ways = figures.ways(inputs.ledger)
@@ -120,6 +126,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "total": total,
         "sources": figures.funnels(ways, lambda way: way.source),
         "stages": figures.in_order(total.dropped),
+        "unit": _unit(inputs.recipe),
         "said": None if inputs.verdict is None else json.loads(inputs.verdict.read_text("utf-8")),
         "recipe": yaml.safe_dump(dict(inputs.recipe), allow_unicode=True, sort_keys=False, width=100),
         "plots": {"funnel": plots.funnel(by_language, names)},
