@@ -10,13 +10,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from glotmix.cli import main
+from glotmix.cli import app, main
 from glotmix.core import record, settings, table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
 from glotmix.pipeline import recipe, run, story
+from glotmix.quality import anchors
 from glotmix.quality.rater import Rater
+from glotmix.select import to_label
 from glotmix.select.ledger import HAIR
 
 FAST = ["quality.head=logistic", "quality.audits=1", "mix.tokens=2e6"]
@@ -102,6 +105,45 @@ def test_the_best_share_of_each_language_is_kept(done, tmp_path):
         assert len(kept) == -(-round(made_share(made, lang) * len(left), 9) // 1)
         worst = min(r["quality"] for r in kept)
         assert all(r["quality"] <= worst for r in left if not r["kept"])
+
+
+def test_a_speaker_judges_what_would_teach_most_and_goes_on_where_she_stopped(done, tmp_path):
+    folder = done[0].folder
+    context = job(folder).context
+    chosen = to_label.choose(context, "eng_Latn", 12)
+    assert len({one["id"] for one in chosen}) == 12
+    assert len({one["source"] for one in chosen}) > 2
+    line = Rater.read(folder / "signals/quality/rater").probability.line("eng_Latn", context.recipe.select.lose)
+    ledger = [r for r in rows(folder / "ledger") if r["lang"] == "eng_Latn"]
+    first, second = (next(one for one in chosen if one["source"] == name) for name in ("crawl-a", "crawl-b"))
+    for one in (first, second):
+        own = [abs(r["quality"] - line) for r in ledger if r["source"] == one["source"]]
+        assert abs(one["score"] - line) == pytest.approx(min(own))
+    file = tmp_path / "labels" / "eng.jsonl"
+    to_label.note(file, chosen[0], True)
+    to_label.note(file, chosen[1], False)
+    assert to_label.judged(file) == {chosen[0]["id"], chosen[1]["id"]}
+    held = anchors.read([file])
+    assert held["label"].to_pylist() == [True, False]
+    assert held["text"].to_pylist() == [chosen[0]["text"], chosen[1]["text"]]
+
+
+def test_labels_are_typed_one_key_each(done, tmp_path):
+    given = {
+        "name": "d",
+        "output": str(done[0].folder),
+        "corpus": {"sources": [{"name": "a", "path": "a", "language": "en"}]},
+    }
+    (tmp_path / "r.yaml").write_text(json.dumps(given), "utf-8")
+    runner = CliRunner()
+    first = runner.invoke(app, ["label", str(tmp_path / "r.yaml"), "en", "--count", "5"], input="n\nu\nq\n")
+    assert first.exit_code == 0, first.output
+    held = [json.loads(line) for line in (tmp_path / "labels/eng_Latn.jsonl").read_text("utf-8").splitlines()]
+    assert [row["label"] for row in held] == [1, 0]
+    again = runner.invoke(app, ["label", str(tmp_path / "r.yaml"), "en", "--count", "5"], input="s\nx\nn\nq\n")
+    assert "3 in all" in again.output
+    ids = [json.loads(line)["id"] for line in (tmp_path / "labels/eng_Latn.jsonl").read_text("utf-8").splitlines()]
+    assert len(ids) == len(set(ids)) == 3
 
 
 def made_share(made: run.Job, lang: str) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from glotmix import __version__
-from glotmix.cli import export_to, what_if
+from glotmix.cli import export_to, label, what_if
 from glotmix.core.errors import DataError, GlotmixError, MemoryShortError, RequestError
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ _step_command("run", None, "Do all of it, from raw files to the report.")
 _step_command("read", "corpus", "Read the sources into the corpus.")
 _step_command("signals", "signals", "Measure every document, decide nothing.")
 what_if.add_to(app)
+label.add_to(app)
 _step_command("recipe", "mixture", "Decide how much of each language a recipe trains on.", to=_BY_ROOM["mix"])
 export_to.add_to(app)
 _step_command("report", "report", "Write the report, one HTML file.")

@@ -1,0 +1,78 @@
+"""Which documents a speaker should judge: those nearest to the line, of every source in turn.
+
+Where a rater is sure, a label teaches it little (uncertainty sampling, Lewis & Gale 1994); each source has its turn, so
+that one form of text does not take all the time.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from glotmix.core import record, table
+from glotmix.core.context import RunContext
+from glotmix.core.errors import DataError
+from glotmix.quality.rater import Rater
+from glotmix.quality.steps import APPLIED
+
+HARD = 4
+"""Every fourth document is any one of its source: what only the line's neighbours say would be of them alone."""
+
+
+def choose(context: RunContext, lang: str, count: int) -> list[dict[str, Any]]:
+    """Return up to `count` documents (``id, text, lang, source, score``) of a language, the most telling first.
+
+    Raises:
+        DataError: if the language has no document, or none with a score.
+    """
+    record.require(context.step_dir("ledger"), "select RECIPE")
+    ledger = table.read(table.shards(context.step_dir("ledger")), ["id", "lang", "source", "quality"])
+    mine = ledger.filter(pc.and_(pc.equal(ledger["lang"], lang), pc.is_valid(ledger["quality"])))
+    if not mine.num_rows:
+        raise DataError(f"no document of {lang} has a score", "a recipe with quality: {}, run up to its ledger")
+    chance = Rater.read(context.step_dir("signals/quality") / APPLIED).probability
+    score = mine["quality"].to_numpy(zero_copy_only=False).astype(float)
+    line = float(np.median(score)) if chance is None else chance.line(lang, context.recipe.select.lose)
+    queues: dict[str, list[int]] = {}
+    for row in np.argsort(np.abs(score - line), kind="stable").tolist():
+        queues.setdefault(mine["source"][row].as_py(), []).append(row)
+    chosen: list[int] = []
+    while len(chosen) < count and any(queues.values()):
+        for source in sorted(queues):
+            if queues[source] and len(chosen) < count:
+                # The last of a queue is the surest: now and then it is asked for, too.
+                chosen.append(queues[source].pop(-1 if len(chosen) % HARD == HARD - 1 else 0))
+    ids = mine["id"].take(pa.array(chosen)).to_pylist()
+    texts = _texts(context, lang, ids)
+    return [
+        {"id": i, "text": texts[i], "lang": lang, "source": mine["source"][row].as_py(), "score": float(score[row])}
+        for i, row in zip(ids, chosen, strict=True)
+    ]
+
+
+def _texts(context: RunContext, lang: str, ids: list[str]) -> dict[str, str]:
+    wanted = pa.array(ids)
+    found: dict[str, str] = {}
+    for shard in table.shards(context.corpus / lang):
+        rows = table.read([shard], ["id", "text"])
+        own = rows.filter(pc.is_in(rows["id"], value_set=wanted))
+        found |= dict(zip(own["id"].to_pylist(), own["text"].to_pylist(), strict=True))
+    return found
+
+
+def judged(path: Path) -> set[str]:
+    """Return the ids that a file of labels holds already."""
+    if not path.is_file():
+        return set()
+    return {str(json.loads(line)["id"]) for line in path.read_text("utf-8").splitlines() if line.strip()}
+
+
+def note(path: Path, document: dict[str, Any], good: bool) -> None:
+    """Add a label to a file of anchors: one line, at once, so that nothing is lost when one stops."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    row = {name: document[name] for name in ("id", "text", "lang", "source")} | {"label": int(good)}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
