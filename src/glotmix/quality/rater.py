@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from glotmix.core.errors import DataError, RequestError, blame
 from glotmix.quality.calibrate import Calibration
 from glotmix.quality.classifier_bank import ClassifierBank
-from glotmix.quality.features import Statistics
+from glotmix.quality.features import POOLED, Statistics
 from glotmix.quality.heads import Classifier, Head
 from glotmix.quality.normalizer import LanguageMeans, LanguageNormalizer
 from glotmix.quality.probability import Probability
@@ -217,6 +217,8 @@ class Rater:
             elif own is not None:
                 n, mean, sd, quantiles = (held[f"structure.{k}"] for k in _STATISTICS)
                 columns, levels = tuple(own["columns"]), _levels(own["levels"], n)
+                if POOLED not in levels:
+                    raise ValueError("there are no statistics of all languages together")
                 structure = Statistics(columns, levels, n, mean, sd, quantiles, own["min_documents"])
             centres = {
                 name: LanguageMeans(
