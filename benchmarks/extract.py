@@ -5,8 +5,8 @@ segments that it must not. They are counted as the set's own evaluation counts t
 precision, recall and F1 are over all segments of all pages. The interval is a bootstrap over pages (1,000 draws).
 
 The rules of `glotmix.corpus.extract.main_blocks` and the selectors before it were chosen on the pages whose address
-hashes to an even number; ``f1.glotmix.chosen_on`` and ``f1.glotmix.other_half`` give the two halves apart. The scores of
-the other half were printed while variants were compared, so it is not held out: optimistic.
+hashes to an even number; ``f1.glotmix.chosen_on`` and ``f1.glotmix.other_half`` give the two halves apart. The scores
+of the other half were printed while variants were compared, so it is not held out: optimistic.
 """
 
 import hashlib

@@ -84,7 +84,7 @@ def test_more_machines_take_less_time_and_the_fixed_part_stays():
 
 
 def told(*arguments: str) -> str:
-    done = CliRunner().invoke(app, ["select", *arguments, "--quiet"])
+    done = CliRunner().invoke(app, ["signals", *arguments, "--quiet"])
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -95,7 +95,7 @@ def test_the_command_foretells_makes_nothing_and_the_run_says_how_far_off_it_was
     assert [p.name for p in job.folder.iterdir()] == [costs.FILE]
     assert found["documents"] == pytest.approx(900, rel=0.25)
     names = [s["step"] for s in found["steps"]]
-    assert names[0] == "corpus" and names[-1] == "ledger" and "dataset" not in names
+    assert names[0] == "corpus" and "signals/duplicates" in names and "ledger" not in names
     assert found["total"]["cpu"] == pytest.approx(sum(s["cpu"] for s in found["steps"]))
     made = json.loads(told(where, "--json"))["estimate"]
     assert [r["step"] for r in made] == names

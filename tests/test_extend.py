@@ -15,7 +15,7 @@ from glotmix.cli import app
 from glotmix.core import registry, settings, table
 from glotmix.core.errors import GlotmixError, RequestError
 from glotmix.core.language import parse
-from glotmix.corpus import readers
+from glotmix.corpus import formats
 from glotmix.export import token_files
 from glotmix.export.tokens import TokenFilesSection
 from glotmix.mix import laws
@@ -25,7 +25,7 @@ from glotmix.pipeline.run import Job
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CACHES = (
-    registry.modules, registry.recipe_keys, settings.declared, settings._rule, recipe.model, laws.specs, readers.specs,
+    registry.modules, registry.recipe_keys, settings.declared, settings._rule, recipe.model, laws.specs, formats.specs,
     token_files.packings,
 )  # fmt: skip
 TEXTS = {

@@ -14,7 +14,7 @@ from tests.test_read import SCRIPTS, build, documents, quarantined, source
 
 from glotmix.core import registry
 from glotmix.core.errors import DataError, RequestError
-from glotmix.corpus import encoding, extract, readers
+from glotmix.corpus import encoding, extract, formats
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -327,7 +327,7 @@ def test_another_package_adds_a_format_by_one_declaration(tmp_path, monkeypatch)
 
     point = SimpleNamespace(name="verse", load=lambda: SimpleNamespace(__name__="verses", READER=spec))
     monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "glotmix.readers" else [])
-    for known in (registry.modules, readers.specs):
+    for known in (registry.modules, formats.specs):
         known.cache_clear()
     try:
         put(tmp_path / "a.verse", b"Arma;; cano")
@@ -336,7 +336,7 @@ def test_another_package_adds_a_format_by_one_declaration(tmp_path, monkeypatch)
         assert [e["verse"] for e in quarantined(tmp_path / "corpus")] == [2]
     finally:
         monkeypatch.undo()
-        for known in (registry.modules, readers.specs):
+        for known in (registry.modules, formats.specs):
             known.cache_clear()
 
 

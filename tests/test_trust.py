@@ -140,6 +140,7 @@ STEPS = (
     "ledger",
     "mixture",
     "dataset",
+    "verdict",
     "report",
 )
 

@@ -30,7 +30,7 @@ def test_more_workers_than_cores_are_an_error_unless_asked_for():
     many = (os.cpu_count() or 1) + 2
 
     def start(options: str) -> subprocess.CompletedProcess[str]:
-        code = f"import daft; from glotmix import table; table.start({options}); print(daft.from_pydict(dict(a=[7])))"
+        code = f"import daft; from glotmix.core import table; table.start({options}); print(daft.from_pydict(dict(a=[7])))"
         return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     refused = start(f"workers={many}")

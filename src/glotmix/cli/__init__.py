@@ -5,19 +5,16 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from glotmix import __version__
 from glotmix.cli import export_to, label, what_if
+from glotmix.cli.options import AsJson, DryRun, Estimated, Overrides, Quiet, RecipePath, Wait, job
 from glotmix.core.errors import DataError, GlotmixError, MemoryShortError, RequestError
-
-if TYPE_CHECKING:
-    from glotmix.pipeline.run import Job
 
 STOPPED = 130
 """The exit code where Ctrl-C stopped it, as a shell has it."""
@@ -42,21 +39,10 @@ def _groups() -> Iterator[typer.Typer]:
             yield import_module(f"{__name__}.{path.stem}").app
 
 
-_BY_ROOM = {group.info.name or "": group for group in _groups()}
-for _group in _BY_ROOM.values():
+GROUPS = tuple(_groups())
+for _group in GROUPS:
     app.add_typer(_group)
-
-RecipePath = Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(help="section.key=value, as often as needed", show_default=False)
-]
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
-Wait = Annotated[bool, typer.Option("--wait", help="wait while another run writes to the same output")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused; make nothing")]
-Estimated = Annotated[
-    bool, typer.Option("--estimate", help="run samples, say what all of it will take, and make nothing else")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
+MIX = next(group for group in GROUPS if group.info.name == "mix")
 
 
 def _version(wanted: bool) -> None:
@@ -72,21 +58,6 @@ def _main(
     ] = False,
 ) -> None:
     pass
-
-
-@contextmanager
-def job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Iterator["Job"]:
-    """Open a recipe's job with its progress on the terminal."""
-    from glotmix.cli.progress import Bars
-    from glotmix.core.record import Silent
-    from glotmix.pipeline import recipe as recipes
-    from glotmix.pipeline.run import Job
-
-    if quiet or not sys.stderr.isatty():
-        yield Job(recipes.load(recipe, overrides or ()), recipe.parent, Silent() if quiet else Bars(live=False))
-    else:
-        with Bars(live=True) as bars:
-            yield Job(recipes.load(recipe, overrides or ()), recipe.parent, bars)
 
 
 def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app) -> Callable[..., None]:
@@ -135,7 +106,7 @@ _step_command("read", "corpus", "Read the sources into the corpus.")
 _step_command("signals", "signals", "Measure every document, decide nothing.")
 what_if.add_to(app)
 label.add_to(app)
-_step_command("recipe", "mixture", "Decide how much of each language a recipe trains on.", to=_BY_ROOM["mix"])
+_step_command("recipe", "mixture", "Decide how much of each language a recipe trains on.", to=MIX)
 export_to.add_to(app)
 _step_command("report", "report", "Write the report, one HTML file.")
 

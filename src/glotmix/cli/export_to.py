@@ -34,7 +34,7 @@ def export(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
 ) -> None:
     """Write the data set, its blends and its card; on request its tokens, and to the Hub."""
-    from glotmix.cli import job
+    from glotmix.cli.options import job
     from glotmix.cli.show import show_plan, show_summary
 
     given = [*(overrides or ()), *([f"export.tokens.tokenizer={tokens}"] if tokens is not None else ())]

@@ -200,7 +200,7 @@ def sweep(
 
 
 def _job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Any:
-    from glotmix.cli import job
+    from glotmix.cli.options import job
     from glotmix.core.errors import RequestError
     from glotmix.pipeline.recipe import load
 

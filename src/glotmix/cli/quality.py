@@ -134,7 +134,7 @@ def export(
 
 def _job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Any:
     # The same bars as every other command; imported late, since that module imports this one.
-    from glotmix.cli import job
+    from glotmix.cli.options import job
 
     return job(recipe, overrides, quiet)
 

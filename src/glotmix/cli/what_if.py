@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from glotmix.cli.options import Wait, job
 from glotmix.core.errors import RequestError
 
 WhatIf = Annotated[
@@ -20,13 +21,13 @@ def select(
     ] = None,
     what_if: WhatIf = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused")] = False,
+    wait: Wait = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
 ) -> None:
     """Decide what is kept; measures nothing again."""
-    from glotmix.cli import job
     from glotmix.cli.show import show_changes, show_plan, show_summary
 
     result: Any
@@ -41,7 +42,7 @@ def select(
         result = asked(now, then)
     else:
         with job(recipe, overrides, quiet) as work:
-            result = work.plan("ledger") if dry_run else work.run("ledger")
+            result = work.plan("ledger") if dry_run else work.run("ledger", wait)
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
     elif what_if:

@@ -40,12 +40,23 @@ def infer(values: list[Any]) -> pa.Array:
     """
     try:
         kind = pa.infer_type(values)
-        if _holdable(kind):
+        if _holdable(kind) and not (pa.types.is_nested(kind) and any(_counts_truth(v, kind) for v in values)):
             return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         pass
     texts = [None if v is None else canonical_text(v) for v in values]
     return pa.ExtensionArray.from_storage(JSON, pa.array(texts, pa.string()))
+
+
+def _counts_truth(value: Any, kind: pa.DataType) -> bool:
+    """Say whether a truth value stands where the type has a number: Arrow would make 0 of a false within a list."""
+    if isinstance(value, bool):
+        return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+    if isinstance(value, list) and pa.types.is_list(kind):
+        return any(_counts_truth(one, kind.value_type) for one in value)
+    if isinstance(value, dict) and pa.types.is_struct(kind):
+        return any(_counts_truth(value.get(field.name), field.type) for field in kind)
+    return False
 
 
 def portable(array: pa.Array) -> pa.Array:

@@ -9,6 +9,8 @@ from typing import IO
 
 import pyarrow as pa
 
+from glotmix.corpus import formats
+
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 _PACKED = {*CODECS, ".lz4", ".br", ".zip", ".tar", ".tgz", ".7z", ".rar"}
 _TABLES = {".xls", ".xlsx", ".ods", ".arrow", ".feather", ".orc", ".avro", ".sqlite", ".db"}
@@ -23,15 +25,13 @@ def kind(path: Path, arrays: bool = False) -> tuple[str | None, str | None]:
         path: the file.
         arrays: whether only formats of instruction data are wanted, of which one JSON array (``json``) is one.
     """
-    from glotmix.corpus import readers
-
     codec = CODECS.get(path.suffix.lower())
     last = Path(path.stem).suffix.lower() if codec else path.suffix.lower()
     if arrays and last == ".json":
         return "json", codec
-    found = readers.of_ending(last)
+    found = formats.of_ending(last)
     if found is None:
-        found = readers.of_content(start(path, codec))
+        found = formats.of_content(start(path, codec))
     if (found == "parquet" and codec is not None) or (arrays and found not in ("jsonl", "parquet")):
         found = None
     return found, codec
@@ -39,9 +39,7 @@ def kind(path: Path, arrays: bool = False) -> tuple[str | None, str | None]:
 
 def loose(name: str) -> bool:
     """Say whether a file of this format is one document."""
-    from glotmix.corpus import readers
-
-    return name in readers.specs() and readers.spec(name).loose
+    return name in formats.specs() and formats.spec(name).loose
 
 
 def start(path: Path, codec: str | None) -> bytes:
@@ -79,9 +77,7 @@ def ending(path: Path) -> str:
 
 def readable() -> str:
     """Say for people which files are read."""
-    from glotmix.corpus import readers
-
-    endings = ", ".join(e for spec in readers.specs().values() for e in spec.endings)
+    endings = ", ".join(e for spec in formats.specs().values() for e in spec.endings)
     return f"{endings} are read, also with {', '.join(CODECS)}"
 
 

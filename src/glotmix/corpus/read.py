@@ -12,7 +12,7 @@ from pathlib import Path
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.corpus import columns, huggingface, instructions, kinds, misspelt, readers
+from glotmix.corpus import columns, formats, huggingface, instructions, kinds, misspelt
 from glotmix.corpus.extract import EMPTY
 from glotmix.corpus.rows import Label
 from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, look, require
@@ -42,7 +42,7 @@ def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:
 
 def _version(file: InputFile) -> str:
     """Return what is added to a file's digest where its format is read otherwise than it was at first."""
-    version = 1 if file.kind == "json" else readers.spec(file.kind).version
+    version = 1 if file.kind == "json" else formats.spec(file.kind).version
     return "" if version == 1 else f" {file.kind} {version}"
 
 
@@ -142,17 +142,17 @@ def _input(source: Source, found: Sequence[InputFile]) -> Input:
             raise DataError(f"source '{source.name}': {file.shown} {what}", fix.replace("NAME", file.path.name))
     if source.shape is not None:
         return Input(instructions.resolved(source, found), tuple(found))
-    heeded = {o for file in found for o in readers.spec(file.kind).options}
+    heeded = {o for file in found for o in formats.spec(file.kind).options}
     if idle := next(
         (name for name in sorted(source.options.model_fields_set - {"zawgyi"}) if name not in heeded), None
     ):
-        formats = ", ".join(dict.fromkeys(file.kind for file in found))
+        named = ", ".join(dict.fromkeys(file.kind for file in found))
         raise RequestError(
-            f"source '{source.name}': options.{idle} says nothing to {formats}",
+            f"source '{source.name}': options.{idle} says nothing to {named}",
             f"it heeds {', '.join(sorted(heeded))}" if heeded else "take it out",
         )
     for file in found:
-        if (names := readers.spec(file.kind).peek(source, file)) is not None:
+        if (names := formats.spec(file.kind).peek(source, file)) is not None:
             require(source, names, file.shown)
     return Input(source, tuple(found))
 

@@ -16,7 +16,7 @@ from glotmix.core import language, remote
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.files import placed
 from glotmix.core.section import as_tuple
-from glotmix.corpus import kinds
+from glotmix.corpus import formats, kinds
 from glotmix.corpus.folders import Look, hidden, instead, once
 
 IDENTIFY = "identify"
@@ -84,10 +84,8 @@ class Options(_Part):
 
 def _as_format(value: Any) -> Any:
     if isinstance(value, str) and value != "auto":
-        from glotmix.corpus import readers
-
         try:
-            readers.spec(value)
+            formats.spec(value)
         except RequestError as error:
             raise ValueError(f"{error.message}; {error.fix}") from error
     return value

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from glotmix.core.record import Counts
-from glotmix.corpus import columns, huggingface, ids, instructions, readers, tabular
+from glotmix.corpus import columns, formats, huggingface, ids, instructions, tabular
 from glotmix.corpus.huggingface import Dataset
 from glotmix.corpus.rows import Label, Reject, Rows, as_line, screen
 from glotmix.corpus.sources import InputFile, Source
@@ -57,7 +57,7 @@ class Input:
     def counts(self, file: int) -> str:
         """Say what a document's number in a file counts, as `ReaderSpec.counts` does."""
         kind = self.files[file].kind if self.files else "parquet"
-        return "row" if kind == "json" else readers.spec(kind).counts
+        return "row" if kind == "json" else formats.spec(kind).counts
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _pieces(given: Input) -> Iterator[tuple[Piece, int]]:
             # Whole, so that a conversation can say which of its lines it comes from.
             yield Piece(number, 0, None), file.size
         else:
-            for start, stop, size in readers.spec(file.kind).pieces(given.source, file, UNIT_BYTES):
+            for start, stop, size in formats.spec(file.kind).pieces(given.source, file, UNIT_BYTES):
                 yield Piece(number, start, stop), size
 
 
@@ -152,7 +152,7 @@ def _read(given: Input, piece: Piece) -> Iterator[Rows]:
     if source.shape is not None:
         yield from instructions.read_file(source, file)
     else:
-        yield from readers.spec(file.kind).read(source, file, piece.start, piece.stop)
+        yield from formats.spec(file.kind).read(source, file, piece.start, piece.stop)
 
 
 def _identified(source: Source, table: pa.Table, file: int) -> pa.Table:

@@ -1,21 +1,26 @@
 """Ensembles as Ray tasks: larger proxies, several GPUs, several machines. A thin map over `train.train_unit`."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from glotmix.core.errors import MissingExtraError
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.texts import Texts
 
-if TYPE_CHECKING:
-    from glotmix.proxy.train import Unit
 
-
-def trained(units: "Sequence[Unit]", corpus: Texts, config: ProxiesConfig) -> Callable[[str], list[list[float]]]:
-    """Hand all ensembles to Ray, and return the function that waits for one of them by its name.
+def trained(
+    units: Sequence[Any], corpus: Texts, config: ProxiesConfig, train_unit: Callable[..., list[list[float]]]
+) -> Callable[[str], list[list[float]]]:
+    """Hand ensembles to Ray, and return the function that waits for one of them by its name.
 
     Each asks for a GPU where the cluster has some, else for a core. A task that is lost with its machine is begun again
     by Ray; what was answered is kept by the caller, so a killed driver loses the ensembles under way.
+
+    Args:
+        units: the ensembles, each a `train.Unit`.
+        corpus: what they are trained on.
+        config: of the proxies.
+        train_unit: trains one of them.
 
     Raises:
         MissingExtraError: if Ray is not installed.
@@ -24,7 +29,6 @@ def trained(units: "Sequence[Unit]", corpus: Texts, config: ProxiesConfig) -> Ca
         import ray
     except ImportError as error:
         raise MissingExtraError("engine.runner: ray", "ray") from error
-    from glotmix.proxy.train import train_unit
 
     ray.init(ignore_reinit_error=True)
     gpus = 1 if ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call,unused-ignore]

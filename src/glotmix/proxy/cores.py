@@ -58,7 +58,7 @@ def processes(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         RuntimeError: if one ended without an answer, with its last words.
     """
     path = os.pathsep.join(p for p in sys.path if p)
-    command = [sys.executable, "-c", "from glotmix.proxy.cores import _answer; _answer()"]
+    command = [sys.executable, "-c", "from glotmix.proxy.worker import answer; answer()"]
     running = [
         subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -86,16 +86,3 @@ def processes(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         if isinstance(answer, Exception):
             raise answer
     return answers
-
-
-def _answer() -> None:
-    """Read arguments, and write what comes of them: the other side of `processes`."""
-    from glotmix.core.errors import GlotmixError
-    from glotmix.proxy.train import train_part
-
-    arguments = pickle.load(sys.stdin.buffer)
-    try:
-        answer: Any = train_part(*arguments)
-    except GlotmixError as error:
-        answer = error
-    pickle.dump(answer, sys.stdout.buffer)

@@ -95,7 +95,7 @@ def make(
     if runner == "ray":
         from glotmix.proxy.cluster import trained
 
-        answers = trained([groups[name] for name in output.missing(groups)], corpus, config)
+        answers = trained([groups[name] for name in output.missing(groups)], corpus, config, train_unit)
 
         def answer(unit: Unit, checkpoint: Path) -> list[list[float]]:
             return answers(unit.name)

@@ -45,6 +45,7 @@ def _code(context: RunContext) -> tuple[str, ...]:
     called = (
         "glotmix.select.ledger",
         "glotmix.select.ledger_builder",
+        "glotmix.select.ledger_parts",
         "glotmix.select.rules",
         "glotmix.select.unusual",
     )
@@ -70,7 +71,7 @@ def _ledger(context: RunContext, output: Output) -> Counts:
 STEPS = (
     StepSpec(
         name="thresholds",
-        code=("glotmix.select.thresholds", "glotmix.select.ledger_builder"),
+        code=("glotmix.select.thresholds", "glotmix.select.ledger_builder", "glotmix.select.ledger_parts"),
         make=_thresholds,
         needs=lambda context: (*context.corpus_steps, "signals/heuristics"),
         config=_rules,

@@ -1,0 +1,39 @@
+"""What commands have in common: their arguments, and how they open a recipe."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from glotmix.pipeline.run import Job
+
+RecipePath = Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="section.key=value, as often as needed", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
+Wait = Annotated[bool, typer.Option("--wait", help="wait while another run writes to the same output")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused; make nothing")]
+Estimated = Annotated[
+    bool, typer.Option("--estimate", help="run samples, say what all of it will take, and make nothing else")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
+
+
+@contextmanager
+def job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Iterator["Job"]:
+    """Open a recipe's job with its progress on the terminal."""
+    from glotmix.cli.progress import Bars
+    from glotmix.core.record import Silent
+    from glotmix.pipeline import recipe as recipes
+    from glotmix.pipeline.run import Job
+
+    if quiet or not sys.stderr.isatty():
+        yield Job(recipes.load(recipe, overrides or ()), recipe.parent, Silent() if quiet else Bars(live=False))
+    else:
+        with Bars(live=True) as bars:
+            yield Job(recipes.load(recipe, overrides or ()), recipe.parent, bars)
