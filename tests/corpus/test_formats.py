@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.test_read import SCRIPTS, build, documents, quarantined, source
 
+from corpus_world import SCRIPTS, build, documents, quarantined, source
 from glotmix.core import registry
 from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import encoding, extract, formats

@@ -4,9 +4,9 @@ import io
 import zipfile
 
 import pytest
-from tests.test_formats import put, read
-from tests.test_read import SCRIPTS, quarantined
+from test_formats import put, read
 
+from corpus_world import SCRIPTS, quarantined
 from glotmix.core.errors import DataError
 from glotmix.corpus import extract
 

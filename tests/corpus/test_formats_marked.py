@@ -5,9 +5,9 @@ import gzip
 import json
 
 import pytest
-from tests.test_formats import PACKED, put, read
-from tests.test_read import SCRIPTS, quarantined, source
+from test_formats import PACKED, put, read
 
+from corpus_world import SCRIPTS, quarantined, source
 from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import zawgyi
 from glotmix.corpus.readers import wiki

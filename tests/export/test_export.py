@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tests.test_read import SCRIPTS
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from typer.testing import CliRunner
 
+from corpus_world import SCRIPTS
 from glotmix.cli import app
 from glotmix.core.errors import DataError, RequestError
 from glotmix.export.hub import push

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tests.test_read import SCRIPTS
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from corpus_world import SCRIPTS
 from glotmix.core import flight, record
 from glotmix.core.errors import RequestError
 from glotmix.export import tokens as export

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tests.test_read import SCRIPTS
 from typer.testing import CliRunner
 
+from corpus_world import SCRIPTS
 from glotmix.cli import app
 from glotmix.core import table
 from glotmix.signals import addresses, personal, private, words
