@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from duplicates_world import documents
-
 from glotmix.core import table
 
 ROOT = Path(__file__).parents[2]
@@ -32,9 +31,6 @@ def test_more_workers_than_cores_are_an_error_unless_asked_for():
 
     def start(options: str) -> subprocess.CompletedProcess[str]:
         code = (
-            f"import daft; from glotmix.core import table; table.start({options}); "
-            "print(daft.from_pydict(dict(a=[7])))"
-        )
             f"import daft; from glotmix.core import table; table.start({options}); print(daft.from_pydict(dict(a=[7])))"
         )
         return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
