@@ -1,5 +1,6 @@
 """Results that print themselves as tables: in a terminal, in a notebook, and as text."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -51,12 +52,12 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value).replace("\n", " ")
 
 
-class Shown:
+class Shown(ABC):
     """A result that prints itself."""
 
+    @abstractmethod
     def sheet(self) -> Sheet:
         """Return what is printed of it."""
-        raise NotImplementedError
 
     def __rich__(self) -> "Group":
         from rich.console import Group

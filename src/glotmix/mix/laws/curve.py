@@ -1,5 +1,6 @@
 """Laws with a formula: fitted by robust least squares with exact Jacobians, from several starts."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,6 +75,38 @@ class DoseFormula(Formula, Protocol):
 
     def ratio_by_shares(self, theta: Array, shares: Array) -> Array:
         """∂r̃/∂shares, shape (k, m)."""
+
+
+class TransferFormula(ABC):
+    """`E + B s^−β` whose dose is linear in the shares, `s = τ · r`; θ begins with E, log B, log β."""
+
+    @abstractmethod
+    def transfer(self, theta: Array) -> Array:
+        """Return every τ_j in the order of the domains, 1 for the target's own, shape (m,)."""
+
+    def value(self, theta: Array, shares: Array) -> Array:
+        """See `Formula`."""
+        value: Array = theta[0] + np.exp(theta[1]) * self.ratio(theta, shares) ** -np.exp(theta[2])
+        return value
+
+    def by_shares(self, theta: Array, shares: Array) -> Array:
+        """See `Formula`."""
+        beta, dose = np.exp(theta[2]), self.ratio(theta, shares)
+        by: Array = (-beta * np.exp(theta[1]) * dose ** (-beta - 1))[:, None] * self.transfer(theta)
+        return by
+
+    def power(self, theta: Array) -> tuple[float, float, float]:
+        """See `DoseFormula`."""
+        return float(theta[0]), float(np.exp(theta[1])), float(np.exp(theta[2]))
+
+    def ratio(self, theta: Array, shares: Array) -> Array:
+        """See `DoseFormula`."""
+        dose: Array = shares @ self.transfer(theta) + HALF_OPEN
+        return dose
+
+    def ratio_by_shares(self, theta: Array, shares: Array) -> Array:
+        """See `DoseFormula`."""
+        return np.broadcast_to(self.transfer(theta), shares.shape).copy()
 
 
 @dataclass(frozen=True, eq=False)

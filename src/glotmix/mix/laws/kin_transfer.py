@@ -7,7 +7,7 @@ import numpy as np
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
-from glotmix.mix.laws.curve import HALF_OPEN, DoseCurve, Search, fit_curve
+from glotmix.mix.laws.curve import DoseCurve, Search, TransferFormula, fit_curve
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class KinTransfer:
 
 
 @dataclass(frozen=True)
-class Formula:
+class Formula(TransferFormula):
     """`E + B s^−β` with the dose `s = r_own + Σ_j exp(k_j · c) r_j`."""
 
     own: int
@@ -83,11 +83,6 @@ class Formula:
         tau[self.own] = 1.0
         return np.asarray(tau)
 
-    def value(self, theta: Array, shares: Array) -> Array:
-        """See `curve.Formula`."""
-        value: Array = theta[0] + np.exp(theta[1]) * self.ratio(theta, shares) ** -np.exp(theta[2])
-        return value
-
     def by_theta(self, theta: Array, shares: Array) -> Array:
         """See `curve.Formula`."""
         tau, beta, dose = self.transfer(theta), np.exp(theta[2]), self.ratio(theta, shares)
@@ -95,25 +90,6 @@ class Formula:
         tau[self.own] = 0.0
         by_c = (-beta * reducible / dose)[:, None] * ((shares * tau) @ np.array(self.kin))
         return np.column_stack([np.ones_like(dose), reducible, -beta * np.log(dose) * reducible, by_c])
-
-    def by_shares(self, theta: Array, shares: Array) -> Array:
-        """See `curve.Formula`."""
-        beta, dose = np.exp(theta[2]), self.ratio(theta, shares)
-        by: Array = (-beta * np.exp(theta[1]) * dose ** (-beta - 1))[:, None] * self.transfer(theta)
-        return by
-
-    def power(self, theta: Array) -> tuple[float, float, float]:
-        """See `curve.DoseFormula`."""
-        return float(theta[0]), float(np.exp(theta[1])), float(np.exp(theta[2]))
-
-    def ratio(self, theta: Array, shares: Array) -> Array:
-        """See `curve.DoseFormula`."""
-        dose: Array = shares @ self.transfer(theta) + HALF_OPEN
-        return dose
-
-    def ratio_by_shares(self, theta: Array, shares: Array) -> Array:
-        """See `curve.DoseFormula`."""
-        return np.broadcast_to(self.transfer(theta), shares.shape).copy()
 
 
 LAW = LawSpec(KinTransfer(), power=True, chooses=True, competes=True, place=35)

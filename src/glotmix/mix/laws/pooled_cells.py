@@ -7,7 +7,7 @@ import numpy as np
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
-from glotmix.mix.laws.curve import HALF_OPEN, DoseCurve, Search, fit_curve
+from glotmix.mix.laws.curve import DoseCurve, Search, TransferFormula, fit_curve
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class PooledCells:
 
 
 @dataclass(frozen=True)
-class Formula:
+class Formula(TransferFormula):
     """`E + B s^−β` with the dose `s = Σ_c exp(a · k_c + δ_c) r_c`; k_c is zero for the target's own cells."""
 
     cells: tuple[tuple[float, ...], ...]
@@ -86,11 +86,6 @@ class Formula:
         worth: Array = np.exp(np.clip(k @ theta[3 : 3 + k.shape[1]] + theta[3 + k.shape[1] :], -30.0, 10.0))
         return worth
 
-    def value(self, theta: Array, shares: Array) -> Array:
-        """See `curve.Formula`."""
-        value: Array = theta[0] + np.exp(theta[1]) * self.ratio(theta, shares) ** -np.exp(theta[2])
-        return value
-
     def by_theta(self, theta: Array, shares: Array) -> Array:
         """See `curve.Formula`."""
         tau, beta, dose = self.transfer(theta), np.exp(theta[2]), self.ratio(theta, shares)
@@ -98,25 +93,6 @@ class Formula:
         each = (-beta * reducible / dose)[:, None] * (shares * tau)
         head = (np.ones_like(dose), reducible, -beta * np.log(dose) * reducible)
         return np.column_stack([*head, each @ np.array(self.cells), each])
-
-    def by_shares(self, theta: Array, shares: Array) -> Array:
-        """See `curve.Formula`."""
-        beta, dose = np.exp(theta[2]), self.ratio(theta, shares)
-        by: Array = (-beta * np.exp(theta[1]) * dose ** (-beta - 1))[:, None] * self.transfer(theta)
-        return by
-
-    def power(self, theta: Array) -> tuple[float, float, float]:
-        """See `curve.DoseFormula`."""
-        return float(theta[0]), float(np.exp(theta[1])), float(np.exp(theta[2]))
-
-    def ratio(self, theta: Array, shares: Array) -> Array:
-        """See `curve.DoseFormula`."""
-        dose: Array = shares @ self.transfer(theta) + HALF_OPEN
-        return dose
-
-    def ratio_by_shares(self, theta: Array, shares: Array) -> Array:
-        """See `curve.DoseFormula`."""
-        return np.broadcast_to(self.transfer(theta), shares.shape).copy()
 
 
 LAW = LawSpec(PooledCells(), power=True, chooses=True, competes=True, place=36)
