@@ -92,7 +92,7 @@ def told(*arguments: str) -> str:
 def test_the_command_foretells_makes_nothing_and_the_run_says_how_far_off_it_was(job, tmp_path):
     where = str(tmp_path / "recipe.yaml")
     found = json.loads(told(where, "--estimate", "--json"))
-    assert [p.name for p in job.folder.iterdir()] == [costs.FILE]
+    assert [p.relative_to(job.folder).as_posix() for p in job.folder.rglob("*") if p.is_file()] == [costs.FILE]
     assert found["documents"] == pytest.approx(900, rel=0.25)
     names = [s["step"] for s in found["steps"]]
     assert names[0] == "corpus" and "signals/duplicates" in names and "ledger" not in names

@@ -48,6 +48,7 @@ def _code(context: RunContext) -> tuple[str, ...]:
         "glotmix.select.ledger_parts",
         "glotmix.select.rules",
         "glotmix.select.unusual",
+        "glotmix.signals.confusions",
     )
     return (
         *called,
