@@ -165,3 +165,29 @@ def test_nothing_is_repeated(tmp_path: Path):
     clean = tmp_path / "clean"
     record.build(clean, Identity("s", 1), lambda o: strip.make(o, tmp_path / "corpus", out, CONFIG.letters))
     assert table.read(table.shards(clean / "documents"))["text"].to_pylist() == texts
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("gone", [1, None])
+def test_a_run_that_was_killed_while_it_cleaned_up_ends_in_the_same_bytes(corpus, tmp_path, monkeypatch, gone):
+    whole = run(tmp_path / "whole", corpus)
+    real = boilerplate.shutil.rmtree
+
+    def killed(path: Path, ignore_errors: bool = False) -> None:
+        if Path(path).name != boilerplate._EXAMPLES:
+            return real(path, ignore_errors=ignore_errors)
+        for file in sorted(Path(path).glob("*.parquet"))[:gone]:
+            file.unlink()
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(boilerplate.shutil, "rmtree", killed)
+        with pytest.raises(KilledError):
+            run(tmp_path / "killed", corpus)
+    again = run(tmp_path / "killed", corpus)
+    for file in sorted(whole.glob("*.parquet")):
+        assert (again / file.name).read_bytes() == file.read_bytes()
+    assert not (again / boilerplate._EXAMPLES).exists()

@@ -94,10 +94,16 @@ def make(output: Output, corpus: Path, config: BoilerplateConfig) -> Counts:
         table.write(examples, folder / _EXAMPLES / f"{name}.parquet")
         return {"documents": rows.num_rows, "affected": pc.sum(pc.greater(rows["repeated"], 0)).as_py() or 0}
 
-    counts = output.each(parts(corpus), part)
-    listed = _with_examples(repeated, sorted((output.path / _EXAMPLES).glob("*.parquet")))
+    units = parts(corpus)
+    counts = output.each(units, part)
+    made, examples = output.path / "lines.parquet", sorted((output.path / _EXAMPLES).glob("*.parquet"))
+    if len(examples) == len(units):
+        listed = _with_examples(repeated, examples)
+        table.write(listed, made)
+    else:
+        # The examples go after the table is written: where some are gone, a run was killed in between.
+        listed = table.read([made])
     shutil.rmtree(output.path / _EXAMPLES, ignore_errors=True)
-    table.write(listed, output.path / "lines.parquet")
     return counts | {"repeated_lines": listed.num_rows, "repeated_bytes": pc.sum(listed["bytes"]).as_py() or 0}
 
 
