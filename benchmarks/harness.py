@@ -5,6 +5,7 @@ A benchmark is a module with `run(small: bool) -> Iterable[Row]` and, at its end
 """
 
 import argparse
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -279,6 +280,7 @@ def measure(command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, s
     log = BENCH / f"measure-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     cpu, largest, together = 0.0, 0, 0
+    before = set(_descendants(os.getpid()))
     began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -291,7 +293,8 @@ def measure(command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, s
         )
         status, deadline, wall = None, math.inf, 0.0
         while True:
-            tree = [_resident(p) for p in _descendants(os.getpid())]
+            mine = [p for p in _descendants(os.getpid()) if p not in before]
+            tree = [_resident(p) for p in mine]
             together = max(together, sum(now for now, _ in tree))
             largest = max([largest, *(most for _, most in tree)])
             try:
@@ -306,9 +309,13 @@ def measure(command: Sequence[str | Path], cwd: Path = ROOT, env: Mapping[str, s
                     wall = time.monotonic() - began
                     deadline = time.monotonic() + 10
                 continue
+            if status is not None and not mine:
+                # Other children of this process are none of the command's.
+                break
             if time.monotonic() > deadline:
-                for orphan in _descendants(os.getpid()):
-                    os.kill(orphan, 9)
+                for orphan in mine:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(orphan, 9)
             time.sleep(0.1 if status is None else 0.005)
     output = log.read_bytes()[-4000:].decode("utf-8", "replace")
     log.unlink()
