@@ -13,9 +13,9 @@ from glotmix.cli import app
 from glotmix.core import table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import choose
+from glotmix.explore.story import tell
 from glotmix.pipeline import recipe as recipes
 from glotmix.pipeline.run import Job
-from glotmix.pipeline.story import tell
 
 runner = CliRunner()
 

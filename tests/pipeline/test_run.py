@@ -16,7 +16,8 @@ from glotmix.cli import app, main
 from glotmix.core import record, settings, table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
-from glotmix.pipeline import recipe, run, story
+from glotmix.explore import story
+from glotmix.pipeline import recipe, run
 from glotmix.quality import anchors
 from glotmix.quality.rater import Rater
 from glotmix.select import to_label

@@ -149,7 +149,7 @@ def why(
 ) -> None:
     """Tell the story of one document."""
     from glotmix.cli.show import show_story
-    from glotmix.pipeline.story import tell
+    from glotmix.explore.story import tell
 
     if not where.is_dir():
         from glotmix.pipeline import recipe as recipes

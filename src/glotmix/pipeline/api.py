@@ -14,8 +14,8 @@ from glotmix.core.language import parse
 from glotmix.core.record import Watcher
 from glotmix.core.section import Recipe
 from glotmix.core.shown import Sheet, Shown
+from glotmix.explore import story
 from glotmix.pipeline import recipe as recipes
-from glotmix.pipeline import story
 from glotmix.pipeline.run import Job
 
 Given: TypeAlias = Recipe | Mapping[str, Any] | str | Path
