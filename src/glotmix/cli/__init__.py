@@ -14,6 +14,7 @@ import typer
 from glotmix import __version__
 from glotmix.cli import export_to, label, what_if
 from glotmix.cli.options import AsJson, DryRun, Estimated, Overrides, Quiet, RecipePath, Wait, job
+from glotmix.core import memory
 from glotmix.core.errors import DataError, GlotmixError, MemoryShortError, RequestError
 
 STOPPED = 130
@@ -21,6 +22,11 @@ STOPPED = 130
 
 TERMINATED = 143
 """The exit code where SIGTERM stopped it: a cluster's scheduler, or a shutdown."""
+
+SHORT = (
+    "memory is short: the run was ended before the system would kill it; finished parts stay\n"
+    "  → engine.memory=BYTES or engine.workers=1, and run again"
+)
 
 app = typer.Typer(
     name="glotmix",
@@ -212,20 +218,20 @@ def main() -> None:
     # A scheduler that takes its machine back says so with SIGTERM: as with Ctrl-C, what is finished stays.
     signal.signal(signal.SIGTERM, stop)
     try:
-        app()
+        with memory.watched():
+            app()
     except GlotmixError as error:
         _end(f"{error}", error.exit_code)
     except (KeyboardInterrupt, SystemExit) as left:
         # Ctrl-C within a command: typer makes an exit of it, without a word.
         if isinstance(left, SystemExit) and left.code != STOPPED:
             raise
+        if memory.short():
+            _end(SHORT, MemoryShortError.exit_code)
         code = TERMINATED if signal.SIGTERM in stopped_by else STOPPED
         _end("stopped; the same command takes it up again where it was", code)
     except MemoryError:
-        _end(
-            "there is no memory left\n  → engine.memory=BYTES or engine.workers=1, and run again",
-            MemoryShortError.exit_code,
-        )
+        _end(SHORT, MemoryShortError.exit_code)
     except OSError as error:
         # A folder that cannot be written, a disk that is full: what the system says is all there is to say.
         _end(f"{error.filename or 'the system'}: {error.strerror or error}", DataError.exit_code)

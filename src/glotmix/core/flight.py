@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from glotmix.core import memory
 from glotmix.core.errors import DataError
 
 Made = TypeVar("Made")
@@ -56,7 +57,7 @@ class Engine:
 
     def slots(self, part_memory: int = PART_MEMORY) -> int:
         """Return how many parts may be in flight on this machine: one at least."""
-        room = self.memory if self.memory is not None else int(SHARE * memory())
+        room = self.memory if self.memory is not None else int(SHARE * memory.total())
         return max(1, min(self.cores, room // part_memory))
 
 
@@ -92,20 +93,6 @@ def engine() -> Engine:
 def cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@cache
-def memory() -> int:
-    """Return the bytes of memory that this process may use: the machine's, or those of its control group."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            told = Path(name).read_text("utf-8").strip()
-        except OSError:
-            continue
-        if told.isdigit():
-            return min(there, int(told))
-    return there
 
 
 def fly(
@@ -169,7 +156,9 @@ def _finished(begin: Callable[[str], "Future[Made]"], names: Sequence[str], slot
     failed: dict[str, BaseException] = {}
     try:
         while True:
-            while not failed and len(flying) < slots and (name := next(waiting, None)) is not None:
+            while not failed and len(flying) < slots and (not flying or memory.room()):
+                if (name := next(waiting, None)) is None:
+                    break
                 flying[begin(name)] = name
             if not flying:
                 break
