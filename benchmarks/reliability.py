@@ -2,8 +2,8 @@
 
 All of it takes hours on two cores. ``RELIABILITY_PARTS=kills,fuzz`` measures some parts, ``RELIABILITY_TRIES=9000``
 says how many files fuzz damages, ``RELIABILITY_SEED=7`` with which seed (a seed whose faults were mended proves nothing
-any more), ``RELIABILITY_SIZES=small`` lets things grow to the sizes of a small run, ``RELIABILITY_GROWTH=files,cluster``
-names what grows.
+any more), ``RELIABILITY_SIZES=small`` lets things grow to the sizes of a small run, and
+``RELIABILITY_GROWTH=files,cluster`` names what grows.
 """
 
 import contextlib

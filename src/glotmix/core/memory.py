@@ -69,7 +69,7 @@ def short() -> bool:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Watch the memory while a command runs, and interrupt its main thread, as Ctrl-C does, where too little is left."""
+    """Watch memory while a command runs, and interrupt its main thread, as Ctrl-C does, where too little is left."""
     done = threading.Event()
     _short.clear()
 
