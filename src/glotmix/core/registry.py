@@ -1,7 +1,8 @@
 """Where declarations are found: every module of every room, and every installed plugin.
 
 A module declares by a top-level name: ``RECIPE`` (a `RecipeKey`), ``STEPS`` (a `StepSpec`, or a tuple of these and of
-functions that return them), ``LAW`` (of a mixture), ``READER`` (an input format), ``PACKING``. It is found by that name
+functions that return them), ``LAW`` (of a mixture), ``READER`` (an input format), ``PACKING`` (a form of token
+files), ``PAIRING`` (of parallel text). It is found by that name
 in its text, so that nothing is imported that declares nothing of the kind that is asked for. A plugin is a package with
 an entry point in the group ``glotmix.signals``, ``glotmix.laws``, ``glotmix.readers`` or ``glotmix.packings`` that
 names such a module.
@@ -31,6 +32,7 @@ GROUPS = {
     "LAW": ("glotmix.laws",),
     "READER": ("glotmix.readers",),
     "PACKING": ("glotmix.packings",),
+    "PAIRING": ("glotmix.packings",),
 }
 """Declaration → the groups of entry points whose modules may hold it."""
 

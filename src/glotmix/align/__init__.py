@@ -1,0 +1,1 @@
+"""Languages tied together: parallel text found, packed for training, and what it does to a model, measured."""
