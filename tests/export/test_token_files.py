@@ -3,7 +3,10 @@
 import importlib.util
 import json
 import struct
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +19,8 @@ from corpus_world import SCRIPTS
 from glotmix.core import flight, record
 from glotmix.core.errors import RequestError
 from glotmix.export import tokens as export
+from glotmix.export.token_files import Shard, packings
+from glotmix.export.tokenizer import load
 from glotmix.export.tokens import TokenFilesSection
 
 ALL = ("datatrove", "megatron", "numpy", "parquet")
@@ -141,15 +146,37 @@ def test_packed_sequences_hold_the_documents_one_behind_the_other(world, tmp_pat
 
 
 def test_a_large_vocabulary_takes_four_bytes(tmp_path):
-    from glotmix.export.token_files import packings
-
     tokens, ends = np.array([1, 70_000, 2, 69_999, 2], np.uint32), np.array([3, 5])
     for name, one in packings().items():
-        one.write(tmp_path / name, tokens, ends, 100_000, None)
+        one.write(tmp_path / name, Shard(tokens, ends, 100_000))
     assert of_megatron(tmp_path / "megatron_text_document.bin") == [[1, 70_000, 2], [69_999, 2]]
     assert np.fromfile(tmp_path / "datatrove.ds", np.uint32).tolist() == tokens.tolist()
     assert (tmp_path / "datatrove.ds.metadata").read_text().startswith("Unknown Tokenizer|4\n5\n")
     assert of_numpy(tmp_path / "numpy.npy") == [[1, 70_000, 2], [69_999, 2]]
+
+
+def test_which_tokens_bear_loss_is_written_where_files_can_say_it(tmp_path):
+    tokens, ends = np.array([5, 6, 7, 1, 8, 9, 1], np.uint16), np.array([4, 7])
+    loss = np.array([0, 0, 1, 1, 0, 1, 1], bool)
+    shard = Shard(tokens, ends, 600, None, loss)
+    for name in ("datatrove", "numpy", "parquet"):
+        packings()[name].write(tmp_path / name, shard)
+    assert (tmp_path / "datatrove.ds.loss").read_bytes() == bytes([0, 0, 1, 1, 0, 1, 1])
+    assert np.load(tmp_path / "numpy.loss.npy").tolist() == loss.tolist()
+    rows = pq.read_table(tmp_path / "parquet.parquet").to_pylist()
+    assert rows == [
+        {"input_ids": [5, 6, 7, 1], "labels": [-100, -100, 7, 1]},
+        {"input_ids": [8, 9, 1], "labels": [-100, 9, 1]},
+    ]
+    packings()["parquet"].write(tmp_path / "packed", Shard(tokens, ends, 600, 3, loss))
+    assert pq.read_table(tmp_path / "packed.parquet")["labels"].to_pylist() == [[-100, -100, 7], [1, -100, 9]]
+    packings()["numpy"].write(tmp_path / "packed", Shard(tokens, ends, 600, 3, loss))
+    assert np.load(tmp_path / "packed.loss.npy").tolist() == [[False, False, True], [True, False, True]]
+    with pytest.raises(
+        RequestError, match=r"megatron cannot say which tokens bear loss(.|\n)*datatrove, numpy, parquet"
+    ):
+        packings()["megatron"].write(tmp_path / "megatron", shard)
+    assert not list(tmp_path.glob("megatron*"))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("datatrove") is None, reason="needs the extra datatrove")
@@ -171,15 +198,61 @@ def test_which_token_ends_a_document_is_told_given_or_asked_for(world, tmp_path)
     path = tmp_path / "tokenizer.json"
     tokenizer.save(str(path))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": {"content": "<pad>"}}))
-    assert export.load(str(path)).end == 0
-    assert export.load(str(path), "</s>").end == 1
+    assert load(str(path)).end == 0
+    assert load(str(path), "</s>").end == 1
     with pytest.raises(RequestError, match=r"no token '<eod>' to end a document with(.|\n)*one of <pad>, </s>"):
-        export.load(str(path), "<eod>")
+        load(str(path), "<eod>")
     bare = Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
     bare.save(str(tmp_path / "bare.json"))
     (tmp_path / "tokenizer_config.json").unlink()
     with pytest.raises(RequestError, match="does not say which token ends a document"):
-        export.load(str(tmp_path / "bare.json"))
+        load(str(tmp_path / "bare.json"))
+
+
+def test_the_fast_library_is_used_where_it_says_the_same_and_only_there(world, tmp_path, monkeypatch):
+    fastokens = pytest.importorskip("fastokens")
+    base, _ = world
+    ready = load(str(base / "tokenizer.json"))
+    texts = [
+        *SCRIPTS.values(),
+        "",
+        "a</s> b <pad>",
+        "  \n\n",
+        *("".join(c) * 3 for c in zip(*SCRIPTS.values(), strict=False)),
+    ]
+    assert ready.fast is not None
+    assert not ready.differ(texts)
+    found, ends = ready(texts)
+    kept = [d.tolist() for d in np.split(found, ends[:-1])]
+    assert kept == [[*e.ids, 1] for e in ready.tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    class Wrong:
+        """Says something else of texts with a certain word, as a library with a mistake would."""
+
+        def __init__(self, tokenizer, word):
+            self.tokenizer, self.word = tokenizer, word
+
+        def encode_batch_flat(self, texts, **more):
+            return self.tokenizer.encode_batch_flat([t.replace(self.word, "x") for t in texts], **more)
+
+    make(base, tmp_path / "right", formats=("datatrove",))
+    wrong = replace(ready, fast=Wrong(ready.fast, SCRIPTS["tha_Thai"]))
+    monkeypatch.setattr(export, "load", lambda *_: wrong)
+    made = make(base, tmp_path / "out", formats=("datatrove",))
+    assert made.notes["tokenizer"]["documents_by_tokenizers"] == 60 - 1  # the first file's one document is empty
+    assert everything(tmp_path / "out") == everything(tmp_path / "right")
+
+    class Probes:
+        @staticmethod
+        def from_json_str(text):
+            return Wrong(fastokens.Tokenizer.from_json_str(text), "DON'T")
+
+    monkeypatch.setitem(sys.modules, "fastokens", SimpleNamespace(Tokenizer=Probes))
+    assert load.__wrapped__(str(base / "tokenizer.json")).fast is None
+    monkeypatch.setitem(sys.modules, "fastokens", None)
+    slow = load.__wrapped__(str(base / "tokenizer.json"))
+    assert slow.fast is None
+    assert [a.tolist() for a in slow(texts)] == [found.tolist(), ends.tolist()]
 
 
 def test_blends_weigh_the_shards_of_a_language_by_their_tokens(world, tmp_path):

@@ -226,8 +226,8 @@ def test_a_plugin_that_is_broken_is_named(tmp_path, monkeypatch, text, told):
 
 
 def test_a_form_of_token_files_is_declared_from_outside(installed, monkeypatch, tmp_path):
-    def plain(path, tokens, ends, vocabulary, length):
-        tokens.astype("<u4").tofile(path.with_name(path.name + ".u32"))
+    def plain(path, shard):
+        shard.tokens.astype("<u4").tofile(path.with_name(path.name + ".u32"))
 
     module = SimpleNamespace(__name__="plain_tokens", PACKING=token_files.Packing("plain", plain))
     point = SimpleNamespace(name="plain", value="plain_tokens", load=lambda: module)
@@ -237,7 +237,8 @@ def test_a_form_of_token_files_is_declared_from_outside(installed, monkeypatch, 
     forget()
     try:
         assert TokenFilesSection(tokenizer="t.json", formats=("plain",)).formats == ("plain",)
-        token_files.packings()["plain"].write(tmp_path / "train-00000", np.arange(3, dtype=np.uint32), None, 10, None)
+        shard = token_files.Shard(np.arange(3, dtype=np.uint16), np.array([3]), 10)
+        token_files.packings()["plain"].write(tmp_path / "train-00000", shard)
         assert np.fromfile(tmp_path / "train-00000.u32", "<u4").tolist() == [0, 1, 2]
         with pytest.raises(ValueError, match="did you mean 'plain'"):
             TokenFilesSection(tokenizer="t.json", formats=("plane",))

@@ -1,6 +1,6 @@
 """Files of tokens as trainers read them: ``.ds`` for datatrove and nanotron, Megatron's ``.bin``, NumPy, Parquet.
 
-Each writer takes the documents of one shard in order, as flat arrays, and writes the same bytes for the same tokens.
+Each writer takes a `Shard`, documents in order as flat arrays, and writes the same bytes for the same tokens.
 Layouts were taken from the readers: `datatrove.utils.dataset`, Megatron's `core/datasets/indexed_dataset.py`.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +17,30 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from glotmix.core import registry
-from glotmix.core.errors import GlotmixError
+from glotmix.core.errors import GlotmixError, RequestError
 
-Writer: TypeAlias = "Callable[[Path, NDArray[np.uint32], NDArray[np.int64], int, int | None], None]"
-"""From a path without ending, (t,) tokens, (d,) ends of documents in them, the size of the vocabulary and the length of
-sequences (None for documents) to files."""
+
+@dataclass(frozen=True)
+class Shard:
+    """The documents of one shard, one behind the other.
+
+    Args:
+        tokens: (t,) ids, uint16 where the vocabulary has room in it, else uint32; each document's end among them.
+        ends: (d,) int64, where each document ends in `tokens`.
+        vocabulary: how many ids there are.
+        length: of the sequences to pack into; None for one sequence a document.
+        loss: (t,) bool, whether the trainer counts the loss of predicting this token; None for all of them.
+    """
+
+    tokens: NDArray[np.unsignedinteger[Any]]
+    ends: NDArray[np.int64]
+    vocabulary: int
+    length: int | None = None
+    loss: NDArray[np.bool_] | None = None
+
+
+Writer: TypeAlias = "Callable[[Path, Shard], None]"
+"""From a path without ending and a shard to files."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +49,38 @@ class Packing:
 
     Args:
         name: what the recipe calls it, in ``export.tokens.formats``.
-        write: writes one shard: the same bytes for the same tokens.
+        writer: writes one shard: the same bytes for the same tokens. Call `write`.
         version: raised when it would write the same tokens differently.
+        masks: whether its files can say which tokens bear loss.
     """
 
     name: str
-    write: Writer
+    writer: Writer
     version: int = 1
+    masks: bool = False
+
+    def write(self, path: Path, shard: Shard) -> None:
+        """Write a shard.
+
+        Raises:
+            RequestError: if the shard says which tokens bear loss, and files of this form cannot.
+        """
+        if shard.loss is not None and not self.masks:
+            able = ", ".join(name for name, one in packings().items() if one.masks)
+            raise RequestError(
+                f"files of the form {self.name} cannot say which tokens bear loss, and a trainer would count them all",
+                f"one of the forms {able}",
+            )
+        self.writer(path, shard)
+
+
+def token_type(vocabulary: int) -> np.dtype[Any]:
+    """Return the type of tokens in files: uint16 where every id has room in it.
+
+    >>> token_type(65_536), token_type(65_537)
+    (dtype('uint16'), dtype('uint32'))
+    """
+    return np.dtype("<u2" if vocabulary <= 2**16 else "<u4")
 
 
 MEGATRON = "_text_document"
@@ -46,26 +90,32 @@ _MAGIC = b"MMIDIDX\x00\x00"
 _INT32, _UINT16 = 4, 8
 """Megatron's codes of types."""
 
-
-def datatrove(
-    path: Path, tokens: NDArray[np.uint32], ends: NDArray[np.int64], vocabulary: int, length: int | None
-) -> None:
-    """Write ``.ds`` (tokens), ``.ds.index`` (uint64, where documents end, in tokens) and ``.ds.metadata``."""
-    size = 4 if vocabulary > 2**16 else 2
-    name = path.with_name(path.name + ".ds")
-    tokens.astype("<u4" if size == 4 else "<u2").tofile(name)
-    ends.astype("<u8").tofile(path.with_name(path.name + ".ds.index"))
-    about = f"Unknown Tokenizer|{size}\n{len(tokens)}\n{len(tokens)} tokens"
-    path.with_name(path.name + ".ds.metadata").write_text(about, "utf-8")
+NO_LOSS = -100
+"""The label of a token that bears no loss, in PyTorch's cross-entropy and so in Hugging Face's trainers."""
 
 
-def megatron(
-    path: Path, tokens: NDArray[np.uint32], ends: NDArray[np.int64], vocabulary: int, length: int | None
-) -> None:
+def _datatrove(path: Path, shard: Shard) -> None:
+    """Write ``.ds`` (tokens), ``.ds.index`` (uint64, where documents end, in tokens), ``.ds.metadata``.
+
+    With a mask also ``.ds.loss``, a byte a token, 1 where it bears loss.
+    """
+    kind = token_type(shard.vocabulary)
+    name = path.name + ".ds"
+    count = len(shard.tokens)
+    shard.tokens.astype(kind, copy=False).tofile(path.with_name(name))
+    shard.ends.astype("<u8", copy=False).tofile(path.with_name(name + ".index"))
+    if shard.loss is not None:
+        shard.loss.astype("u1", copy=False).tofile(path.with_name(name + ".loss"))
+    about = f"Unknown Tokenizer|{kind.itemsize}\n{count}\n{count} tokens"
+    path.with_name(name + ".metadata").write_text(about, "utf-8")
+
+
+def _megatron(path: Path, shard: Shard) -> None:
     """Write ``_text_document.bin`` and ``.idx``: one sequence a document, as `preprocess_data.py` does."""
-    code, kind = (_UINT16, np.dtype("<u2")) if vocabulary < 65_500 else (_INT32, np.dtype("<i4"))
+    code, kind = (_UINT16, np.dtype("<u2")) if shard.vocabulary < 65_500 else (_INT32, np.dtype("<i4"))
     stem = path.name + MEGATRON
-    tokens.astype(kind).tofile(path.with_name(stem + ".bin"))
+    ends = shard.ends
+    shard.tokens.astype(kind, copy=False).tofile(path.with_name(stem + ".bin"))
     lengths = np.diff(ends, prepend=0)
     with path.with_name(stem + ".idx").open("wb") as index:
         index.write(_MAGIC + struct.pack("<QBQQ", 1, code, len(ends), len(ends) + 1))
@@ -74,44 +124,62 @@ def megatron(
         index.write(np.arange(len(ends) + 1, dtype="<i8").tobytes())
 
 
-def numpy(path: Path, tokens: NDArray[np.uint32], ends: NDArray[np.int64], vocabulary: int, length: int | None) -> None:
-    """Write ``.npy``: (t,) tokens and ``.ends.npy``, (d,) ends of documents; or (s, length) tokens, packed."""
-    kind = np.dtype("<u4" if vocabulary > 2**16 else "<u2")
-    if length is None:
-        np.save(path.with_name(path.name + ".npy"), tokens.astype(kind))
-        np.save(path.with_name(path.name + ".ends.npy"), ends.astype("<i8"))
+def _numpy(path: Path, shard: Shard) -> None:
+    """Write ``.npy``: (t,) tokens and ``.ends.npy``, (d,) ends of documents; or (s, length) tokens, packed.
+
+    With a mask also ``.loss.npy``, bool, of the shape of the tokens.
+    """
+    tokens, loss = shard.tokens.astype(token_type(shard.vocabulary), copy=False), shard.loss
+    if shard.length is None:
+        np.save(path.with_name(path.name + ".ends.npy"), shard.ends.astype("<i8", copy=False))
     else:
-        np.save(path.with_name(path.name + ".npy"), packed(tokens, length).astype(kind))
+        tokens = packed(tokens, shard.length)
+        loss = None if loss is None else packed(loss, shard.length)
+    np.save(path.with_name(path.name + ".npy"), tokens)
+    if loss is not None:
+        np.save(path.with_name(path.name + ".loss.npy"), loss)
 
 
-def parquet(
-    path: Path, tokens: NDArray[np.uint32], ends: NDArray[np.int64], vocabulary: int, length: int | None
-) -> None:
-    """Write ``.parquet`` with the column ``input_ids``, a list of int32 a row: a document, or a packed sequence."""
-    if length is not None:
-        tokens = packed(tokens, length).reshape(-1)
-        ends = np.arange(length, len(tokens) + 1, length, dtype=np.int64)
+def _parquet(path: Path, shard: Shard) -> None:
+    """Write ``.parquet`` with the column ``input_ids``, a list of int32 a row: a document, or a packed sequence.
+
+    With a mask also ``labels``: the tokens themselves (a model of Hugging Face's shifts them), `NO_LOSS` where masked.
+    """
+    tokens, ends, loss = shard.tokens.astype(np.int32), shard.ends, shard.loss
+    if shard.length is not None:
+        whole = len(tokens) // shard.length * shard.length
+        tokens, loss = tokens[:whole], None if loss is None else loss[:whole]
+        ends = np.arange(shard.length, whole + 1, shard.length, dtype=np.int64)
     offsets = pa.array(np.concatenate([[0], ends]), pa.int64())
-    lists = pa.LargeListArray.from_arrays(offsets, pa.array(tokens.astype(np.int32))).cast(pa.list_(pa.int32()))
-    table = pa.table({"input_ids": lists})
+
+    def lists(values: NDArray[np.int32]) -> pa.ListArray:
+        return pa.LargeListArray.from_arrays(offsets, pa.array(values)).cast(pa.list_(pa.int32()))
+
+    columns = {"input_ids": lists(tokens)}
+    if loss is not None:
+        columns["labels"] = lists(np.where(loss, tokens, np.int32(NO_LOSS)))
+    table = pa.table(columns)
     pq.write_table(table, path.with_name(path.name + ".parquet"), compression="zstd", row_group_size=4_096)
 
 
-def packed(tokens: NDArray[np.uint32], length: int) -> NDArray[np.uint32]:
-    """Return (s, length) tokens, the documents one behind the other; what fills no sequence at the end is left out.
+T = TypeVar("T", bound=np.generic)
+
+
+def packed(values: NDArray[T], length: int) -> NDArray[T]:
+    """Return (s, length) values, the documents one behind the other; what fills no sequence at the end is left out.
 
     >>> packed(np.arange(7, dtype=np.uint32), 3).tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
-    whole = len(tokens) // length * length
-    return tokens[:whole].reshape(-1, length)
+    whole = len(values) // length * length
+    return values[:whole].reshape(-1, length)
 
 
 PACKING = (
-    Packing("datatrove", datatrove),
-    Packing("megatron", megatron),
-    Packing("numpy", numpy),
-    Packing("parquet", parquet),
+    Packing("datatrove", _datatrove, masks=True),
+    Packing("megatron", _megatron),
+    Packing("numpy", _numpy, masks=True),
+    Packing("parquet", _parquet, masks=True),
 )
 
 

@@ -7,7 +7,6 @@ the size of the data set's files changes a byte.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,19 +17,21 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from glotmix.core.context import RunContext
-from glotmix.core.errors import DataError, MissingExtraError, RequestError, did_you_mean
+from glotmix.core.errors import DataError, did_you_mean
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.section import Section
 from glotmix.core.step import StepSpec
-from glotmix.export.token_files import MEGATRON, packings
+from glotmix.export.token_files import MEGATRON, Shard, packings, token_type
+from glotmix.export.tokenizer import Tokens, load
 from glotmix.mix.plan import read_shares
 
-VERSION = 1
+VERSION = 2
 
 _STAGED = ".progress/tokenised"
-_BATCH_BYTES = 2**20
+_BATCH_CHARACTERS = 2**20
 _BATCH_ROWS = 4_096
-_ENDS = ("</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>", "[EOS]", "<|im_end|>", "[SEP]")
+_CHECKED = 3
+_CHECKED_CHARACTERS = 2_048
 
 
 def _form(name: str) -> str:
@@ -53,85 +54,6 @@ class TokenFilesSection(Section):
         None, ge=2, description="numpy and parquet: sequences of so many tokens, documents one behind the other"
     )
     shard_tokens: int = Field(500_000_000, ge=1, description="tokens per shard; a longer document stands alone")
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A tokenizer that is ready to use.
-
-    Args:
-        tokenizer: of the library `tokenizers`.
-        end: the id of the token behind every document.
-        vocabulary: how many ids there are.
-    """
-
-    tokenizer: Any
-    end: int
-    vocabulary: int
-
-    def __call__(self, texts: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Return the tokens of texts, each with the end behind it, and where each ends."""
-        ids = [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-        ends = np.cumsum([len(i) + 1 for i in ids], dtype=np.int64)
-        tokens = np.full(int(ends[-1]) if len(ends) else 0, self.end, np.uint32)
-        for start, found in zip(np.concatenate([[0], ends[:-1]]).tolist(), ids, strict=True):
-            tokens[start : start + len(found)] = found
-        return tokens, ends
-
-
-@cache
-def load(name: str, end: str | None = None) -> Tokens:
-    """Load a tokenizer.
-
-    Args:
-        name: the path of a ``tokenizer.json``, or a name on the Hub.
-        end: the token behind every document; None for ``eos_token`` of the ``tokenizer_config.json`` beside it, else
-            the one special token that is usually called so.
-
-    Raises:
-        MissingExtraError: if the library `tokenizers` is not installed.
-        RequestError: if there is no such tokenizer, or no such token in it.
-    """
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtraError("export.tokens", "tokens") from error
-    try:
-        if Path(name).is_file():
-            tokenizer = Tokenizer.from_file(name)
-        else:
-            hub, _, revision = name.partition("@")
-            tokenizer = Tokenizer.from_pretrained(hub, revision=revision or "main")
-    except Exception as error:  # the library raises a bare Exception
-        raise RequestError(
-            f"export.tokens.tokenizer: {name} is no tokenizer: {error}", "the path of a tokenizer.json, or owner/name"
-        ) from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    wanted = end or _configured(Path(name))
-    found = tokenizer.token_to_id(wanted) if wanted is not None else None
-    if wanted is None:
-        usual = [token for token in _ENDS if tokenizer.token_to_id(token) is not None]
-        found = tokenizer.token_to_id(usual[0]) if usual else None
-    if found is None:
-        special = [t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special][:8]
-        raise RequestError(
-            f"export.tokens: the tokenizer has no token {wanted!r} to end a document with"
-            if wanted is not None
-            else "export.tokens: the tokenizer does not say which token ends a document",
-            f"export.tokens.end=TOKEN, one of {', '.join(special)}" if special else "export.tokens.end=TOKEN",
-        )
-    return Tokens(tokenizer, found, max(tokenizer.get_vocab_size(), found + 1))
-
-
-def _configured(path: Path) -> str | None:
-    import json
-
-    config = path.with_name("tokenizer_config.json")
-    if not path.is_file() or not config.is_file():
-        return None
-    token = json.loads(config.read_text("utf-8")).get("eos_token")
-    return token.get("content") if isinstance(token, dict) else token
 
 
 @dataclass(frozen=True)
@@ -164,13 +86,13 @@ def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: s
     files = {p.relative_to(dataset).as_posix().replace("/", "--"): p for p in found}
     if not files:
         raise DataError("tokens are made from the Parquet files of the data set, and there is none", "export.formats")
-    load(tokenizer, section.end)
+    ready = load(tokenizer, section.end)
     staged = output.path / _STAGED
 
     def tokenise(path: Path, folder: Path) -> Counts:
         return _tokenise(path, folder / _STAGED / folder.name.removesuffix(".scratch"), load(tokenizer, section.end))
 
-    output.each(files, tokenise)
+    by_reference = output.each(files, tokenise)["by_reference"]
     parts: dict[str, Part] = {}
     notes: dict[str, dict[str, int]] = {}
     for lang in dict.fromkeys(p.parent.name for p in files.values()):
@@ -185,37 +107,43 @@ def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: s
     names = {lang: [n for n, p in files.items() if p.parent.name == lang] for lang in notes}
 
     def write(part: Part, folder: Path) -> Counts:
-        tokens, ends = _gather(staged, names[part.lang], part)
+        tokens, ends = _gather(staged, names[part.lang], part, token_type(ready.vocabulary))
         path = folder / part.lang / f"train-{part.number:05d}"
         path.parent.mkdir(parents=True)
-        vocabulary = load(tokenizer, section.end).vocabulary
+        shard = Shard(tokens, ends, ready.vocabulary, section.length)
         for form in section.formats:
-            packings()[form].write(path, tokens, ends, vocabulary, section.length)
+            packings()[form].write(path, shard)
         left = len(tokens) % section.length if section.length else 0
         return {"documents": len(ends), "tokens": len(tokens), "left_over": left, "shards": 1}
 
     counts = output.each(parts, write)
     output.notes["languages"] = {lang: {**told} for lang, told in notes.items()}
     output.notes["tokenizer"] = {
-        "vocabulary": load(tokenizer, section.end).vocabulary,
-        "end": load(tokenizer, section.end).end,
+        "vocabulary": ready.vocabulary,
+        "end": ready.end,
+        "library": "tokenizers" if ready.fast is None else "fastokens",
+        "documents_by_tokenizers": by_reference,
     }
     output.notes["shards"] = {f"{p.lang}/train-{p.number:05d}": p.last - p.first for p in parts.values()}
     return counts
 
 
 def _tokenise(path: Path, folder: Path, tokens: Tokens) -> Counts:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     ends = [np.zeros(0, np.int64)]
     done = 0
-    with (folder / "tokens.u4").open("wb") as sink:
+    with (folder / "tokens").open("wb") as sink:
         for texts in _batches(path):
+            sample = texts[:: -(-len(texts) // _CHECKED)]
+            if tokens.fast is not None and tokens.differ([t[:_CHECKED_CHARACTERS] for t in sample]):
+                return _tokenise(path, folder, tokens.reference())
             found, there = tokens(texts)
             found.tofile(sink)
             ends.append(there + done)
             done += len(found)
     np.save(folder / "ends.npy", np.concatenate(ends))
-    return {"documents": sum(map(len, ends))}
+    documents = sum(map(len, ends))
+    return {"documents": documents, "by_reference": documents if tokens.fast is None else 0}
 
 
 def _batches(path: Path) -> Iterator[list[str]]:
@@ -227,7 +155,7 @@ def _batches(path: Path) -> Iterator[list[str]]:
             for text in batch["text"].to_pylist():
                 held.append(text)
                 size += len(text)
-                if size >= _BATCH_BYTES:
+                if size >= _BATCH_CHARACTERS:
                     yield held
                     held, size = [], 0
             if held:
@@ -250,11 +178,13 @@ def _cut(lang: str, lengths: NDArray[np.int64], most: int) -> Iterator[Part]:
         first, number = last, number + 1
 
 
-def _gather(staged: Path, names: list[str], part: Part) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def _gather(
+    staged: Path, names: list[str], part: Part, kind: np.dtype[Any]
+) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.int64]]:
     """Return the tokens of a shard's documents in its order, and where each ends."""
     order = np.load(staged / f"{part.lang}.order.npy", mmap_mode="r")[part.first : part.last]
     ends = [np.load(staged / name / "ends.npy", mmap_mode="r") for name in names]
-    flat = [_mapped(staged / name / "tokens.u4") for name in names]
+    flat = [_mapped(staged / name / "tokens", kind) for name in names]
     firsts = np.cumsum([0, *map(len, ends)])
     of = np.searchsorted(firsts, order, side="right") - 1
     inside = order - firsts[of]
@@ -266,7 +196,7 @@ def _gather(staged: Path, names: list[str], part: Part) -> tuple[NDArray[np.uint
         stops[mine] = there[at]
         starts[mine] = np.where(at > 0, there[at - 1], 0)
     made = np.cumsum(stops - starts)
-    tokens = np.empty(int(made[-1]), np.uint32)
+    tokens = np.empty(int(made[-1]), kind)
     begin = 0
     for file, start, stop, end in zip(of.tolist(), starts.tolist(), stops.tolist(), made.tolist(), strict=True):
         tokens[begin:end] = flat[file][start:stop]
@@ -274,9 +204,9 @@ def _gather(staged: Path, names: list[str], part: Part) -> tuple[NDArray[np.uint
     return tokens, made
 
 
-def _mapped(path: Path) -> NDArray[np.uint32]:
+def _mapped(path: Path, kind: np.dtype[Any]) -> NDArray[np.unsignedinteger[Any]]:
     # An empty file cannot be mapped.
-    return np.memmap(path, np.uint32, "r") if path.stat().st_size else np.zeros(0, np.uint32)
+    return np.memmap(path, kind, "r") if path.stat().st_size else np.zeros(0, kind)
 
 
 def blends(folder: Path, notes: dict[str, Any], formats: tuple[str, ...], shares: dict[str, float]) -> None:
@@ -362,7 +292,7 @@ def _config(context: RunContext) -> dict[str, Any]:
 
 STEPS = StepSpec(
     name="tokens",
-    code=(__name__,),
+    code=(__name__, "glotmix.export.tokenizer"),
     make=_make,
     wanted=lambda context: context.recipe.export.tokens is not None,
     needs=lambda context: ("dataset", "mixture"),
