@@ -1,23 +1,142 @@
-"""Write docs/reference.md from what the rooms declare: `python scripts/reference.py`."""
+"""Write the pages of docs/ that are made from the code: `python scripts/reference.py`."""
 
+import inspect
+import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+import glotmix
+from glotmix.cli import app
 from glotmix.core import registry
 from glotmix.core.step import StepSpec
 from glotmix.pipeline import recipe
 
-TARGET = Path(__file__).resolve().parent.parent / "docs/reference.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def page() -> str:
-    """Return the page."""
+    """Return the page of keys, steps, columns and rules."""
     return "\n".join([*_head(), *_keys(), *_steps(), *_rules()]) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Return every page that is made from the code, by its file in docs/."""
+    return {"reference.md": page(), "cli.md": _joined(_commands()), "api.md": _joined(_names())}
+
+
+def _joined(lines: Iterator[str]) -> str:
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _commands() -> Iterator[str]:
+    yield from (
+        "# Command line",
+        "",
+        "Look up a command, its arguments and its options. "
+        "This page is made from the code: `python scripts/reference.py`.",
+        "",
+        "Results go to standard output, progress and errors to standard error. "
+        "[Exit codes](reliability.md#one-kind-of-error) say how a command ended. "
+        "Completion for your shell: `glotmix --install-completion`.",
+        "",
+    )
+    yield from ("## Recipes and data sets", "")
+    yield from _group(typer.main.get_command(app), "glotmix")
+
+
+def _group(group: Any, name: str) -> Iterator[str]:
+    for called, command in sorted(group.commands.items(), key=lambda pair: hasattr(pair[1], "commands")):
+        if command.hidden:
+            continue
+        if hasattr(command, "commands"):
+            yield from (f"## {name} {called}", "", command.help or "", "")
+            yield from _group(command, f"{name} {called}")
+        else:
+            yield from _command(command, f"{name} {called}")
+
+
+def _command(command: Any, name: str) -> Iterator[str]:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    words = [_word(p) for p in arguments]
+    yield from (f"### {name}", "", inspect.cleandoc(command.help or "").replace("\f", ""), "")
+    yield from ("```text", " ".join([name, *words, "[OPTIONS]"]), "```", "")
+    yield from ("| takes | what it is | default |", "|---|---|---|")
+    for parameter in [*arguments, *(p for p in command.params if p not in arguments)]:
+        told = getattr(parameter, "help", None) or ""
+        if getattr(parameter, "hidden", False):
+            continue
+        names = [*parameter.opts, *parameter.secondary_opts]
+        shown = _word(parameter) if parameter in arguments else ", ".join(names)
+        default = parameter.default
+        plain = isinstance(default, str | int | float | Path) and not isinstance(default, bool)
+        yield f"| `{_cell(shown)}` | {_cell(told)} | {_cell(f'`{default}`') if plain else ''} |"
+    yield ""
+
+
+def _word(argument: Any) -> str:
+    """Return an argument as a usage line has it: what may be left out in brackets."""
+    word = argument.metavar or argument.name.upper()
+    many = "..." if argument.nargs == -1 else ""
+    return f"{word}{many}" if argument.required else f"[{word}{many}]"
+
+
+def _names() -> Iterator[str]:
+    yield from (
+        "# Python, every name",
+        "",
+        "Look up a function or a result of the Python API. This page is made from the code; "
+        "[Python](python.md) shows them at work.",
+        "",
+    )
+    for room in ("", "signals", "quality", "mix"):
+        module = import_module(f"glotmix.{room}") if room else glotmix
+        prefix = f"glotmix.{room}" if room else "glotmix"
+        yield from (f"## {prefix}", "")
+        for name in sorted(n for n in module.__all__ if not inspect.ismodule(getattr(module, n))):
+            found = getattr(module, name)
+            yield from _object(f"{prefix}.{name}", found)
+
+
+def _object(name: str, found: Any) -> Iterator[str]:
+    yield from (f"### {name}", "")
+    if not inspect.isclass(found):
+        yield from ("```text", f"{name}{_signature(found)}", "```", "")
+    yield from (_docstring(found), "")
+    if inspect.isclass(found):
+        for method, value in sorted(vars(found).items()):
+            if not method.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                signature = "" if isinstance(value, property) else _signature(value)
+                told = (inspect.getdoc(value) or "").split("\n\n")[0].replace("\n", " ")
+                yield f"- `.{method}{signature}`: {told}"
+        yield ""
+
+
+def _signature(found: Any) -> str:
+    """Return a signature in words that are the same in every process: no addresses, no paths of modules."""
+    text = str(inspect.signature(found)).replace("(self, ", "(").replace("(self)", "()")
+    return re.sub(r" at 0x[0-9a-f]+|'|\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
+
+
+def _docstring(found: Any) -> str:
+    """Return a docstring as Markdown: sections of arguments as lists."""
+    lines = []
+    # Examples run where they stand, in the code.
+    for line in (inspect.getdoc(found) or "").split(">>>")[0].rstrip().split("\n"):
+        if re.fullmatch(r"[A-Z][a-z]+:", line):
+            lines.append(f"**{line[:-1]}**")
+            lines.append("")
+        elif (item := re.fullmatch(r"    (\*{0,2}[\w, ]+): (.*)", line)) and lines and "**" in "".join(lines):
+            lines.append(f"- `{item[1]}`: {item[2]}")
+        else:
+            lines.append(line.strip())
+    return re.sub(r"``([^`]+)``", r"`\1`", "\n".join(lines))
 
 
 def _head() -> list[str]:
@@ -114,4 +233,5 @@ def _rules() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(page(), "utf-8")
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, "utf-8")

@@ -147,8 +147,8 @@ def test_old_names_of_keys_are_refused_with_the_new_ones():
 def test_the_reference_page_is_what_the_code_declares(monkeypatch):
     root = Path(__file__).parents[2]
     monkeypatch.syspath_prepend(str(root / "scripts"))
-    page = import_module("reference").page()
-    assert (root / "docs/reference.md").read_text("utf-8") == page, "python scripts/reference.py"
+    for name, page in import_module("reference").pages().items():
+        assert (root / "docs" / name).read_text("utf-8") == page, "python scripts/reference.py"
 
 
 def test_steps_stand_after_those_that_they_need(folder):

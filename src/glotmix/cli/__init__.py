@@ -32,7 +32,6 @@ app = typer.Typer(
     name="glotmix",
     help="From raw text in many languages to a balanced training set, a mixture, and the evidence that it is better.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
