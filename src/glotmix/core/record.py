@@ -11,15 +11,14 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
 
-from glotmix.core import files, flight, owned
+from glotmix.core import files, owned
 from glotmix.core.errors import DataError, GlotmixError
-from glotmix.core.files import FileDigest, digest_file
+from glotmix.core.files import FileDigest, FileMark, digest_file
 from glotmix.core.identity import (
     DAMAGED,
     HALF,
@@ -36,6 +35,7 @@ from glotmix.core.identity import (
     read,
     written,
 )
+from glotmix.core.output import PROGRESS, Output, Silent, Watcher, share_of
 
 __all__ = [
     "JSON",
@@ -45,8 +45,10 @@ __all__ = [
     "Output",
     "Record",
     "Silent",
+    "Wanted",
     "Watcher",
     "build",
+    "build_together",
     "canonical",
     "changed_fields",
     "damage",
@@ -58,36 +60,7 @@ __all__ = [
     "verify",
 ]
 
-Unit = TypeVar("Unit")
-
-_PROGRESS = ".progress"
 _LIBRARIES = ("glotmix", "daft", "pyarrow", "numpy", "scikit-learn")
-
-
-class Watcher(Protocol):
-    """What a step tells of its progress; the command line draws it, a library user may ignore it."""
-
-    def begin(self, step: str, state: str, detail: str) -> None:
-        """A step begins; `state` is one of ``new``, ``changed``, ``damaged``, ``resumed``, ``reused``."""
-
-    def advance(self, step: str, done: int, total: int, rows: int) -> None:
-        """`done` of `total` parts are finished; `rows` more documents went through."""
-
-    def end(self, step: str, seconds: float) -> None:
-        """A step ended, its record is written."""
-
-
-class Silent:
-    """A watcher that says nothing."""
-
-    def begin(self, step: str, state: str, detail: str) -> None:
-        """Say nothing."""
-
-    def advance(self, step: str, done: int, total: int, rows: int) -> None:
-        """Say nothing."""
-
-    def end(self, step: str, seconds: float) -> None:
-        """Say nothing."""
 
 
 def state_of(folder: Path, identity: Identity) -> tuple[str, list[str]]:
@@ -152,98 +125,19 @@ def _taken_up(unfinished: Path, identity: Identity) -> bool:
     return path.is_file() and path.read_bytes() == _identity_text(identity).encode()
 
 
-class Output:
-    """An output under construction: a folder beside the final one, filled part by part.
-
-    A part is finished when its marker stands in ``.progress``; its files were moved into place before that, so
-    a killed run loses at most the part it was in.
+@dataclass(frozen=True)
+class Wanted:
+    """An output that is asked for.
 
     Args:
-        folder: where it is filled.
-        step: whose it is.
-        watcher: told of the progress.
-        inputs: the names of the inputs that its identity holds; empty where nothing was hashed.
+        folder: where it belongs.
+        identity: everything that changes the result.
+        may_be_empty: otherwise counts that are all zero are an error: nothing ends empty in silence.
     """
 
-    def __init__(self, folder: Path, step: str, watcher: Watcher, inputs: Collection[str] = ()) -> None:
-        self.path = folder
-        self.step = step
-        self.inputs = inputs
-        self.notes: dict[str, JSON] = {}
-        self.nodes: Counts = {}
-        self.cpu_seconds = 0.0
-        self._watcher = watcher
-
-    def missing(self, names: Iterable[str]) -> list[str]:
-        """Return the names of the parts that are not made yet."""
-        return [name for name in names if not (self.path / _PROGRESS / f"{name}.json").is_file()]
-
-    def each(
-        self,
-        units: Mapping[str, Unit],
-        make: Callable[[Unit, Path], Counts],
-        rows: str = "documents",
-        here: bool = False,
-        one_by_one: bool = False,
-    ) -> Counts:
-        """Make every part once, many at once, and return the sum of all their counts.
-
-        Where a part fails, those that had begun are finished and stay, none is begun any more, and its error is raised.
-
-        Args:
-            units: what to make each part from, by the part's name (a plain file name).
-            make: writes the part's files into the empty folder it is given, and returns its counts; called on several
-                threads, in several processes or on several machines at once.
-            rows: the count that the progress display follows.
-            here: whether the parts share what this process holds, and must be made in it.
-            one_by_one: whether a part uses the whole machine by itself.
-        """
-        markers = self.path / _PROGRESS
-        markers.mkdir(parents=True, exist_ok=True)
-        missing = set(self.missing(units))
-        done = 0
-        counted: dict[str, Counts] = {}
-
-        def finished(name: str, counts: Counts) -> None:
-            nonlocal done
-            done += 1
-            counted[name] = counts
-            self._watcher.advance(self.step, done, len(units), counts.get(rows, 0))
-
-        for name in units:
-            if name not in missing:
-                finished(name, json.loads((markers / f"{name}.json").read_text("utf-8")))
-        part = _Part(self.path, {n: units[n] for n in units if n in missing}, make)
-        for name, counts, place in flight.fly(part, list(part.units), here=here, one_by_one=one_by_one):
-            self.cpu_seconds += place.cpu_seconds
-            if place.node:
-                self.nodes[place.node] = self.nodes.get(place.node, 0) + 1
-            finished(name, counts)
-        total: Counts = {}
-        for name in units:
-            for key, value in counted[name].items():
-                total[key] = total.get(key, 0) + value
-        return total
-
-
-@dataclass(frozen=True)
-class _Part(Generic[Unit]):
-    """How a part of an output is made, wherever that is: its files first, its marker last."""
-
     folder: Path
-    units: dict[str, Unit]
-    make: Callable[[Unit, Path], Counts]
-
-    def __call__(self, name: str) -> Counts:
-        markers = self.folder / _PROGRESS
-        scratch = markers / f"{name}.scratch"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        counts = self.make(self.units[name], scratch)
-        files.settle(scratch, self.folder)
-        shutil.rmtree(scratch)
-        files.write_text(markers / f"{name}.json", json.dumps(counts))
-        return counts
+    identity: Identity
+    may_be_empty: bool = False
 
 
 def build(
@@ -266,37 +160,77 @@ def build(
         DataError: if the result is empty, or an input changes while it is read.
         RequestError: if something stands in the folder that is not glotmix's.
     """
+    wanted = Wanted(folder, identity, may_be_empty)
+    return build_together([wanted], lambda outputs: [make(output) for output in outputs], watcher)[0]
+
+
+def build_together(
+    wanted: Sequence[Wanted], make: Callable[[list[Output]], list[Counts]], watcher: Watcher | None = None
+) -> list[Record]:
+    """Return the records of several outputs, making those that are not there in one go; see `build`.
+
+    Each has its own record, the same as if it was made alone; one that is there is left as it is.
+
+    Args:
+        wanted: the outputs; none is made from another.
+        make: fills the outputs that it is given, and returns the counts of each.
+        watcher: told of the progress.
+    """
     watch: Watcher = watcher or Silent()
+    opened = [_opened(one, watch) for one in wanted]
+    made = _make([one.wanted for one in opened if one.record is None], make, watch)
+    return [one.record if one.reused and one.record else _closed(one, made, watch) for one in opened]
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An output that was looked at: `record` is there where it is reused, or where only its folder must be named."""
+
+    wanted: Wanted
+    old: Record | None
+    record: Record | None = None
+    reused: bool = False
+
+
+def _opened(wanted: Wanted, watch: Watcher) -> _Opened:
+    """Look at what stands in an output's place, and make ready the folder that it is filled in."""
+    folder, identity = wanted.folder, wanted.identity
     owned.refuse({identity.step: folder})
     state, detail = state_of(folder, identity)
     watch.begin(identity.step, state, "; ".join(detail))
     old = read(folder)
     if state == "reused":
-        assert old is not None
         owned.tidy(folder)
         watch.end(identity.step, 0.0)
-        return old
+        return _Opened(wanted, old, old, reused=True)
     owned.refuse_strangers([folder])
     unfinished = building(folder)
-    record = read(unfinished) if state == "resumed" else None
+    if state != "resumed":
+        _begin(unfinished, identity)
+    return _Opened(wanted, old, read(unfinished) if state == "resumed" else None)
+
+
+def _closed(one: _Opened, made: Mapping[str, Record], watch: Watcher) -> Record:
+    """Write the record of an output, and put it in its place."""
+    folder, step = one.wanted.folder, one.wanted.identity.step
+    unfinished, record = building(folder), one.record
     if record is None:
-        if state != "resumed":
-            _begin(unfinished, identity)
-        record = _make(unfinished, identity, make, watch, may_be_empty)
+        record = made[step]
         warnings = []
-        if old is not None:
-            warnings += [f"{kept} was not as glotmix wrote it, and is kept" for kept in owned.set_aside(folder, old)]
-            if old.fingerprint == record.fingerprint and old.files != record.files:
+        if one.old is not None:
+            kept = owned.set_aside(folder, one.old)
+            warnings += [f"{path} was not as glotmix wrote it, and is kept" for path in kept]
+            if one.old.fingerprint == record.fingerprint and one.old.files != record.files:
                 # Another version of a library, or a step that is not repeatable.
-                warnings.append(f"{identity.step} was damaged, and was made again with other bytes than before")
+                warnings.append(f"{step} was damaged, and was made again with other bytes than before")
         record = _warned(record, warnings)
         files.write_text(unfinished / RECORD, record.as_text())
     # After the record: a run that is killed in between only has this left to do.
-    shutil.rmtree(unfinished / _PROGRESS, ignore_errors=True)
+    shutil.rmtree(unfinished / PROGRESS, ignore_errors=True)
     for name in (IDENTITY, *HALF):
         (unfinished / name).unlink(missing_ok=True)
     owned.replace(folder, unfinished)
-    watch.end(identity.step, record.seconds)
+    watch.end(step, record.seconds)
     return record
 
 
@@ -317,30 +251,61 @@ def _warned(record: Record, warnings: list[str]) -> Record:
     return dataclasses.replace(record, notes=record.notes | {"warnings": [*before, *warnings]})
 
 
-def _make(
-    unfinished: Path, identity: Identity, make: Callable[[Output], Counts], watch: Watcher, may_be_empty: bool
-) -> Record:
-    """Fill an unfinished output, and return the record that it deserves; on disk when this returns."""
-    given = [one for one in identity.inputs.values() if isinstance(one, FileDigest)]
-    began, cpu = time.monotonic(), time.process_time()
-    output = Output(unfinished, identity.step, watch, identity.inputs)
+def _make(wanted: Sequence[Wanted], make: Callable[[list[Output]], list[Counts]], watch: Watcher) -> dict[str, Record]:
+    """Fill unfinished outputs, and return the records that they deserve, by step; on disk when this returns."""
+    if not wanted:
+        return {}
+    identities = [one.identity for one in wanted]
+    given = [d for identity in identities for d in identity.inputs.values() if isinstance(d, FileDigest)]
+    clock = _Clock()
+    outputs = [Output(building(one.folder), one.identity.step, watch, one.identity.inputs) for one in wanted]
     try:
-        counts = make(output)
+        counts = make(outputs)
     except Exception:
         # An input that somebody writes to is what to say of it, not what came of that.
         _hold(given)
         raise
     _hold(given)
-    if not may_be_empty and not any(counts.values()):
-        raise DataError(f"{identity.step} came out empty: every count is zero ({counts})")
+    seconds, cpu = clock.split()
+    weights = [output.weight for output in outputs]
+    records = {}
+    for one, output, found in zip(wanted, outputs, counts, strict=True):
+        if not one.may_be_empty and not any(found.values()):
+            raise DataError(f"{one.identity.step} came out empty: every count is zero ({found})")
+        made = _marks(output.path)
+        share = share_of(output.weight, weights)
+        own, own_cpu = clock.split()
+        records[one.identity.step] = Record(
+            one.identity.as_json(),
+            one.identity.fingerprint,
+            found,
+            output.notes,
+            seconds * share + own,
+            _versions(),
+            made,
+            output.nodes,
+            cpu * share + output.cpu_seconds + own_cpu,
+        )
+    return records
+
+
+class _Clock:
+    """Seconds, and CPU-seconds of this process, from one look at it to the next."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic(), time.process_time()
+
+    def split(self) -> tuple[float, float]:
+        before, self._at = self._at, (time.monotonic(), time.process_time())
+        return self._at[0] - before[0], self._at[1] - before[1]
+
+
+def _marks(unfinished: Path) -> dict[str, FileMark]:
+    """Return the size and digest of each file that was made, all of them on disk."""
     files.sync(unfinished)
     beside = (IDENTITY, *HALF)
-    names = (n for n, _ in files.listing(unfinished) if n not in beside and not n.startswith(f"{_PROGRESS}/"))
-    made = files.marks(unfinished, names)
-    seconds, cpu = time.monotonic() - began, time.process_time() - cpu + output.cpu_seconds
-    return Record(
-        identity.as_json(), identity.fingerprint, counts, output.notes, seconds, _versions(), made, output.nodes, cpu
-    )
+    names = (n for n, _ in files.listing(unfinished) if n not in beside and not n.startswith(f"{PROGRESS}/"))
+    return files.marks(unfinished, names)
 
 
 def _hold(given: Iterable[FileDigest]) -> None:

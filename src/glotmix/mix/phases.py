@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array, Available
@@ -233,6 +232,8 @@ def _minimise(
     high: Array,
 ) -> Array:
     """Minimise over `equal r = wanted`, `low ≤ total r ≤ high`, r ≥ 0."""
+    from scipy.optimize import minimize
+
     found = minimize(
         value, start, jac=slope, bounds=[(0.0, 1.0)] * len(start), method="SLSQP",
         options={"maxiter": 200, "ftol": 1e-10},

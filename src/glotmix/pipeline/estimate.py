@@ -10,7 +10,6 @@ import math
 import resource
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -22,7 +21,6 @@ import pyarrow.parquet as pq
 
 from glotmix.core import flight, record, table
 from glotmix.core.errors import RequestError
-from glotmix.core.record import Silent
 from glotmix.corpus import jsonl
 from glotmix.corpus.sources import InputFile, Source, files
 from glotmix.pipeline.run import Job
@@ -103,22 +101,6 @@ class Estimate:
         return asdict(self) | {"steps": [asdict(s) for s in self.steps], "total": total, "seconds": self.seconds}
 
 
-class _Meter(Silent):
-    """Measures the CPU time of each step."""
-
-    def __init__(self) -> None:
-        self.cpu: dict[str, float] = {}
-        self._began = 0.0
-
-    def begin(self, step: str, state: str, detail: str) -> None:
-        """A step begins."""
-        self._began = time.process_time()
-
-    def end(self, step: str, seconds: float) -> None:
-        """It ended."""
-        self.cpu[step] = self.cpu.get(step, 0.0) + time.process_time() - self._began
-
-
 def estimate(
     job: Job, until: str | None = None, sample: int = SAMPLE, cores: int | None = None, machines: int = 1
 ) -> Estimate:
@@ -141,14 +123,15 @@ def estimate(
         for wanted in (sample // 8, sample // 4, sample):
             folder = Path(scratch) / str(wanted)
             made, shares = sampled(job, folder, wanted)
-            meter = _Meter()
-            small = Job(made, job.context.base, meter)
+            small = Job(made, job.context.base)
             small.run(until)
+            # What the records say: steps that are made in one pass have their own share of it there, and only there.
+            cpu = {step.name: _cpu(small.folder / step.name) for step in small.upto(until)}
             found = record.read(small.folder / "corpus")
             assert found is not None
-            runs.append((found.counts["documents"], meter.cpu))
+            runs.append((found.counts["documents"], cpu))
             documents = round(sum(n / shares[name] for name, n in read(found.notes).items()))
-            sizes = {step: _size(small.folder / step) for step in meter.cpu}
+            sizes = {step: _size(small.folder / step) for step in cpu}
             shutil.rmtree(folder)
     told = flight.Engine(workers=cores or job.recipe.engine.workers, memory=job.recipe.engine.memory)
     steps = tuple(_step(name, runs, documents, sizes[name]) for name in runs[-1][1])
@@ -244,6 +227,11 @@ def _density(file: InputFile) -> float:
         while raw.tell() < PROBE and (data := stream.read(2**20)):
             lines += data.count(b"\n")
         return lines / max(1, raw.tell())
+
+
+def _cpu(folder: Path) -> float:
+    found = record.read(folder)
+    return 0.0 if found is None else found.cpu_seconds
 
 
 def _size(folder: Path) -> int:

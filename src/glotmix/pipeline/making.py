@@ -5,8 +5,9 @@ from functools import partial
 
 from glotmix.core import owned, record, remote
 from glotmix.core.context import RunContext
-from glotmix.core.record import Identity, Watcher
+from glotmix.core.record import Counts, Identity, Output, Watcher
 from glotmix.core.step import StepSpec
+from glotmix.signals.annotate import Measured, measured
 
 
 class Making:
@@ -26,6 +27,7 @@ class Making:
         self._context = context
         self._watcher = watcher
         self._sound: set[str] = set()
+        self._passed: set[str] = set()
 
     def all(self) -> None:
         """Make them.
@@ -39,22 +41,51 @@ class Making:
             self._pull(self._context.address)
         for name in self._plan:
             self._make(name)
+            self._passed.add(name)
 
     def _make(self, name: str) -> None:
         if name in self._sound:
             return
-        step, identity = self._plan[name]
         fresh = self._state(name) != "reused"
+        names = [name, *(self._beside(name) if fresh else ())]
         if fresh:
-            for need in step.needs(self._context):
+            for need in (need for one in names for need in self._plan[one][0].needs(self._context)):
                 self._trust(need)
-        record.build(
-            self._context.step_dir(name), identity, partial(step.make, self._context), self._watcher, step.may_be_empty
-        )
+        record.build_together([self._wanted(one) for one in names], partial(self._filled, names), self._watcher)
         if fresh:
-            self._sound.add(name)
+            self._sound.update(names)
         if self._context.address is not None:
-            remote.push(self._context.step_dir(name), f"{self._context.address.rstrip('/')}/{name}")
+            for one in names:
+                remote.push(self._context.step_dir(one), f"{self._context.address.rstrip('/')}/{one}")
+
+    def _wanted(self, name: str) -> record.Wanted:
+        step, identity = self._plan[name]
+        return record.Wanted(self._context.step_dir(name), identity, step.may_be_empty)
+
+    def _beside(self, name: str) -> list[str]:
+        """Return the steps that are made in one pass with this one: they, too, measure each text by itself."""
+        if not isinstance(self._plan[name][0].make, Measured):
+            return []
+        return [
+            other
+            for other, (step, _) in self._plan.items()
+            if other != name
+            and isinstance(step.make, Measured)
+            and self._passed.issuperset(step.needs(self._context))
+            and self._state(other) != "reused"
+        ]
+
+    def _filled(self, names: Sequence[str], outputs: list[Output]) -> list[Counts]:
+        """Fill the outputs of steps that are made in one go."""
+        makes = [self._plan[output.step][0].make for output in outputs]
+        if len(names) == 1:
+            return [make(self._context, output) for make, output in zip(makes, outputs, strict=True)]
+        wanted = [
+            (output, make.measure(self._context))
+            for make, output in zip(makes, outputs, strict=True)
+            if isinstance(make, Measured)
+        ]
+        return measured(self._context.corpus, wanted)
 
     def _pull(self, address: str) -> None:
         """Fetch the outputs that stand in the store as this plan has them, and are not here."""

@@ -10,8 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from glotmix.core import language, table
 from glotmix.core.errors import DataError, RequestError
@@ -208,6 +206,9 @@ def _joins(found: Rated, said: Verdicts) -> list[str]:
 
 def _parts(votes: Comparisons, langs: NDArray[np.object_]) -> list[str]:
     """Say in which languages no chain of pairs joins the documents: their scores stand beside one another."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
     size = votes.size
     links = csr_array((np.ones(len(votes.left)), (votes.left, votes.right)), shape=(size, size))
     _, part = connected_components(links, directed=False)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from glotmix.core.errors import DataError
 from glotmix.quality import reference
@@ -55,12 +54,16 @@ class Probability:
 
     def apply(self, log_odds: NDArray[np.float64], langs: NDArray[np.object_]) -> NDArray[np.float64]:
         """Return (n,) P(natural) of (n,) log odds."""
+        from scipy.special import expit
+
         level = {lang: self._of(self.levels, lang, 0.0) for lang in set(langs)}
         own = log_odds - np.array([level[lang] for lang in langs], np.float64)
         return np.asarray(expit(self.slope * own + self.offset), np.float64)
 
     def line(self, lang: str, lose: float) -> float:
         """Return the score below which a document of the language is dropped, so that `lose` of good text is lost."""
+        from scipy.special import expit
+
         at = float(np.interp(lose, _STEPS, self.natural))
         web = self._of(self.web, lang, None)
         if web is not None:

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
 
 LEAST = 30
 """Documents of a language in a source, and beside it, below which nothing is said of it."""
@@ -182,6 +181,8 @@ def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table) -> list[Warned]
                 )
                 found.append(Warned("source", lang, cell.source, text, "select.within=source", cell.bytes))
         if mine.sum() >= 2 * LEAST and len(np.unique(chars[mine])) > 2:
+            from scipy.stats import spearmanr
+
             rho = float(spearmanr(score[mine], chars[mine])[0])
             if abs(rho) >= BY_LENGTH:
                 text = f"in {lang} the score follows the length (rank correlation {rho:+.2f}, {mine.sum():,} documents)"
@@ -191,5 +192,7 @@ def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table) -> list[Warned]
 
 def _auc(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Return the chance that a value of `one` exceeds one of `other`, ties half (Mann-Whitney)."""
+    from scipy.stats import rankdata
+
     ranks = rankdata(np.concatenate([one, other]))
     return float((ranks[: len(one)].sum() - len(one) * (len(one) + 1) / 2) / (len(one) * len(other)))

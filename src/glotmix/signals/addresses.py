@@ -27,7 +27,7 @@ from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.rules import LedgerView, Rule, RuleHits
 from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, StepSpec
-from glotmix.signals.annotate import annotate
+from glotmix.signals.annotate import Measure, Measured
 
 VERSION = 1
 
@@ -205,7 +205,7 @@ def _categories(context: RunContext) -> dict[str, list[Path]]:
     return found
 
 
-def _make(context: RunContext, output: Output) -> Counts:
+def _measure(context: RunContext) -> Measure:
     section = context.recipe.signals.urls
     wanted = [section.column, *([section.robots] if section.robots else [])]
     there = pq.read_schema(table.shards(context.corpus)[0]).names
@@ -215,14 +215,14 @@ def _make(context: RunContext, output: Output) -> Counts:
                 f"signals.urls: no document has the column '{column}'; they have {', '.join(there)}",
                 "signals.urls.column=NAME, or signals.urls=null",
             )
-    function: Callable[..., pa.StructArray] = partial(measure, _lists(context))
-    counts = annotate(output, context.corpus, wanted, function, FIELDS)
-    domains = (
-        table.read(sorted(output.path.glob("*.parquet")), ["domain"])["domain"].drop_null().value_counts().to_pylist()
-    )
-    most = sorted(domains, key=lambda row: (-row["counts"], row["values"]))
+    return Measure(wanted, partial(measure, _lists(context)), FIELDS, _domains)
+
+
+def _domains(output: Output) -> Counts:
+    found = table.read(sorted(output.path.glob("*.parquet")), ["domain"])["domain"]
+    most = sorted(found.drop_null().value_counts().to_pylist(), key=lambda row: (-row["counts"], row["values"]))
     output.notes["domains"] = {row["values"]: row["counts"] for row in most[:50]}
-    return counts | {"domains": len(most)}
+    return {"domains": len(most)}
 
 
 def _hits(view: LedgerView) -> list[RuleHits]:
@@ -310,7 +310,7 @@ RECIPE = RecipeKey(
 STEPS = StepSpec(
     name="signals/urls",
     code=(__name__,),
-    make=_make,
+    make=Measured(_measure),
     wanted=lambda context: context.recipe.signals.urls is not None,
     config=lambda context: {
         "column": context.recipe.signals.urls.column,

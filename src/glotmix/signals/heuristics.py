@@ -28,7 +28,7 @@ from glotmix.core.step import Column as StepColumn
 from glotmix.core.step import StepSpec
 from glotmix.native.repeats import FIELDS as REPEATS
 from glotmix.native.repeats import again, repeats
-from glotmix.signals.annotate import annotate
+from glotmix.signals.annotate import Measure, Measured, annotate
 from glotmix.signals.pieces import Profile, Profiles, Stream, hashes_of, scan
 
 VERSION = 1
@@ -323,7 +323,7 @@ def stop_words() -> dict[str, tuple[str, ...]]:
 STEPS = StepSpec(
     name="signals/heuristics",
     code=(__name__,),
-    make=lambda context, output: make(output, context.corpus),
+    make=Measured(lambda context: Measure(["text", "lang"], measure, RETURNS)),
     per_document=True,
     columns=tuple(StepColumn(name, str(column.dtype), column.meaning) for name, column in COLUMNS.items()),
     meaning="lengths, shares and repetitions of each text, fair to every script",

@@ -24,7 +24,7 @@ from glotmix.core.record import JSON, Counts, Output
 from glotmix.core.section import RecipeKey, Section
 from glotmix.core.step import Column, StepSpec
 from glotmix.signals import confusions, identifiers, script
-from glotmix.signals.annotate import annotate, parts
+from glotmix.signals.annotate import Measure, Measured, measured, parts
 from glotmix.signals.identifiers import Identifier, load
 from glotmix.signals.keyboards import respelled
 
@@ -71,6 +71,10 @@ def make(output: Output, corpus: Path, model: str | Path = "py3langid", max_char
         RequestError: if there is no such model.
         MissingExtraError: if its library is not installed.
     """
+    return measured(corpus, [(output, _measure(corpus, model, max_chars))])[0]
+
+
+def _measure(corpus: Path, model: str | Path, max_chars: int) -> Measure:
     name = str(model)
     found = load(name)
 
@@ -78,11 +82,13 @@ def make(output: Output, corpus: Path, model: str | Path = "py3langid", max_char
         # By its name, loaded once in each process: on a cluster the function travels, with all that it holds.
         return identify(texts, declared, load(name), max_chars)
 
-    counts = annotate(output, corpus, ["text", "lang"], function, RETURNS)
-    held = _agreement(output.path, corpus, found)
-    output.notes["languages"] = held
-    output.notes["warnings"] = list(confusions.unknown(held, lambda one: knows(found.labels, one)))
-    return counts
+    def after(output: Output) -> Counts:
+        held = _agreement(output.path, corpus, found)
+        output.notes["languages"] = held
+        output.notes["warnings"] = list(confusions.unknown(held, lambda one: knows(found.labels, one)))
+        return {}
+
+    return Measure(["text", "lang"], function, RETURNS, after)
 
 
 def identify(texts: pa.Array, declared: pa.Array, model: Identifier, max_chars: int = MAX_CHARS) -> pa.StructArray:
@@ -284,8 +290,8 @@ RECIPE = RecipeKey("signals.identify", IdentifySection, IdentifySection(), place
 STEPS = StepSpec(
     name="signals/identify",
     code=(__name__,),
-    make=lambda context, output: make(
-        output, context.corpus, identifier(context), context.recipe.signals.identify.max_chars
+    make=Measured(
+        lambda context: _measure(context.corpus, identifier(context), context.recipe.signals.identify.max_chars)
     ),
     config=identity,
     per_document=True,

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits
 from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, StepSpec
-from glotmix.signals.annotate import annotate
+from glotmix.signals.annotate import Measure, Measured
 from glotmix.signals.personal import KINDS, find, masked
 
 VERSION = 1
@@ -87,8 +87,8 @@ RECIPE = RecipeKey(
 STEPS = StepSpec(
     name="signals/private",
     code=(__name__,),
-    make=lambda context, output: annotate(
-        output, context.corpus, ["text", "lang"], partial(measure, context.recipe.signals.private.kinds), FIELDS
+    make=Measured(
+        lambda context: Measure(["text", "lang"], partial(measure, context.recipe.signals.private.kinds), FIELDS)
     ),
     wanted=lambda context: context.recipe.signals.private is not None,
     config=lambda context: {"kinds": list(context.recipe.signals.private.kinds)},

@@ -17,7 +17,7 @@ from glotmix.core.record import Counts, Output
 from glotmix.core.step import StepSpec
 from glotmix.native import folding, shingles
 from glotmix.native.arrays import buffers
-from glotmix.signals.annotate import annotate
+from glotmix.signals.annotate import Measure, Measured, measured
 
 VERSION = 2
 
@@ -105,7 +105,11 @@ def unpack(sketch: pa.Array) -> NDArray[np.uint8]:
 
 def make(output: Output, corpus: Path, config: SignatureConfig) -> Counts:
     """Write the signatures of a corpus: ``id`` and the columns of `fields`, in the order of the corpus."""
-    return annotate(output, corpus, ["text"], sign(config), fields(config))
+    return measured(corpus, [(output, _measure(config))])[0]
+
+
+def _measure(config: SignatureConfig) -> Measure:
+    return Measure(["text"], sign(config), fields(config))
 
 
 def chance(config: SignatureConfig, similarity: float) -> float:
@@ -140,7 +144,7 @@ def middle(config: SignatureConfig) -> float:
 STEPS = StepSpec(
     name="signals/signatures",
     code=(__name__,),
-    make=lambda context, output: make(output, context.corpus, context.recipe.signals.duplicates.signature),
+    make=Measured(lambda context: _measure(context.recipe.signals.duplicates.signature)),
     config=lambda context: context.recipe.signals.duplicates.signature.model_dump(mode="json"),
     meaning="MinHash signatures: what is needed to compare a document without reading it again",
     place=32,

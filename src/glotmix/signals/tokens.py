@@ -12,10 +12,10 @@ from pydantic import Field
 
 from glotmix.core import table
 from glotmix.core.context import RunContext
-from glotmix.core.record import Counts, Output, digest_file
+from glotmix.core.record import digest_file
 from glotmix.core.section import RecipeKey, Section
 from glotmix.core.step import Column, StepSpec
-from glotmix.signals.annotate import annotate
+from glotmix.signals.annotate import Measure, Measured
 from glotmix.signals.tokenizer import Tokenizer
 
 VERSION = 2
@@ -49,8 +49,8 @@ def counter(path: Path) -> Callable[[pa.Array], pa.StructArray]:
     return count
 
 
-def make(output: Output, corpus: Path, tokenizer: Path) -> Counts:
-    """Write ``id, tokens`` for every document of a corpus.
+def measure(corpus: Path, tokenizer: Path) -> Measure:
+    """Return how the tokens of every document of a corpus are counted.
 
     Raises:
         RequestError: before anything is counted, if the tokenizer drops letters of a language: its counts would be no
@@ -58,7 +58,7 @@ def make(output: Output, corpus: Path, tokenizer: Path) -> Counts:
         DataError: if it cannot encode the text of a language.
     """
     Tokenizer(tokenizer, "signals.tokens.tokenizer").refuse(_sample(corpus), "measure of a budget")
-    return annotate(output, corpus, ["text"], counter(tokenizer), FIELDS)
+    return Measure(["text"], counter(tokenizer), FIELDS)
 
 
 def _sample(corpus: Path) -> dict[str, list[str]]:
@@ -89,7 +89,7 @@ RECIPE = RecipeKey("signals.tokens", TokensSection, TokensSection(), place=21)
 STEPS = StepSpec(
     name="signals/tokens",
     code=(__name__,),
-    make=lambda context, output: make(output, context.corpus, _tokenizer(context)),
+    make=Measured(lambda context: measure(context.corpus, _tokenizer(context))),
     wanted=lambda context: context.recipe.signals.tokens.tokenizer is not None,
     inputs=lambda context: {"tokenizer": digest_file(_tokenizer(context))},
     per_document=True,

@@ -21,7 +21,7 @@ from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits
 from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, StepSpec
-from glotmix.signals.annotate import annotate
+from glotmix.signals.annotate import Measure, Measured
 
 VERSION = 1
 
@@ -142,10 +142,14 @@ def _lists(context: RunContext) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _make(context: RunContext, output: Output) -> Counts:
+def _measure(context: RunContext) -> Measure:
     lists = _lists(context)
-    output.notes["lists"] = {lang: {n: len(w) for n, w in held.items()} for lang, held in lists.items()}
-    return annotate(output, context.corpus, ["text", "lang"], partial(measure, lists), FIELDS)
+
+    def after(output: Output) -> Counts:
+        output.notes["lists"] = {lang: {n: len(w) for n, w in held.items()} for lang, held in lists.items()}
+        return {}
+
+    return Measure(["text", "lang"], partial(measure, lists), FIELDS, after)
 
 
 def _inputs(context: RunContext) -> dict[str, str]:
@@ -178,7 +182,7 @@ RECIPE = RecipeKey("signals.words", WordsSection, WordsSection(), place=25)
 STEPS = StepSpec(
     name="signals/words",
     code=(__name__,),
-    make=_make,
+    make=Measured(_measure),
     wanted=lambda context: bool(context.recipe.signals.words.lists),
     config=lambda context: {"lists": sorted(context.recipe.signals.words.lists)},
     inputs=_inputs,
