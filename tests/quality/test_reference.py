@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from glotmix.core.errors import DataError
@@ -99,6 +101,24 @@ def test_the_file_gives_back_what_was_written(tmp_path):
     again = reference.Reference.read(tmp_path / "r.parquet")
     assert again.levels == made.levels
     np.testing.assert_allclose(again.quantiles, made.quantiles, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("languages", [["eng_Latn", "rus_Cyrl", "pes_Arab"], ["ast_Latn"]])
+def test_the_order_of_anchors_changes_no_byte_of_a_rater_made_with_the_reference(tmp_path, languages):
+    rows = anchors.read([anchors.shipped()])
+    rows = rows.filter(pc.is_in(rows["lang"], value_set=pa.array(languages)))
+    rows = rows.take(pa.array(np.random.default_rng(1).permutation(rows.num_rows)[:260]))
+    eyes = load.feature_extractor(("structure",), {})
+    for name, order in (("a", slice(None)), ("b", slice(None, None, -1))):
+        pq.write_table(rows.take(pa.array(np.arange(rows.num_rows)[order])), tmp_path / f"{name}.parquet")
+        spec = TrainingSpec([tmp_path / f"{name}.parquet"], against="reference")
+        (tmp_path / name).mkdir()
+        train_rater.make(Output(tmp_path / name, "rater", Silent()), spec, eyes, Head(trees=10, seeds=2), 3)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert {"rater.json", "rater.safetensors", "training.parquet", "versions.parquet"} <= set(files)
+    for name in files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+    assert Rater.read(tmp_path / "a").probability is not None
 
 
 @pytest.mark.parametrize("lang", TEXTS)

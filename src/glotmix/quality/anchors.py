@@ -7,6 +7,7 @@ another, pages of one site) share a `group`; equal texts always do. A group neve
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from hashlib import blake2b
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,19 @@ def draw(anchors: pa.Table, per_class: int, seed: int) -> pa.Table:
     return anchors.take(pa.array(np.sort(order[rank < per_class])))
 
 
+def ordered(anchors: pa.Table) -> pa.Table:
+    """Return anchors in an order of their own, whatever order they were given in: of the hashes of all that they say.
+
+    What is made of them one after the other (versions of other lengths, groups, sums) is then the same in any order.
+    """
+    columns = [anchors[name].to_pylist() for name in SCHEMA.names if name in anchors.column_names]
+    keys = [
+        blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        for row in zip(*columns, strict=True)
+    ]
+    return anchors.take(pa.array(sorted(range(anchors.num_rows), key=keys.__getitem__), pa.int64()))
+
+
 def weights(
     langs: pa.Array | pa.ChunkedArray, labels: NDArray[np.bool_], per_class: int, upsample: float = 3.0
 ) -> NDArray[np.float64]:
@@ -274,8 +288,6 @@ def _cells(langs: pa.Array | pa.ChunkedArray, labels: NDArray[np.bool_]) -> NDAr
 
 def hashes(texts: pa.ChunkedArray, seed: int) -> NDArray[np.uint64]:
     """Return (n,) numbers that depend on a text and the seed alone: a random order that no shuffle changes."""
-    from hashlib import blake2b
-
     salt = seed.to_bytes(8, "little", signed=True)
     plain = pc.cast(texts, pa.binary()).to_pylist()
     return np.array([int.from_bytes(blake2b(t, digest_size=8, salt=salt).digest(), "little") for t in plain], np.uint64)

@@ -28,7 +28,7 @@ from glotmix.quality.raters_config import STRUCTURE
 from glotmix.quality.reference import SIZE
 from glotmix.quality.transfer import Labelled, Versions
 
-VERSION = 4
+VERSION = 5
 
 Measure: TypeAlias = Callable[[pa.Array, pa.Array], pa.StructArray]
 """From texts and their languages to one struct of numbers each, such as `glotmix.signals.heuristics.measure`."""
@@ -196,6 +196,7 @@ def gather(lesson: TrainingSpec, eyes: FeatureExtractor, head: Head, seed: int) 
 def _labelled(
     documents: pa.Table, eyes: FeatureExtractor, lesson: TrainingSpec
 ) -> tuple[Labelled, dict[str, pa.Array]]:
+    documents = anchors.ordered(documents)
     data = labelled(documents, eyes, lesson.per_class, lesson.upsample, against=lesson.against)
     return data, {
         "label": pa.array(data.labels),
@@ -213,7 +214,7 @@ def labelled(
     reference: LanguageNormalizer | None = None,
     against: Against = "corpus",
 ) -> Labelled:
-    """Look at anchors (a table of `anchors.SCHEMA`) and return them as a rater sees them.
+    """Look at anchors (a table of `anchors.SCHEMA`) and return them as a rater sees them, in `anchors.ordered` order.
 
     Args:
         documents: the anchors.
@@ -222,7 +223,7 @@ def labelled(
         reference: what is usual; None to learn it from the anchors, or with `against` to take the reference that ships.
         against: see `normalizer.fit`; with the reference, the anchors are seen at other lengths too.
     """
-    held = documents.combine_chunks()
+    held = anchors.ordered(documents).combine_chunks()
     seen = eyes.see(held["text"].combine_chunks(), held["lang"].combine_chunks())
     labels = np.asarray(held["label"].to_numpy(zero_copy_only=False), bool)
     versions = None

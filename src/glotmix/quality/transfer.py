@@ -1,5 +1,6 @@
 """Leave one language out: scores of every document by raters that saw nothing of its language's labels."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -114,7 +115,8 @@ class Labelled:
             and not self.usual.centres
         ):
             more = self._edited(seen)
-            good = weights[labels].sum()
+            # Exact, so that the order of the documents changes no bit of it.
+            good = math.fsum(weights[labels].tolist())
             own = np.concatenate([own, more])
             labels = np.concatenate([labels, np.ones(len(more), bool)])
             # Good documents count as much in all as they did.
