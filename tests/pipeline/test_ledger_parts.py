@@ -32,6 +32,7 @@ RECIPES = {
     "share": ({"quality": {}, "select": {"retain": "share", "prefer": ["quality", "length", "source"]}}, True),
     "one line": ({"quality": {}, "select": {"retain": "share", "score": "score"}}, True),
     "drawn": ({"quality": {}, "select": {"retain": "share", "sample": "gumbel"}}, True),
+    "within sources": ({"quality": {}, "select": {"within": "source"}}, True),
     "tokens": ({"quality": {}, "select": {"retain": "tokens", "tokens": {"eng_Latn": 500, "heb_Hebr": 900}}}, True),
 }
 
@@ -67,7 +68,13 @@ def test_the_same_bytes_both_ways(name, small, tmp_path):
     assert files(made["parts"].path) == files(made["memory"].path)
     rules = table.read(sorted(made["parts"].path.glob("*.parquet")), ["rule"])["rule"].unique().to_pylist()
     assert {"duplicates.near", "duplicates.exact", "identify"} <= set(rules)
-    wanted = {"share": "quality", "one line": "quality", "drawn": "quality", "tokens": "budget"}
+    wanted = {
+        "share": "quality",
+        "one line": "quality",
+        "drawn": "quality",
+        "within sources": "quality",
+        "tokens": "budget",
+    }
     assert wanted.get(name, "source_overlap" if name == "source overlap" else None) in rules
 
 

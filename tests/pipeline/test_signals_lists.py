@@ -149,7 +149,6 @@ def done(tmp_path_factory):
                 "categories": "ut1",
                 "deny_categories": "adult",
                 "robots": "robots",
-                "most": 2,
             },
             "words": {"lists": {"spam": "{lang}.words"}},
             "private": {"mask": "tag"},
@@ -158,7 +157,7 @@ def done(tmp_path_factory):
         "settings": {
             "default": {"identify": {"on_mismatch": "keep"}, "heuristics": None, "words": {"max_per_1000_chars": 1}}
         },
-        "select": {"retain": "all"},
+        "select": {"retain": "all", "per_domain": 1},
     }
     (base / "recipe.yaml").write_text(yaml.safe_dump(recipe, allow_unicode=True), "utf-8")
     result = CliRunner().invoke(app, ["export", str(base / "recipe.yaml"), "--json", "-q"], catch_exceptions=False)
@@ -171,19 +170,21 @@ def test_rules_drop_what_lists_and_pages_say_and_leave_the_evidence(done):
     corpus = table.read(table.shards(done / "corpus")).to_pylist()
     rules = {(d["url"] or "none"): row["rule"] for d, row in zip(corpus, ledger, strict=True)}
     assert rules == {
-        "https://one.example/a": None,
+        "https://one.example/a": "domain",
         "http://www.one.example/a/?utm_source=b": "urls.same",
         "https://one.example/b": None,
-        "https://one.example/c": "urls.most",
+        "https://one.example/c": "domain",
         "https://bad.example/": "urls.denied",
         "https://two.example/": "urls.robots",
         "https://x.porn.example/": "urls.denied",
         "none": None,
         "https://three.example/": "words",
     }
+    # Without a rater the longest of a domain is the best.
     evidence = {(d["url"] or "none"): row["evidence"] for d, row in zip(corpus, ledger, strict=True)}
     assert evidence["https://bad.example/"] == "bad.example is in deny"
     assert evidence["https://x.porn.example/"] == "x.porn.example is in adult"
+    assert evidence["https://one.example/c"] == "one.example has 3 documents in rus_Cyrl; the best 1 are kept"
     assert "spam:2" in evidence["https://three.example/"]
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from glotmix.core.errors import DataError
+from glotmix.core import language, settings
+from glotmix.core.errors import DataError, RequestError
 from glotmix.core.rules import RuleHits
 from glotmix.corpus import misspelt
 from glotmix.pipeline import recipe as recipes
@@ -144,6 +145,80 @@ def test_sources_are_told_of_that_lose_twice_the_others_or_most_of_their_text():
     assert kinds(copies) == set()
 
 
+def test_retention_within_domains_is_fair_to_each_and_those_without_are_together():
+    rows = documents([*np.linspace(0.6, 0.9, 40), *np.linspace(0.1, 0.4, 40), *np.linspace(0.2, 0.8, 20)])
+    where = ["good.example"] * 40 + ["plain.example"] * 40 + [None] * 20
+    rows = rows.append_column("domain", pa.array(where))
+    reasons = {"eng_Latn": "the best 60% are kept"}
+    found, cutoffs = ledger.retain_within(
+        rows, np.ones(100, bool), {"eng_Latn": 0.6}, reasons, "quality", column="domain"
+    )
+    assert [int(((found.rows >= a) & (found.rows < b)).sum()) for a, b in ((0, 40), (40, 80), (80, 100))] == [16, 16, 8]
+    assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].quantile) == (60, None)
+    assert "of plain.example (24 of 40 documents of eng_Latn)" in found.evidence[16]
+    assert "of documents without a domain" in found.evidence[-1]
+    assert (np.diff(found.rows) > 0).all()
+
+
+def test_of_a_crowded_domain_the_best_documents_of_each_language_are_kept():
+    rows = documents([0.9, 0.1, 0.5, 0.5, 0.7, 0.2], langs=["eng_Latn"] * 5 + ["tha_Thai"])
+    rows = rows.append_column("domain", pa.array(["a.example"] * 4 + [None, "a.example"]))
+    rows = rows.append_column("bytes", pa.array([10, 10, 10, 99, 10, 10], pa.int64()))
+    alive = np.array([True, True, True, True, True, True])
+    found = ledger.crowded(rows, alive, 2, "domain")
+    # The longer of two equals stays; what is dead already takes no place.
+    assert found.rows.tolist() == [1, 2]
+    assert found.evidence == ["a.example has 4 documents in eng_Latn; the best 2 are kept"] * 2
+    alive[0] = False
+    assert ledger.crowded(rows, alive, 2, "domain").rows.tolist() == [1]
+
+
+def test_a_domain_that_fills_a_language_is_told_of():
+    table = rows_of([("hau_Latn", "news", 100, 100, "", 0.8)])
+    names = pa.chunked_array([["big.example"] * 40 + [f"s{n}.example" for n in range(50)] + [None] * 10])
+    cells, warned = sources.domains(table.append_column("domain", names))
+    assert (cells[0].source, cells[0].read) == ("big.example", 40)
+    assert len(cells) == 51
+    (one,) = warned
+    assert one.text.startswith("big.example is 39% of the text that is kept of hau_Latn (40 of 100 documents)")
+    assert one.fix == "select.per_domain=5"
+    found = verdict.verdict(
+        table,
+        pa.table({"label": ["hau_Latn"] * 100, "score": pa.array([0.99] * 100, pa.float32()), "agrees": [True] * 100}),
+        np.zeros(100), {}, {}, [], names,
+    )  # fmt: skip
+    assert found["domains"][0]["domain"] == "big.example"
+    assert [one["kind"] for one in found["findings"]] == ["domain"]
+
+
+def test_domains_need_addresses(tmp_path):
+    text = "name: d\ncorpus: {sources: [{name: a, path: a.jsonl, language: fra_Latn}]}\nquality: {}\n"
+    (tmp_path / "r.yaml").write_text(text, "utf-8")
+    for asked in ("select.per_domain=3", "select.within=domain"):
+        with pytest.raises(RequestError, match=r"signals\.urls"):
+            recipes.load(tmp_path / "r.yaml", [asked])
+        assert recipes.load(tmp_path / "r.yaml", [asked, "signals.urls={column: url}"]).signals.urls.column == "url"
+    with pytest.raises(RequestError, match=r"signals\.urls\.most is called select\.per_domain now"):
+        recipes.load(tmp_path / "r.yaml", ["signals.urls={most: 3}"])
+
+
+def test_few_documents_of_another_form_are_told_of_and_chance_is_not():
+    rng = np.random.default_rng(0)
+
+    def world(shift):
+        table = rows_of([("hau_Latn", "news", 40, 40, "", 0.5), ("hau_Latn", "lines", 200, 200, "", 0.5)])
+        score = rng.normal(0.7, 0.1, 240) - np.r_[np.zeros(40), np.full(200, shift)]
+        return table.set_column(table.column_names.index("quality"), "quality", pa.array(score, pa.float32()))
+
+    assert kinds(world(0.15)) == {("source", "hau_Latn", "lines")}
+    assert [kinds(world(0.0)) for _ in range(30)] == [set()] * 30
+    found = sources.warned(sources.cells(world(0.15)), world(0.15), ranks=True)
+    assert [one.fix for one in found] == ["select.within=source"]
+    assert [one.fix for one in sources.warned(sources.cells(world(0.15)), world(0.15))] == [
+        "settings.source.lines.quality.lose=0.01"
+    ]
+
+
 def test_a_score_that_the_source_or_the_length_alone_tells_is_told_of():
     told = rows_of([("hau_Latn", "news", 100, 100, "", 0.9), ("hau_Latn", "lists", 100, 100, "", 0.5)])
     assert kinds(told) == {("source", "hau_Latn", "lists")}
@@ -270,6 +345,16 @@ def test_a_rules_precision_on_judged_text_is_known():
     assert found.unnatural / found.all_unnatural > 5 * found.natural / found.all_natural
     assert precision.judged("heuristics.no_such_column.low") is None
     assert "unnatural and" in found.shown
+
+
+def test_no_rule_is_on_that_is_no_better_than_chance_at_its_price():
+    measured = 0
+    for row in settings.explain({}, language.parse("eng_Latn"), None):
+        found = precision.judged(row["key"])
+        if found is not None and row["value"] is not None and found.unnatural + found.natural:
+            measured += 1
+            assert found.unnatural / found.all_unnatural > found.natural / found.all_natural, row["key"]
+    assert measured > 20
 
 
 def test_powers_of_ten_are_numbers_in_a_recipe_and_quoted_ones_are_text(tmp_path):

@@ -88,19 +88,27 @@ def _show_verdict(verdict: Mapping[str, Any]) -> None:
         console.print(Text(f"  and {more} more: verdict/verdict.json, or the report"))
     rows = [one for one in verdict["sources"] if one["read"]]
     if len({row["source"] for row in rows}) > 1:
-        table = Table(box=None, pad_edge=False)
-        table.add_column("language")
-        table.add_column("source")
-        for name in ("read", "kept", "MB read", "MB kept", "median score"):
-            table.add_column(name, justify="right")
-        table.add_column("what dropped most")
-        for row in sorted(rows, key=lambda row: row["kept"] / row["read"])[:12]:
-            score = "" if row["score"] is None else f"{row['score']:.2f}"
-            sizes = f"{row['bytes'] / 1e6:.2f}", f"{row['bytes_kept'] / 1e6:.2f}"
-            most = next((f"{rule} ({n:,})" for rule, n in row["rules"].items()), "")
-            table.add_row(row["lang"], row["source"], f"{row['read']:,}", f"{row['kept']:,}", *sizes, score, most)
         console.print(Text("language × source, the twelve of which least is kept (all: verdict/verdict.json)"))
-        console.print(table)
+        console.print(_cells("source", sorted(rows, key=lambda row: row["kept"] / row["read"])[:12]))
+    if verdict.get("domains"):
+        console.print(Text("language × domain, the eight with most documents (more: verdict/verdict.json)"))
+        console.print(_cells("domain", verdict["domains"][:8]))
+
+
+def _cells(of: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the table of languages by source or by domain."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("language")
+    table.add_column(of)
+    for name in ("read", "kept", "MB read", "MB kept", "median score"):
+        table.add_column(name, justify="right")
+    table.add_column("what dropped most")
+    for row in rows:
+        score = "" if row["score"] is None else f"{row['score']:.2f}"
+        sizes = f"{row['bytes'] / 1e6:.2f}", f"{row['bytes_kept'] / 1e6:.2f}"
+        most = next((f"{rule} ({n:,})" for rule, n in row["rules"].items()), "")
+        table.add_row(row["lang"], row[of], f"{row['read']:,}", f"{row['kept']:,}", *sizes, score, most)
+    return table
 
 
 def show_changes(result: Mapping[str, Any]) -> None:

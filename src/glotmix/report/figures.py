@@ -24,6 +24,7 @@ STAGES = (
     "heuristics",
     "duplicates",
     "source_overlap",
+    "domain",
     "quality",
     "budget",
     "selection",

@@ -15,6 +15,7 @@ import yaml
 from glotmix.core import language
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.report import conversations, evidence, examples, figures, mixing, plots, rater, scores, shell
+from glotmix.select.precision import judged
 
 VERSION = 3
 
@@ -174,6 +175,7 @@ def _rules(ways: list[figures.Way], drawn: dict[str, plots.Spec]) -> dict[str, A
         drawn["rules"] = plots.rules([r for r in judging if r in most])
     return {
         "rules": rules,
+        "judged": {r.name: found.shown for r in rules if (found := judged(r.name)) is not None},
         "retained": [r for r in rules if r not in judging],
         "undrawn": len(judging) - len(most),
         "pairs": pairs,

@@ -16,8 +16,11 @@ TWICE, SHARE, SURE = 2.0, 0.10, 3.0
 """A source is warned of that loses so many times what the others of its language lose, and at least that share of its
 own documents, the difference being so many standard errors."""
 QUARTER = 0.25
-TELLING = 0.9
-"""AUC with which the source alone tells two documents' scores apart."""
+CROWD, MOST_DOMAINS = 0.25, 200
+"""Share of a language's kept text from which one domain is told of; rows of the table by domain."""
+TELLING, SURE_OF_SCORE = 0.7, 3.5
+"""AUC with which the source alone tells two documents' scores apart, and by how many standard errors it must differ
+from one half. Chosen on the development half of edited text: docs/log.md."""
 BY_LENGTH = 0.6
 """Rank correlation of score and length within a language."""
 
@@ -58,7 +61,7 @@ class Warned:
     """Something to look at in the table.
 
     Args:
-        kind: ``loses``, ``quarter``, ``source`` or ``length``.
+        kind: ``loses``, ``quarter``, ``source``, ``length`` or ``domain``.
         lang: the language.
         source: the source; empty for a finding on the language.
         text: what was found, with its numbers.
@@ -74,10 +77,10 @@ class Warned:
     bytes: int
 
 
-def cells(ledger: pa.Table) -> list[Cell]:
-    """Return the table of a ledger's rows, by language and source."""
+def cells(ledger: pa.Table, column: str = "source") -> list[Cell]:
+    """Return the table of a ledger's rows, by language and source (or another column in its place)."""
     found = []
-    keys = pc.binary_join_element_wise(ledger["lang"].cast(pa.string()), ledger["source"].cast(pa.string()), "\t")
+    keys = pc.binary_join_element_wise(ledger["lang"].cast(pa.string()), ledger[column].cast(pa.string()), "\t")
     codes = keys.combine_chunks().dictionary_encode()
     where = codes.indices.to_numpy()
     order = np.argsort(where, kind="stable")
@@ -102,12 +105,45 @@ def cells(ledger: pa.Table) -> list[Cell]:
     return sorted(found, key=lambda cell: (cell.lang, cell.source))
 
 
+def domains(ledger: pa.Table) -> tuple[list[Cell], list[Warned]]:
+    """Return the table by language and domain, of the `MOST_DOMAINS` with most documents, and what to look at in it.
+
+    Args:
+        ledger: rows with a ``domain``, null for a document without an address.
+    """
+    rows = ledger.filter(pc.is_valid(ledger["domain"]))
+    counted = rows.group_by(["lang", "domain"]).aggregate([("bytes", "count")])
+    order = [("bytes_count", "descending"), ("lang", "ascending"), ("domain", "ascending")]
+    most = counted.sort_by(order).slice(0, MOST_DOMAINS).select(["lang", "domain"])
+    found = cells(rows.join(most, ["lang", "domain"], join_type="inner"), "domain") if most.num_rows else []
+    found.sort(key=lambda cell: (-cell.read, cell.lang, cell.source))
+    kept = ledger.filter(ledger["kept"]).group_by("lang").aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist()
+    of = {row["lang"]: (row["bytes_sum"], row["bytes_count"]) for row in kept}
+    warned = []
+    for cell in found:
+        size, documents = of.get(cell.lang, (0, 0))
+        if documents >= LEAST and cell.bytes_kept > CROWD * size:
+            text = (
+                f"{cell.source} is {cell.bytes_kept / size:.0%} of the text that is kept of {cell.lang} "
+                f"({cell.kept:,} of {documents:,} documents)"
+            )
+            fix = f"select.per_domain={max(documents // 20, 1)}"
+            warned.append(Warned("domain", cell.lang, cell.source, text, fix, cell.bytes_kept))
+    return found, warned
+
+
 def _kind(rule: str | None) -> str:
     return rule or "none"
 
 
-def warned(table: Sequence[Cell], ledger: pa.Table) -> list[Warned]:
-    """Return what is to be looked at, each with what to type."""
+def warned(table: Sequence[Cell], ledger: pa.Table, ranks: bool = False) -> list[Warned]:
+    """Return what is to be looked at, each with what to type.
+
+    Args:
+        table: the cells of the ledger.
+        ledger: its rows.
+        ranks: whether documents compete for a share or a budget, and are not dropped for what they are alone.
+    """
     found: list[Warned] = []
     by_lang: dict[str, list[Cell]] = {}
     for cell in table:
@@ -116,7 +152,7 @@ def warned(table: Sequence[Cell], ledger: pa.Table) -> list[Warned]:
         for cell in own:
             others = [c for c in own if c is not cell]
             found += _against(cell, sum(c.judged for c in others), sum(c.read for c in others))
-    return found + _predicted(by_lang, ledger)
+    return found + _predicted(by_lang, ledger, ranks)
 
 
 def _against(cell: Cell, lost: int, read: int) -> list[Warned]:
@@ -152,12 +188,12 @@ def _off(rule: str) -> str:
         return f"{rule}=null"
     if rule.startswith(("quality", "budget")):
         return "quality.lose=0.01"
-    if rule == "language":
+    if rule == "identify":
         return "identify.on_mismatch=keep"
     return "quality.lose=0.01"
 
 
-def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table) -> list[Warned]:
+def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, ranks: bool) -> list[Warned]:
     """Return the languages whose score the source or the length alone predicts."""
     found = []
     score = ledger["quality"].to_numpy(zero_copy_only=False).astype(float)
@@ -173,13 +209,16 @@ def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table) -> list[Warned]
             one = mine & (sources == cell.source)
             if min(one.sum(), (mine & ~one).sum()) < LEAST:
                 continue
+            n, others = int(one.sum()), int((mine & ~one).sum())
             auc = _auc(score[one], score[mine & ~one])
-            if auc <= 1 - TELLING:
+            error = np.sqrt((n + others + 1) / (12 * n * others))
+            if auc <= 1 - TELLING and 0.5 - auc >= SURE_OF_SCORE * error:
                 text = (
                     f"in {lang} the source alone tells the score: {cell.source} lies below the others "
-                    f"(AUC {1 - auc:.2f}; median {cell.score:.2f})"
+                    f"(AUC {1 - auc:.2f}; median {cell.score:.2f}): worse text, or text of another form"
                 )
-                found.append(Warned("source", lang, cell.source, text, "select.within=source", cell.bytes))
+                fix = "select.within=source" if ranks else f"settings.source.{cell.source}.quality.lose=0.01"
+                found.append(Warned("source", lang, cell.source, text, fix, cell.bytes))
         if mine.sum() >= 2 * LEAST and len(np.unique(chars[mine])) > 2:
             from scipy.stats import spearmanr
 

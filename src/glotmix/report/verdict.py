@@ -22,7 +22,7 @@ from glotmix.core.step import StepSpec
 from glotmix.report import sources
 from glotmix.report.sources import Cell
 
-VERSION = 1
+VERSION = 2
 FILE = "verdict.json"
 
 WRONG, REPEATED, BROKEN, JUNK = 0.05, 0.5, 0.05, 0.4
@@ -34,7 +34,7 @@ FIT, LOOK = "fit", "look"
 
 _HARM: Mapping[str, float] = {
     "misspelt": 4.0, "language": 3.0, "broken": 3.0, "junk": 2.0, "quarter": 2.0, "loses": 2.0, "repeated": 1.0,
-    "lost": 4.0, "source": 0.7, "length": 0.5, "few": 0.3, "unknown": 0.3, "unmeasured": 0.1,
+    "lost": 4.0, "source": 0.7, "length": 0.5, "domain": 0.5, "few": 0.3, "unknown": 0.3, "unmeasured": 0.1,
 }  # fmt: skip
 _REFUTES = frozenset({"language", "broken", "junk", "lost", "quarter", "loses"})
 """Kinds that make a language one to look at."""
@@ -71,6 +71,8 @@ def verdict(
     notes: Mapping[str, Mapping[str, JSON]],
     lines: Mapping[str, float],
     unmeasured: Sequence[str],
+    domains: pa.ChunkedArray | None = None,
+    ranks: bool = False,
 ) -> dict[str, Any]:
     """Return the verdict as plain data.
 
@@ -81,16 +83,20 @@ def verdict(
         notes: step → the notes of its record: of ``corpus`` and ``signals/identify``.
         lines: language → the score below which the rater calls a document unnatural; empty where nothing is rated.
         unmeasured: what was not measured, in words with what to type.
+        domains: (n,) of the documents' addresses, null for none; None where they were not looked at.
+        ranks: see `sources.warned`.
 
     Returns:
-        ``first`` (the sentence to read), ``languages`` (lang, state, why), ``findings``, ``sources``.
+        ``first`` (the sentence to read), ``languages`` (lang, state, why), ``findings``, ``sources``, ``domains``.
     """
     total = max(int(pc.sum(ledger["bytes"]).as_py() or 0), 1)
     cells = sources.cells(ledger)
     found = _of_reading(notes.get("corpus", {}))
     found += _of_languages(ledger, identified, broken, notes.get("signals/identify", {}), lines, cells, total)
+    by_domain, crowds = ([], []) if domains is None else sources.domains(ledger.append_column("domain", domains))
     found += [
-        Finding(one.kind, (one.lang,), one.text, one.fix, one.bytes / total) for one in sources.warned(cells, ledger)
+        Finding(one.kind, (one.lang,), one.text, one.fix, one.bytes / total)
+        for one in [*sources.warned(cells, ledger, ranks), *crowds]
     ]
     found += [Finding("unmeasured", (), f"not measured: {text}", do, 0.01) for text, do in _split(unmeasured)]
     found.sort(key=lambda one: (-one.harm, one.kind, one.langs))
@@ -102,6 +108,7 @@ def verdict(
         "languages": states,
         "findings": [asdict(one) | {"langs": list(one.langs), "harm": round(one.harm, 4)} for one in found],
         "sources": [cell.as_json() for cell in cells],
+        "domains": [{("domain" if k == "source" else k): v for k, v in cell.as_json().items()} for cell in by_domain],
     }
 
 
@@ -232,9 +239,11 @@ def _make(context: RunContext, output: Output) -> Counts:
         _signal(context, "signals/heuristics", ["broken_share"])["broken_share"].to_numpy(zero_copy_only=False)
     ).astype(float)
     notes = {n: one.notes for n in ("corpus", "signals/identify") if (one := read(context.step_dir(n))) is not None}
-    found = verdict(ledger, identified, broken, notes, _lines(context, ledger), _unmeasured(context))
+    domains = _signal(context, "signals/urls", ["domain"])["domain"] if context.has("signals/urls") else None
+    ranks = context.recipe.select.retain in ("share", "budget", "tokens")
+    found = verdict(ledger, identified, broken, notes, _lines(context, ledger), _unmeasured(context), domains, ranks)
     (output.path / FILE).write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
-    told = [one for one in found["findings"] if one["kind"] in ("loses", "quarter", "source", "length")]
+    told = [one for one in found["findings"] if one["kind"] in ("loses", "quarter", "source", "length", "domain")]
     output.notes["warnings"] = [f"{one['text']} ({one['do']})" for one in told[:5]]
     return {"documents": ledger.num_rows, "findings": len(found["findings"])}
 
@@ -270,7 +279,7 @@ STEPS = StepSpec(
     code=("glotmix.report.verdict",),
     make=_make,
     needs=lambda context: (*context.corpus_steps, *context.signals, "ledger"),
-    config=lambda context: {"lose": context.recipe.select.lose},
+    config=lambda context: {"lose": context.recipe.select.lose, "retain": context.recipe.select.retain},
     reported=True,
     meaning="what a careful colleague would say first, with the evidence",
     place=95,

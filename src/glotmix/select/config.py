@@ -22,8 +22,15 @@ class SelectSection(Section):
     lose: float = Field(
         0.05, gt=0, le=0.5, description="the share of good text that may be lost, per language (retain: lose)"
     )
-    within: Literal["language", "source"] = Field(
-        "language", description="what retain: share ranks documents in: a language, or a language's part of one source"
+    within: Literal["language", "source", "domain"] = Field(
+        "language",
+        description="what retain: share ranks documents in: a language, a language's part of one source, or of one "
+        "domain (needs signals.urls; documents without an address are ranked together)",
+    )
+    per_domain: int | None = Field(
+        None,
+        ge=1,
+        description="documents of one domain in a language that are kept, the best ones (needs signals.urls)",
     )
     score: Literal["quantile", "score", "calibrated"] = Field(
         "quantile",
@@ -62,8 +69,12 @@ class SelectSection(Section):
         return self
 
 
-def _one_line(recipe: Recipe) -> None:
+def _checked(recipe: Recipe) -> None:
     select, quality = recipe.select, recipe.quality
+    if recipe.signals.urls is None:
+        asked = "per_domain" if select.per_domain else "within=domain" if select.within == "domain" else None
+        if asked:
+            raise ValueError(f"select.{asked} needs the domains of documents' addresses: signals.urls={{column: url}}")
     if select.score == "quantile":
         return
     if select.retain != "share" or quality is None:
@@ -72,4 +83,11 @@ def _one_line(recipe: Recipe) -> None:
         raise ValueError("select.score=calibrated needs parallel documents: quality.parallel")
 
 
-RECIPE = RecipeKey("select", SelectSection, SelectSection(), place=60, check=_one_line)
+RECIPE = RecipeKey(
+    "select",
+    SelectSection,
+    SelectSection(),
+    place=60,
+    check=_checked,
+    renamed=(("signals.urls.most", "select.per_domain"),),
+)

@@ -1,13 +1,13 @@
 """The ledger: one row per document, kept or dropped, by which rule, on which evidence, in favour of which other.
 
 The order of the rules is the order of the funnel: license, contamination, cross_corpus_duplicates, identify,
-heuristics, duplicates, source_overlap, quality. A document is dropped by the first that it fails; every rule that it
-fails is listed beside, so that a report can say what a rule removes alone and what it removes together with others.
-Duplicates are decided among the documents that passed the rules before (a cluster is not lost with a bad member), and
-retention among what is then left.
+heuristics, duplicates, source_overlap, domain, quality. A document is dropped by the first that it fails; every rule
+that it fails is listed beside, so that a report can say what a rule removes alone and what it removes together with
+others. Duplicates are decided among the documents that passed the rules before (a cluster is not lost with a bad
+member), and retention among what is then left.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from glotmix.core.rules import RuleHits
 
-VERSION = 5
+VERSION = 6
 
 SCHEMA = pa.schema(
     [
@@ -230,29 +230,70 @@ def retain_within(
     reasons: Mapping[str, str],
     rule: str,
     keys: Callable[[pa.ChunkedArray, NDArray[np.floating]], NDArray[np.float64]] | None = None,
+    column: str = "source",
 ) -> tuple[RuleHits, dict[str, Cutoff]]:
-    """Keep the best share of each language's documents in every source alike: see `retain`.
+    """Keep the best share of each language's documents in every source (or domain) alike: see `retain`.
 
-    A language's cutoff has no quantile: each source has its own.
+    A language's cutoff has no quantile: each part has its own.
     """
-    sources = documents["source"].combine_chunks().dictionary_encode()
     rows, evidence = [], []
     kept: dict[str, list[int]] = {}
-    for code, source in enumerate(sources.dictionary.to_pylist()):
-        mine = alive & (sources.indices.to_numpy() == code)
-        found, cutoffs = retain(
-            documents, mine, wanted, None, {k: f"{v} of {source}" for k, v in reasons.items()}, rule, keys
-        )
-        rows.append(found.rows)
+    for lang, name, mine in _parts(documents, alive, column):
+        if lang not in wanted:
+            continue
+        own = documents.take(pa.array(mine))
+        told = f"{reasons[lang]} of {name or f'documents without a {column}'}"
+        found, cutoffs = retain(own, np.ones(len(mine), bool), {lang: wanted[lang]}, None, {lang: told}, rule, keys)
+        rows.append(mine[found.rows])
         evidence += found.evidence
-        for lang, one in cutoffs.items():
-            counts = kept.setdefault(lang, [0, 0])
-            counts[0] += one.kept
-            counts[1] += one.of
-    every = np.concatenate(rows)
+        counts = kept.setdefault(lang, [0, 0])
+        counts[0] += cutoffs[lang].kept
+        counts[1] += cutoffs[lang].of
+    every = np.concatenate(rows) if rows else np.empty(0, np.int64)
     order = np.argsort(every, kind="stable")
-    together = {lang: Cutoff(None, held, of, f"{reasons[lang]}, in each source") for lang, (held, of) in kept.items()}
+    together = {lang: Cutoff(None, held, of, f"{reasons[lang]}, in each {column}") for lang, (held, of) in kept.items()}
     return RuleHits(rule, every[order], [evidence[i] for i in order.tolist()]), together
+
+
+def crowded(documents: pa.Table, alive: NDArray[np.bool_], most: int, rule: str) -> RuleHits:
+    """Return the documents of one domain in a language beyond the `most` best.
+
+    The best are those of the highest quality, then the longest; ties are broken by id. A document without a domain
+    is in no crowd.
+
+    Args:
+        documents: ``id, lang, domain, quality, bytes``.
+        alive: (n,) booleans; only these compete.
+        most: documents of one domain and language that stay.
+        rule: name of the rule in the ledger.
+    """
+    rows, evidence = [], []
+    for lang, name, mine in _parts(documents, alive & documents["domain"].is_valid().to_numpy(), "domain"):
+        if len(mine) <= most:
+            continue
+        own = documents.select(["quality", "bytes", "id"]).take(pa.array(mine))
+        order = pc.sort_indices(
+            own, sort_keys=[("quality", "descending"), ("bytes", "descending"), ("id", "ascending")]
+        ).to_numpy()
+        out = mine[order[most:]]
+        rows.append(out)
+        evidence += [f"{name} has {len(mine):,} documents in {lang}; the best {most:,} are kept"] * len(out)
+    every = np.concatenate(rows) if rows else np.empty(0, np.int64)
+    order = np.argsort(every, kind="stable")
+    return RuleHits(rule, every[order], [evidence[i] for i in order.tolist()])
+
+
+def _parts(documents: pa.Table, alive: NDArray[np.bool_], column: str) -> Iterator[tuple[str, str, NDArray[np.int64]]]:
+    """Yield each language and each value of a column in it (empty for null), with the living documents of both."""
+    langs, names = (documents[n].combine_chunks().fill_null("").dictionary_encode() for n in ("lang", column))
+    code = langs.indices.to_numpy().astype(np.int64) * len(names.dictionary) + names.indices.to_numpy()
+    mine = np.flatnonzero(alive)
+    mine = mine[np.argsort(code[mine], kind="stable")]
+    ends = np.flatnonzero(np.diff(code[mine])) + 1
+    for rows in np.split(mine, ends):
+        if len(rows):
+            lang, name = divmod(int(code[rows[0]]), len(names.dictionary))
+            yield langs.dictionary[lang].as_py(), names.dictionary[name].as_py(), rows
 
 
 HAIR = 0.005

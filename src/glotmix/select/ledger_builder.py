@@ -26,7 +26,7 @@ from glotmix.select import ledger, thresholds
 from glotmix.select.rehydrate import weights
 from glotmix.select.representatives import representatives
 
-VERSION = 2
+VERSION = 3
 
 RETENTION = 900
 """Rules from this place on choose among the documents that all others let pass."""
@@ -179,6 +179,8 @@ class LedgerBuilder:
         if self.context.has("signals/quality"):
             rated = self.signal("signals/quality")
             columns |= {"quality": rated["score"], "quantile": rated["quantile"], "calibrated": rated["calibrated"]}
+        domain = pa.nulls(corpus.num_rows, pa.string())
+        columns["domain"] = self.signal("signals/urls")["domain"] if self.context.has("signals/urls") else domain
         ranks = {s.name: s.rank for s in self.recipe.corpus.sources}
         names = corpus["source"].combine_chunks().dictionary_encode()
         by_name = pa.array([ranks[n] for n in names.dictionary.to_pylist()], pa.int32())

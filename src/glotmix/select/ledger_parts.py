@@ -33,7 +33,7 @@ from glotmix.select.min_sources import scarcity
 from glotmix.signals.annotate import parts
 from glotmix.signals.signatures import nodes
 
-VERSION = 1
+VERSION = 2
 
 IN_MEMORY = 2_000_000
 """Documents up to which the ledger is decided in memory: about a kilobyte each."""
@@ -46,16 +46,19 @@ DUPLICATES = 60
 
 _SCRATCH = ".deciding"
 _MEMBERS = ("id", "cluster", "content", "quality", "chars", "rank")
-_RANKED = ("id", "lang", "source", "bytes", "tokens", "quality", "quantile", "calibrated")
+_RANKED = ("id", "lang", "source", "bytes", "tokens", "quality", "quantile", "calibrated", "domain")
 
 
 def needed(context: RunContext) -> bool:
     """Say whether a recipe's ledger is decided in parts: there are many documents, and no rule needs all at once.
 
-    Rehydration, rules on licences (their warnings count over all documents) and the choice of conversations do.
+    Rehydration, rules on licences (their warnings count over all documents), addresses that several documents have,
+    and the choice of conversations do.
     """
-    section = context.recipe.select
+    section, urls = context.recipe.select, context.recipe.signals.urls
     if context.instructs or section.rehydrate is not None or section.licenses is not None:
+        return False
+    if urls is not None and urls.same == "drop":
         return False
     documents: int = sum(pq.read_metadata(f).num_rows for f in table.shards(context.corpus))
     return documents > IN_MEMORY
@@ -259,7 +262,8 @@ class _Work:
     @property
     def ranks(self) -> bool:
         """Whether retention chooses among the documents that are left."""
-        return self.context.recipe.quality is not None and self.context.recipe.select.retain != "all"
+        section = self.context.recipe.select
+        return section.per_domain is not None or (self.context.recipe.quality is not None and section.retain != "all")
 
     def retain(self, survivors: Available) -> tuple[dict[str, ledger.Cutoff], dict[str, Any]]:
         """Choose among the documents that are left; return the cutoffs, and what the record says of them."""

@@ -22,7 +22,7 @@ from glotmix.select.sample import gumbel_keys
 from glotmix.signals import confusions
 from glotmix.signals.heuristics import GRAIN
 
-VERSION = 2
+VERSION = 3
 
 
 def _builder(view: LedgerView) -> LedgerBuilder:
@@ -127,6 +127,11 @@ def _min_sources(view: LedgerView) -> list[RuleHits]:
     return [failure]
 
 
+def _per_domain(view: LedgerView) -> list[RuleHits]:
+    most = view.context.recipe.select.per_domain
+    return [] if most is None else [ledger.crowded(view.documents, view.alive(), most, "domain")]
+
+
 def _retain(view: LedgerView) -> list[RuleHits]:
     """Keep the best of each language, or a draw: a share, a number of tokens, or what the mixture needs."""
     context, recipe = view.context, view.context.recipe
@@ -152,9 +157,9 @@ def _retain(view: LedgerView) -> list[RuleHits]:
         wanted = {lang: float(view.setting(lang, None, "quality.keep")) for lang in builder.survivors.languages}
         best = "the best" if section.sample == "top" else f"by quality at temperature {section.temperature:g},"
         reasons = {lang: f"{best} {share:.0%} are kept" for lang, share in wanted.items()}
-        if section.within == "source":
+        if section.within != "language":
             failure, cutoffs = ledger.retain_within(
-                documents, alive, wanted, reasons, "quality", keys=retain.keywords["keys"]
+                documents, alive, wanted, reasons, "quality", keys=retain.keywords["keys"], column=section.within
             )
         else:
             failure, cutoffs = retain(wanted, None, reasons, "quality")
@@ -226,6 +231,7 @@ RULES = (
         ),
         "fewer independent sources hold it than its language asks for",
     ),
+    Rule("domain", _per_domain, RETENTION, meaning="its domain has as many better documents as are kept of one"),
     Rule(
         "quality",
         _retain,

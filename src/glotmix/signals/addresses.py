@@ -7,7 +7,6 @@ all hosts below it.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from fnmatch import translate
 from functools import cache, partial
@@ -62,7 +61,6 @@ class UrlsSection(Section):
     same: Literal["drop", "keep"] = Field(
         "drop", description="later documents of one canonical address in one language"
     )
-    most: int | None = Field(None, ge=1, description="documents of one domain in one language; the first are kept")
 
 
 def canonical(url: str) -> str:
@@ -258,34 +256,21 @@ def _hits(view: LedgerView) -> list[RuleHits]:
     return hits
 
 
-def _crowds(view: LedgerView) -> list[RuleHits]:
-    """One canonical address twice, and more of one domain than is wanted: the first of the living stay."""
-    section = view.context.recipe.signals.urls
-    found = view.signal("signals/urls")
+def _same(view: LedgerView) -> list[RuleHits]:
+    """One canonical address twice: the first of the living stays."""
+    if view.context.recipe.signals.urls.same != "drop":
+        return []
+    pages = view.signal("signals/urls")["canonical"].to_pylist()
     langs = view.documents["lang"].to_pylist()
-    pages, names = found["canonical"].to_pylist(), found["domain"].to_pylist()
-    alive = view.alive()
     seen: dict[tuple[str, str], int] = {}
-    held: Counter[tuple[str, str]] = Counter()
     same: dict[int, str] = {}
-    many: dict[int, str] = {}
     ids = view.documents["id"]
-    for row in np.flatnonzero(alive).tolist():
-        if pages[row] is None:
-            continue
-        if section.same == "drop":
+    for row in np.flatnonzero(view.alive()).tolist():
+        if pages[row] is not None:
             first = seen.setdefault((langs[row], pages[row]), row)
             if first != row:
                 same[row] = f"{pages[row]} is the address of {ids[first].as_py()}"
-                continue
-        if section.most is not None and names[row] is not None:
-            held[langs[row], names[row]] += 1
-            if held[langs[row], names[row]] > section.most:
-                many[row] = f"{names[row]} has {section.most:,} documents in {langs[row]}"
-    return [
-        RuleHits(f"urls.{name}", np.array(list(rows), np.int64), list(rows.values()))
-        for name, rows in (("same", same), ("most", many))
-    ]
+    return [RuleHits("urls.same", np.array(list(same), np.int64), list(same.values()))]
 
 
 def _inputs(context: RunContext) -> dict[str, str]:
@@ -303,7 +288,7 @@ RECIPE = RecipeKey(
     "signals.urls",
     UrlsSection | None,
     None,
-    "domains, lists and limits of documents' addresses; null for not looking",
+    "domains of documents' addresses, and lists of them; null for not looking",
     place=24,
 )
 
@@ -328,7 +313,7 @@ STEPS = StepSpec(
     ),
     rules=(
         Rule("urls", _hits, place=25, meaning="a list, or the page itself, says that its address is not wanted"),
-        Rule("urls.crowd", _crowds, place=26, meaning="another document has its address, or its domain has enough"),
+        Rule("urls.same", _same, place=26, meaning="another document has its address"),
     ),
     meaning="domains of documents' addresses, and what lists say of them",
     place=41,
