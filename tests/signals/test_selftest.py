@@ -40,8 +40,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def examined(folder: Path, config: DuplicatesConfig) -> list[selftest.Finding]:
+    sample = selftest.chosen(folder, config.selftest)
+    return selftest.run(sample, selftest.texts(folder, sample), config)
+
+
 def test_every_script_is_found(corpus: Path, tmp_path: Path):
-    found = selftest.run(corpus, DuplicatesConfig(selftest=20), tmp_path)
+    found = examined(corpus, DuplicatesConfig(selftest=20))
     assert [f.script for f in found] == sorted(lang[-4:] for lang in LANGS)
     for f in found:
         assert f.documents == 20 and list(f.by_edit) == ["0", "0.01", "0.02", "0.05", "0.1"]
@@ -53,7 +58,7 @@ def test_every_script_is_found(corpus: Path, tmp_path: Path):
 
 def test_a_search_that_misses_says_so(corpus: Path, tmp_path: Path):
     config = DuplicatesConfig(bands=1, rows=30, selftest=20, recall_floor=0.9)
-    found = selftest.run(corpus, config, tmp_path)
+    found = examined(corpus, config)
     told = selftest.warnings(found, config)
     assert len(told) >= 5
     assert all("known pairs at a similarity of 0.8" in t and "more bands" in t for t in told)
@@ -62,7 +67,7 @@ def test_a_search_that_misses_says_so(corpus: Path, tmp_path: Path):
 
 def test_a_search_that_takes_everything_is_not_precise(corpus: Path, tmp_path: Path):
     config = DuplicatesConfig(bands=40, rows=2, verify="off", selftest=20)
-    assert sum(f.linked - f.right for f in selftest.run(corpus, config, tmp_path)) > 20
+    assert sum(f.linked - f.right for f in examined(corpus, config)) > 20
 
 
 def test_it_stands_in_the_record(corpus: Path, tmp_path: Path):
@@ -84,15 +89,13 @@ def test_the_sample_does_not_depend_on_shards(corpus: Path, tmp_path: Path):
     whole = table.read(table.shards(corpus)).take(np.random.default_rng(0).permutation(240))
     table.write(whole, tmp_path / "one" / "x.parquet")
     config = DuplicatesConfig(selftest=7)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    assert selftest.run(corpus, config, tmp_path / "a") == selftest.run(tmp_path / "one", config, tmp_path / "b")
+    assert examined(corpus, config) == examined(tmp_path / "one", config)
 
 
 def test_a_corpus_of_short_texts_has_no_self_test(tmp_path: Path):
     rows = {"id": ["a"], "text": ["short"], "lang": ["eng_Latn"], "source": ["s"]}
     table.write(pa.table(rows), tmp_path / "corpus" / "x.parquet")
-    assert selftest.run(tmp_path / "corpus", DuplicatesConfig(), tmp_path / "scratch") == []
+    assert examined(tmp_path / "corpus", DuplicatesConfig()) == []
 
 
 @pytest.mark.parametrize("rate", selftest.EDITS)

@@ -7,6 +7,7 @@ writes with `write`, the one place that fixes how Parquet is written (so that eq
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -60,25 +61,31 @@ def start(
         if [wanted] != _STARTED:
             raise RequestError(f"the engine already runs as {_STARTED[0]}, and {wanted} was asked for")
         return
-    import daft
-
     if runner == "ray":
         try:
             import ray  # noqa: F401
         except ImportError as error:
             raise MissingExtraError("engine.runner: ray", "ray") from error
-        daft.set_runner_ray(noop_if_initialized=True)
-    elif workers is None:
-        # A query that ran before this call has set the engine up already, in this same way.
-        os.environ["DAFT_RUNNER"] = "native"
-        daft.get_or_create_runner()
-    else:
-        daft.set_runner_native(num_threads=workers)
     if workers is not None:
         pa.set_cpu_count(workers)
         pa.set_io_thread_count(workers)
     flight.use(flight.Engine(runner, workers, memory))
     _STARTED.append(wanted)
+    _engine.cache_clear()
+
+
+@cache
+def _engine() -> None:
+    """Set the engine of queries up, before the first of them: what needs none does not pay for loading it."""
+    for runner, workers in _STARTED:
+        if runner == "local":
+            os.environ["DAFT_RUNNER"] = "native"
+        import daft
+
+        if runner == "ray":
+            daft.set_runner_ray(noop_if_initialized=True)
+        elif workers is not None:
+            daft.set_runner_native(num_threads=workers)
 
 
 def _literal(path: Path) -> str:
@@ -89,6 +96,7 @@ def _literal(path: Path) -> str:
 
 def scan(files: Sequence[Path], columns: Sequence[str] | None = None) -> "daft.DataFrame":
     """Return the lazy table of the given Parquet files, in the order of the files and of their rows."""
+    _engine()
     import daft
 
     frame = daft.read_parquet([_literal(f) for f in files])
@@ -107,6 +115,7 @@ def batch(
         returns: its Arrow type; a struct for several values per row.
         rows: rows per call.
     """
+    _engine()
     import daft
 
     @daft.func.batch(return_dtype=daft.DataType.from_arrow_type(returns), batch_size=rows, use_process=False)

@@ -12,6 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from glotmix.native import shingles
+from glotmix.native.arrays import buffers
+
 
 def of_texts(source: str, texts: pa.Array) -> pa.Array:
     """Return an id for each text: the source's name and 128 bits of the text's BLAKE2b hash.
@@ -30,10 +33,9 @@ def of_texts(source: str, texts: pa.Array) -> pa.Array:
 
 def keys(ids: pa.Array) -> NDArray[np.uint64]:
     """Return a 64-bit hash of each id."""
-    import daft
-
-    hashes: NDArray[np.uint64] = daft.Series.from_arrow(ids).hash().to_arrow().to_numpy(zero_copy_only=False)
-    return hashes
+    hashes = np.empty(len(ids), np.int64)
+    shingles.hash_strings(*buffers(ids), 0, hashes)
+    return hashes.view(np.uint64)
 
 
 def repeats(

@@ -4,7 +4,7 @@ In memory it is one sort per band and `scipy`; as Daft queries it is a group-by 
 and small stars. Both give the same clusters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,8 @@ def stars(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]
     >>> leaf.tolist(), hub.tolist()
     ([2, 3], [0, 0])
     """
-    order = np.argsort(keys, kind="stable")
+    # Which of them is the hub makes no difference to what is connected: no stable sort is needed.
+    order = np.argsort(keys)
     ranked = keys[order]
     new = np.ones(len(keys), dtype=bool)
     new[1:] = ranked[1:] != ranked[:-1]
@@ -60,13 +61,28 @@ def in_memory(files: Sequence[Path], bands: int) -> pa.Table:
     ``node`` is the hash of the id, ``label`` the smallest node of the candidate cluster.
     """
     own = nodes(table.read(files, ["id"])["id"])
-    labels = np.arange(len(own), dtype=np.int64)
-    for b in range(bands):
-        labels = merge(labels, *stars(column(files, band(b))))
+    labels = joined(len(own), (column(files, band(b)) for b in range(bands)))
     least = np.full(len(own), np.iinfo(np.int64).max)
     np.minimum.at(least, labels, own)
     crowded = np.bincount(labels, minlength=len(own))[labels] > 1
     return pa.table({"node": own[crowded], "label": least[labels[crowded]]})
+
+
+def joined(n: int, bands: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return labels from 0, (n,) int64: equal for rows that share a key in a band, and for what these share one with.
+
+    Args:
+        n: how many rows.
+        bands: the keys of each band, (n,) int64, asked for one after another.
+    """
+    labels = np.arange(n, dtype=np.int64)
+    held: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    for keys in bands:
+        held.append(stars(keys))
+        # Edges of several bands at once, as long as they are fewer than the rows.
+        if sum(len(leaves) for leaves, _ in held) > n:
+            labels, held = merge(labels, *map(np.concatenate, zip(*held, strict=True))), []
+    return merge(labels, *map(np.concatenate, zip(*held, strict=True))) if held else labels
 
 
 def as_queries(files: Sequence[Path], bands: int) -> "daft.DataFrame":

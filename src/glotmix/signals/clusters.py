@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import pyarrow.parquet as pq
 from pydantic import BeforeValidator, Field
 
-from glotmix.core import table
+from glotmix.core import flight, table
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts
 from glotmix.signals import candidates, refine
@@ -47,9 +47,7 @@ class DuplicatesConfig(SignatureConfig):
 
 def fitting(documents: int) -> Engine:
     """Return the engine for a number of documents, here: on a cluster, or beyond what memory holds, queries."""
-    import daft
-
-    return "memory" if documents <= IN_MEMORY and daft.get_or_infer_runner_type() != "ray" else "queries"
+    return "memory" if documents <= IN_MEMORY and flight.engine().runner != "ray" else "queries"
 
 
 def match(signatures: Path, files: list[Path], corpus: Path, config: SignatureConfig) -> int:
@@ -67,15 +65,10 @@ def match(signatures: Path, files: list[Path], corpus: Path, config: SignatureCo
 
 
 def clusters(
-    files: list[Path], corpus: Path, config: DuplicatesConfig, engine: Engine, scratch: Path
+    files: list[Path], corpus: Path, config: DuplicatesConfig, scratch: Path
 ) -> tuple["daft.DataFrame", Counts]:
-    """Return ``node, label`` of the documents that had candidates, and counts."""
-    import daft
-
-    if engine == "memory":
-        members = daft.from_arrow(candidates.in_memory(files, config.bands))
-    else:
-        members = gathered(candidates.as_queries(files, config.bands))
+    """Return ``node, label`` of the documents that had candidates, and counts, by queries."""
+    members = gathered(candidates.as_queries(files, config.bands))
     counts: Counts = {"candidates": members.count_rows()}
     if config.verify == "off" or not counts["candidates"]:
         return members, counts

@@ -21,6 +21,7 @@ from glotmix.core.step import Column, StepSpec
 from glotmix.signals import candidates, selftest
 from glotmix.signals.aligned import aligned
 from glotmix.signals.clusters import DuplicatesConfig, Engine, clusters, fitting, match
+from glotmix.signals.clusters_in_memory import find
 from glotmix.signals.origins import Ancestry, Independence
 from glotmix.signals.refine import standard_error
 from glotmix.signals.signatures import curve
@@ -81,11 +82,17 @@ def make(
     chosen = engine or fitting(total)
     scratch = output.path / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
-    found, counts = clusters(files, corpus, config, chosen, scratch)
-    counts |= _summary(found, files)
-    facts = _facts(found, files, corpus, Independence(derived_from or {}))
-    counts |= _write(output, files, _lookup(facts, files, chosen, scratch))
-    findings = selftest.run(corpus, config, scratch / "selftest") if config.selftest else []
+    count, sample = Independence(derived_from or {}), selftest.chosen(corpus, config.selftest)
+    if chosen == "memory":
+        found = find(files, corpus, config, count, sample["node"].to_numpy(), scratch)
+        counts, texts = found.counts, found.also
+        counts |= _write(output, files, lambda number: found.facts)
+    else:
+        labels, counts = clusters(files, corpus, config, scratch)
+        counts |= _summary(labels, files)
+        counts |= _write(output, files, _lookup(_facts(labels, files, corpus, count), files, scratch))
+        texts = selftest.texts(corpus, sample)
+    findings = selftest.run(sample, texts, config)
     shutil.rmtree(scratch, ignore_errors=True)
     output.notes["chance of becoming candidates, by similarity"] = dict(curve(config))
     if config.verify == "estimated":
@@ -125,11 +132,8 @@ def _facts(clusters: "daft.DataFrame", files: list[Path], corpus: Path, count: I
     return clusters.join(grouped, on="label").select("node", "cluster", "cluster_size", "sources")
 
 
-def _lookup(facts: "daft.DataFrame", files: list[Path], engine: Engine, scratch: Path) -> Callable[[int], pa.Table]:
+def _lookup(facts: "daft.DataFrame", files: list[Path], scratch: Path) -> Callable[[int], pa.Table]:
     """Return the function from the number of a part to the facts of its documents, sorted by node."""
-    if engine == "memory":
-        held = table.collect(facts).sort_by("node")
-        return lambda number: held
     from daft import col, lit
 
     parts = None

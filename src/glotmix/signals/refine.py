@@ -133,13 +133,27 @@ def _partition(
     files = sorted(folder.glob("*.parquet"))
     if not files:
         return {"clusters": [], **dict.fromkeys(_TALLY, 0)}
+    checked, own = verified(table.read(files), verify, config, threshold)
+    rows = pa.StructArray.from_arrays([own, own.take(pa.array(checked.labels))], ["node", "label"])
+    return {"clusters": rows, **{name: getattr(checked, name) for name in _TALLY}}
+
+
+def verified(
+    rows: pa.Table, verify: Literal["estimated", "exact"], config: SignatureConfig, threshold: float
+) -> tuple[Checked, pa.Array]:
+    """Return the clusters among some documents, and their nodes in the order that the clusters' rows have.
+
+    Args:
+        rows: ``node``, and ``text`` (exact) or the bands and the ``sketch`` of the signature (estimated).
+        verify: by which of the two.
+        config: how the signatures are made.
+        threshold: the similarity that links.
+    """
     # Sorted by hash of id: the cap then looks at the same documents whatever the order of the corpus.
-    found = table.read(files).sort_by("node")
+    found = rows.sort_by("node")
     if verify == "exact":
         checked = exact(found["text"].combine_chunks(), config, threshold)
     else:
         keys = np.stack([found[band(b)].to_numpy() for b in range(config.bands)], axis=1)
         checked = estimated(np.ascontiguousarray(keys), unpack(found["sketch"].combine_chunks()), threshold)
-    own = found["node"].combine_chunks()
-    rows = pa.StructArray.from_arrays([own, own.take(pa.array(checked.labels))], ["node", "label"])
-    return {"clusters": rows, **{name: getattr(checked, name) for name in _TALLY}}
+    return checked, found["node"].combine_chunks()

@@ -20,9 +20,10 @@ from glotmix.core import table
 from glotmix.core.record import JSON
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
-from glotmix.signals.candidates import node_of
-from glotmix.signals.clusters import DuplicatesConfig, clusters
-from glotmix.signals.signatures import nodes, sign
+from glotmix.signals.candidates import joined, node_of
+from glotmix.signals.clusters import DuplicatesConfig
+from glotmix.signals.refine import verified
+from glotmix.signals.signatures import band, nodes, sign
 
 EDITS = (0.0, 0.01, 0.02, 0.05, 0.1)
 """Shares of the text that are replaced; at 0 only case, spaces and punctuation change."""
@@ -80,34 +81,51 @@ def wilson(hits: int, of: int) -> list[JSON] | None:
     return [max(0.0, (centre - spread) / (of + z * z)), min(1.0, (centre + spread) / (of + z * z))]
 
 
-def run(corpus: Path, config: DuplicatesConfig, scratch: Path) -> list[Finding]:
-    """Test the search on the documents of a corpus; one finding for each script that has any long enough.
+def run(sample: pa.Table, texts: pa.Table, config: DuplicatesConfig) -> list[Finding]:
+    """Test the search on documents of a corpus; one finding for each script that has any long enough.
 
     Args:
-        corpus: the corpus; `config.selftest` documents of each script are taken, by hash of id.
+        sample: see `chosen`.
+        texts: ``node, text`` of these documents.
         config: the configuration that is tested.
-        scratch: an empty folder to work in.
     """
-    sample = _sample(corpus, config.selftest)
-    if not sample.num_rows:
+    rows = texts.join(sample, "node").sort_by([("script", "ascending"), ("node", "ascending")])
+    rows = rows.filter(pc.greater_equal(pc.utf8_length(rows["text"]), SHORTEST))
+    if not rows.num_rows:
         return []
-    mixed = _with_copies(sample)
-    table.write(mixed, scratch / "corpus" / "part-00000.parquet")
-    signed = sign(config)(mixed["text"].combine_chunks())
-    columns = [signed.field(n) for n in range(signed.type.num_fields)]
-    signatures = pa.table([mixed["id"], *columns], names=["id", *(f.name for f in signed.type)])
-    file = scratch / "signatures" / "part-00000.parquet"
-    table.write(signatures, file)
-    found, _ = clusters([file], scratch / "corpus", config, "memory", scratch)
-    labels = dict(zip(*(table.collect(found)[c].to_pylist() for c in ("node", "label")), strict=True))
-    own = nodes(mixed["id"])
-    return list(_findings(mixed, np.array([labels.get(n, n) for n in own.tolist()], np.int64), config))
+    mixed = _with_copies(rows)
+    return list(_findings(mixed, _labels(mixed, config), config))
 
 
-def _sample(corpus: Path, size: int) -> pa.Table:
-    """Return ``id, text, script`` of the first documents of each script by hash of id, in that order."""
+def _labels(mixed: pa.Table, config: DuplicatesConfig) -> NDArray[np.int64]:
+    """Return the cluster of each document, (n,) int64, as the search finds them."""
+    text, own = mixed["text"].combine_chunks(), nodes(mixed["id"])
+    signed = sign(config)(text)
+    names = [field.name for field in signed.type]
+    keys = [signed.field(band(b)) for b in range(config.bands)]
+    labels = joined(len(own), (key.to_numpy() for key in keys))
+    if config.verify == "off":
+        return labels
+    crowded = np.flatnonzero(np.bincount(labels, minlength=len(own))[labels] > 1)
+    evidence = pa.table({"node": own, "text": text, **dict(zip(names, signed.flatten(), strict=True))})
+    checked, linked = verified(evidence.take(pa.array(crowded)), config.verify, config, config.threshold)
+    at = np.argsort(own)
+    found = own.copy()
+    ordered = linked.to_numpy()
+    found[at[np.searchsorted(own[at], ordered)]] = ordered[checked.labels]
+    return found
+
+
+def chosen(corpus: Path, size: int) -> pa.Table:
+    """Return ``node, script`` of the documents that the self-test takes: the first of each script by hash of id.
+
+    Args:
+        corpus: the corpus.
+        size: documents of each script at most.
+    """
     held: dict[str, pa.Table] = {}
-    for file in table.shards(corpus):
+    empty = pa.table({"node": pa.array([], pa.int64()), "script": pa.array([], pa.string())})
+    for file in table.shards(corpus) if size else ():
         known = pq.read_table(file, columns=["id", "lang"], partitioning=None)
         langs = known["lang"].combine_chunks().dictionary_encode()
         hashes, codes = nodes(known["id"]), langs.indices.to_numpy()
@@ -115,21 +133,18 @@ def _sample(corpus: Path, size: int) -> pa.Table:
             script = lang.rpartition("_")[2]
             rows = np.flatnonzero(codes == code)
             rows = rows[np.argsort(hashes[rows], kind="stable")[:size]]
-            new = pa.table({"node": hashes[rows], "script": [script] * len(rows)})
-            held[script] = pa.concat_tables([held.get(script, new.slice(0, 0)), new]).sort_by("node").slice(0, size)
-    if not held:
-        return pa.table({"id": pa.array([], pa.string()), "text": pa.array([], pa.string()), "script": []})
-    return _texts(corpus, pa.concat_tables(held.values()))
+            new = pa.table({"node": hashes[rows], "script": pa.array([script] * len(rows), pa.string())})
+            held[script] = pa.concat_tables([held.get(script, empty), new]).sort_by("node").slice(0, size)
+    return pa.concat_tables([empty, *held.values()]).sort_by("node")
 
 
-def _texts(corpus: Path, chosen: pa.Table) -> pa.Table:
+def texts(corpus: Path, sample: pa.Table) -> pa.Table:
+    """Return ``node, text`` of the documents of a sample, by a query over the corpus."""
     import daft
 
     documents = table.scan(table.shards(corpus), ["id", "text"]).with_column("node", node_of("id"))
-    found = table.collect(documents.join(daft.from_arrow(chosen), on="node"))
-    found = found.sort_by([("script", "ascending"), ("node", "ascending")])
-    lengths = pc.utf8_length(found["text"])
-    return found.filter(pc.greater_equal(lengths, SHORTEST)).select(["id", "text", "script"])
+    found = documents.join(daft.from_arrow(sample.select(["node"])), on="node", how="semi")
+    return table.collect(found.select("node", "text"))
 
 
 def _with_copies(sample: pa.Table) -> pa.Table:
