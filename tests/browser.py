@@ -28,7 +28,11 @@ class Browser:
 
     def open(self, page: Path) -> None:
         """Load a file and wait until it says that everything is drawn."""
-        self._send("POST", "/url", {"url": page.resolve().as_uri()})
+        self.visit(page.resolve().as_uri())
+
+    def visit(self, address: str) -> None:
+        """Load an address, as `open` does a file."""
+        self._send("POST", "/url", {"url": address})
         self.run_async(
             "const done = arguments[0]; const look = () => document.documentElement.dataset.ready"
             " ? done(true) : setTimeout(look, 20); look();"
@@ -79,7 +83,8 @@ def chromium(width: int = 1280, height: int = 900, dark: bool = False) -> Iterat
             arguments = [
                 "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
                 "--hide-scrollbars", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
-                "--host-resolver-rules=MAP * ~NOTFOUND",  # offline, whatever the machine is
+                # Offline, whatever the machine is.
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
                 *(["--blink-settings=preferredColorScheme=0"] if dark else []),
             ]  # fmt: skip
             browser = Browser(

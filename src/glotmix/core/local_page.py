@@ -77,11 +77,9 @@ class LocalPage:
     """
 
     def __init__(self, folder: Path, calls: Mapping[str, Handler], wanted: str = "a local page", port: int = 0) -> None:
-        try:
-            import starlette  # noqa: F401
-            import uvicorn
-        except ImportError as error:
-            raise MissingExtraError(wanted, EXTRA) from error
+        require(wanted)
+        import uvicorn
+
         self._files = {p.name: (_TYPES[p.suffix], p.read_bytes()) for p in folder.iterdir() if p.suffix in _TYPES}
         self._calls = dict(calls)
         self._token = secrets.token_urlsafe(24)
@@ -216,6 +214,19 @@ class LocalPage:
         ):
             return "another site asked", 403
         return None
+
+
+def require(wanted: str) -> None:
+    """Refuse, before any work, what needs a local page where the extra is missing.
+
+    Raises:
+        MissingExtraError: naming `wanted`, as the user would.
+    """
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(wanted, EXTRA) from error
 
 
 def _bound(port: int) -> socket.socket:

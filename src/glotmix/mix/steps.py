@@ -11,7 +11,7 @@ from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import StepSpec
 from glotmix.mix import plan as mixing
 from glotmix.mix.accounting import Available
-from glotmix.mix.config import RunsConfig
+from glotmix.mix.config import MixConfig, RunsConfig
 from glotmix.mix.laws import spec
 
 
@@ -46,9 +46,8 @@ def runs(context: RunContext) -> Mapping[str, str]:
     return {name: digest_file(context.path(getattr(given, name))) for name in ("mixtures", "losses")}
 
 
-def _make(context: RunContext, output: Output) -> Counts:
-    """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
-    kept = table.sums(table.shards(context.step_dir("ledger")), "lang", ["bytes", "tokens"], where="kept")
+def config_of(context: RunContext) -> MixConfig:
+    """Return the section `mix`, with the tables of its proxies as its runs where it trains some."""
     config = context.recipe.mix
     if config.proxies is not None:
         trained = context.step_dir("proxies").resolve()
@@ -58,6 +57,14 @@ def _make(context: RunContext, output: Output) -> Counts:
             others="prior" if config.proxies.languages is not None else "refuse",
         )
         config = config.model_copy(update={"runs": tables, "proxies": None})
+    found: MixConfig = config
+    return found
+
+
+def _make(context: RunContext, output: Output) -> Counts:
+    """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
+    kept = table.sums(table.shards(context.step_dir("ledger")), "lang", ["bytes", "tokens"], where="kept")
+    config = config_of(context)
     made = mixing.plan(Available.of({lang: (n, b, t) for lang, (n, b, t) in kept.items()}), config, context.base)
     mixing.write(made, output.path)
     output.notes["warnings"] = list(made.warnings)

@@ -39,6 +39,16 @@ def cut(text: str, limit: int, lines: int = 10) -> tuple[str, int]:
     return text[:at], len(text) - at
 
 
+def graphemes(text: str) -> list[str]:
+    """Return what a reader sees as the letters of a text (UAX #29; in doubt, two of them stay together).
+
+    >>> graphemes("กำa\u0301한")
+    ['กำ', 'á', '한']
+    """
+    starts = [0, *(at for at in range(1, len(text)) if not _inside(text, at))] if text else []
+    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=False)]
+
+
 def _inside(text: str, at: int) -> bool:
     """Say whether a cut before ``text[at]`` would split a grapheme (UAX #29; in doubt, it would)."""
     before, after = text[at - 1], text[at]

@@ -82,9 +82,9 @@ def judge(
                 counts[mine] = True
             elif column not in rated and value:
                 rows = one.rows[mine]
-                far = _far(measured, rows, lang, column, side, value, reference, grain)
-                counts[mine] = far > HAIR
-                near[mine] = (far > 0) & (far <= HAIR)
+                beyond = far(measured, rows, lang, column, side, value, reference, grain)
+                counts[mine] = beyond > HAIR
+                near[mine] = (beyond > 0) & (beyond <= HAIR)
         if counts.any():
             evidence = [text for text, keep in zip(one.evidence, counts.tolist(), strict=True) if keep]
             hits.append(RuleHits(one.rule, one.rows[counts], evidence))
@@ -93,7 +93,7 @@ def judge(
     return hits
 
 
-def _far(
+def far(
     measured: pa.Table, rows: NDArray[np.int64], lang: str, column: str, side: str, line: float,
     reference: Reference, grain: Mapping[str, int],
 ) -> NDArray[np.float64]:  # fmt: skip

@@ -1,0 +1,79 @@
+"""`glotmix explore`: a local page on the finished tables of a run."""
+
+import webbrowser
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glotmix.cli.options import Overrides, RecipePath
+
+if TYPE_CHECKING:
+    from glotmix.core.local_page import LocalPage
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def explore(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="another run of the same corpus: a recipe, or the folder that it filled")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="where the page is served; 0 for any free port")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open it in the browser")] = True,
+) -> None:
+    """Look at a finished run on a local page: documents, thresholds that move, two runs, the mixture."""
+    from glotmix.cli import terminal
+
+    page = opened(recipe, overrides or [], beside, port)
+
+    def ready(address: str) -> None:
+        terminal.console().print(f"the explorer: {address}", soft_wrap=True, highlight=False)
+        terminal.console().print("for this machine alone; Ctrl-C ends it")
+        if browser:
+            webbrowser.open(address)
+
+    page.serve(ready)
+
+
+def opened(recipe: Path, overrides: list[str], beside: Path | None = None, port: int = 0) -> "LocalPage":
+    """Return the explorer's page of a recipe, ready to be served.
+
+    Raises:
+        MissingExtraError: without the extra `explore`.
+        GlotmixError: where the run is not finished, or damaged, with what to type.
+    """
+    from glotmix.cli import terminal
+    from glotmix.core.errors import GlotmixError
+    from glotmix.core.local_page import LocalPage, require
+    from glotmix.explore.calls import PAGE, Explorer
+    from glotmix.explore.documents import Documents
+    from glotmix.pipeline import recipe as recipes
+    from glotmix.pipeline.run import Job
+    from glotmix.pipeline.what_if import compare
+
+    require("glotmix explore")
+    work = Job(recipes.load(recipe, overrides), recipe.parent)
+    try:
+        documents = Documents(work.context)
+    except GlotmixError as error:
+        # What to type names the recipe as it was typed.
+        raise type(error)(error.message, (error.fix or "").replace("RECIPE", str(recipe)) or None) from error
+    stale = tuple(row["step"] for row in work.plan("ledger") if row["state"] != "reused")
+    if stale:
+        terminal.console().print(
+            f"the recipe or its data changed since this run: {', '.join(stale)} would be made again"
+        )
+    other = None
+    if beside is not None:
+        other = beside if beside.is_dir() else beside.parent / recipes.load(beside, ()).output
+        other = other.resolve()
+    compared = None if other is None else partial(compare, work.folder, other)
+    from threading import Thread
+
+    explorer = Explorer(documents, str(recipe), compared, stale, "" if other is None else str(beside))
+    Thread(target=explorer.warm, daemon=True).start()
+    return LocalPage(PAGE, explorer.calls, "glotmix explore", port)
