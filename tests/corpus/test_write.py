@@ -294,6 +294,15 @@ def test_blends_read_back_as_trainers_read_them():
     assert sum(told["dataset_weights"]) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    "name", ["fra Latn", "a\n1 /etc/passwd", "..", "", "../../x", "a\\b", "fra\u202e_Latn", "x\x1b[2J"]
+)
+def test_what_is_no_name_of_a_language_leads_nowhere(name):
+    for make in (blend.megatron, blend.nanotron):
+        with pytest.raises(DataError, match="no language code"):
+            make({"fra_Latn": 1.0, name: 0.5})
+
+
 @pytest.mark.parametrize("shares", [{}, {"fra_Latn": 0.0}, {"fra_Latn": -0.1, "deu_Latn": 1.1}, {"a": float("nan")}])
 def test_shares_that_are_none_make_no_blend(shares):
     with pytest.raises(DataError, match="no blend"):

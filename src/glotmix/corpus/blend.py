@@ -5,11 +5,15 @@ share is the weight, whatever the size of the language's files. Neither reads te
 tokenised data, one per language, which the user's own tokeniser run names.
 """
 
+import re
 from collections.abc import Mapping
 
 import yaml
 
 from glotmix.core.errors import DataError, RequestError
+
+_ODD = re.compile(r"[\s\x00-\x1f\x7f/\\\u200b-\u200f\u2028-\u202e\u2066-\u2069]|^\.*$")
+"""What no name of a language has: white space, control, a folder's mark, marks of direction; and dots alone."""
 
 PREFIX = "tokenized/{lang}_text_document"
 """Where Megatron's ``preprocess_data.py --output-prefix tokenized/fra_Latn`` puts a language."""
@@ -26,7 +30,8 @@ def paths(shares: Mapping[str, float], pattern: str) -> dict[str, float]:
         pattern: a path with ``{lang}`` in it.
 
     Raises:
-        DataError: if a share is negative or none is positive.
+        DataError: if a share is negative or none is positive, or a name would be more than one word to a trainer, or
+            lead out of the folder of the pattern.
         RequestError: if the pattern has no ``{lang}``, or white space, at which Megatron would cut it.
 
     >>> paths({"fra_Latn": 3, "amh_Ethi": 1, "deu_Latn": 0}, "data/{lang}")
@@ -38,6 +43,9 @@ def paths(shares: Mapping[str, float], pattern: str) -> dict[str, float]:
     total = sum(shares.values())
     if negative or not total > 0:
         raise DataError(f"no blend can be made of the shares {dict(shares)}", "glotmix mix")
+    odd = [lang for lang in shares if _ODD.search(lang)]
+    if odd:
+        raise DataError(f"{odd[0]!r} is no language code, and would be another path in a blend", "glotmix mix")
     return {pattern.replace("{lang}", lang): share / total for lang, share in shares.items() if share > 0}
 
 
