@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from glotmix.core.errors import DataError, RequestError
-from glotmix.evaluate import answers, compare, consistency, flips, intervals, published, scores
+from glotmix.evaluate import answers, comparison, consistency, flips, intervals, published, scores
 from glotmix.evaluate.answers import Answers, align
 
 LANGS = ["arb_Arab", "ben_Beng", "eng_Latn", "tha_Thai", "zho_Hans"]
@@ -260,7 +260,7 @@ def test_two_models_are_compared_on_the_items_of_both():
         if rng.random() < 0.5:
             row["raw"] = row["gold"]
     two = [r for r in two if r["item"] != "é7"]
-    found = compare.compare(made(one, "a"), made(two, "b"), draws=300)
+    found = comparison.compare(made(one, "a"), made(two, "b"), draws=300)
     task = found.tasks[0]
     assert task.items == 399 and task.left_out[0].named == ("é7",)
     for lang, each in task.accuracy.items():
@@ -275,7 +275,7 @@ def test_two_models_are_compared_on_the_items_of_both():
     assert task.all["accuracy"].difference.value == pytest.approx(np.mean(gains)) and task.all["accuracy"].p < 0.01
     own = [scores.score(made([r for r in rows if r["item"] != "é7"])).tasks[0].all for rows in (one, two)]
     assert [task.all["kappa"].first, task.all["kappa"].second] == pytest.approx([each.kappa.value for each in own])
-    same = compare.compare(made(one, "a"), made(one, "b"), draws=100)
+    same = comparison.compare(made(one, "a"), made(one, "b"), draws=100)
     assert same.mean["kappa"].difference == consistency.Figure(0.0, 0.0, 0.0) and same.mean["kappa"].p == 1
 
 
@@ -285,7 +285,7 @@ def test_the_pairing_narrows_the_interval():
     for row in two[::50]:
         row["raw"] = row["gold"]
     a, b = (scores.score(made(r), draws=300).tasks[0].all.mlc for r in (one, two))
-    paired = compare.compare(made(one), made(two), draws=300).tasks[0].all["mlc"].difference
+    paired = comparison.compare(made(one), made(two), draws=300).tasks[0].all["mlc"].difference
     assert paired.high - paired.low < 0.5 * max(a.high - a.low, b.high - b.low)
 
 

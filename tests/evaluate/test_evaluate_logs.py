@@ -13,8 +13,8 @@ from eval_world import chosen, generated, write
 from glotmix.cli import eval as cli_eval
 from glotmix.core.errors import DataError, RequestError
 from glotmix.evaluate import judged, reading
-from glotmix.evaluate.compare import compare
-from glotmix.evaluate.fidelity import fidelity
+from glotmix.evaluate.comparison import compare
+from glotmix.evaluate.language_fidelity import fidelity
 from glotmix.evaluate.reading import Ask
 from glotmix.evaluate.scores import score
 

@@ -15,9 +15,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from typer.testing import CliRunner
 
 from glotmix.cli import eval as cli_eval
-from glotmix.cli import show_eval
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
-from glotmix.evaluate import answers, fidelity, items, pieces, tasks, texts, tokenizers
+from glotmix.evaluate import answers, consistency, items, language_fidelity, pieces, tasks, texts, tokenizers
 from glotmix.evaluate.answers import Answers
 from glotmix.report import evaluation
 from glotmix.signals.language_id import label
@@ -49,7 +48,7 @@ def lines(path):
 
 
 def test_docstrings():
-    for module in (tasks, pieces, show_eval):
+    for module in (tasks, pieces, consistency):
         result = doctest.testmod(module)
         assert result.failed == 0 and result.attempted > 0
 
@@ -155,26 +154,26 @@ def test_fidelity_is_counted_and_crossed_with_correctness():
         for lang, replies in REPLIES.items()
         for n, text in enumerate(replies)
     ]
-    found = {each.lang: each for each in fidelity.fidelity(generated(rows), label).languages}
+    found = {each.lang: each for each in language_fidelity.fidelity(generated(rows), label).languages}
     french, russian, thai = (found[lang] for lang in REPLIES)
     assert [each.unidentified for each in (french, russian, thai)] == [1, 1, 1]
     assert [each.faithful.value for each in (french, russian, thai)] == pytest.approx([2 / 3, 1 / 3, 1])
     assert [each.english.value for each in (french, russian, thai)] == pytest.approx([1 / 3, 2 / 3, 0])
     assert french.confusion == {"fra_Latn": 2, "eng_Latn": 1}
-    assert french.crossed == fidelity.Crossed(1, 1, 1, 0)
+    assert french.crossed == language_fidelity.Crossed(1, 1, 1, 0)
     assert russian.accuracy_faithful.value == 1 and russian.accuracy_other.value == 0.5
-    whole = fidelity.fidelity(generated(rows), label)
+    whole = language_fidelity.fidelity(generated(rows), label)
     assert whole.faithful.value == pytest.approx(6 / 9)
-    assert fidelity.fidelity(generated(rows[::-1]), label) == whole
+    assert language_fidelity.fidelity(generated(rows[::-1]), label) == whole
 
 
 def test_fidelity_uses_the_identifier_that_it_is_given_and_compatible_codes():
     rows = [{"task": "g", "lang": "hbs_Latn", "item": str(n), "response": "x", "answer": "x"} for n in range(4)]
     said = pa.array(["hrv_Latn", "srp_Cyrl", None, "bos_Latn"])
-    (each,) = fidelity.fidelity(generated(rows), lambda given: said).languages
+    (each,) = language_fidelity.fidelity(generated(rows), lambda given: said).languages
     assert each.faithful.value == pytest.approx(2 / 3) and each.crossed is None
     with pytest.raises(DataError, match="no generated answers"):
-        fidelity.fidelity(generated([{"task": "g", "lang": "fra_Latn", "item": "1"}]), label)
+        language_fidelity.fidelity(generated([{"task": "g", "lang": "fra_Latn", "item": "1"}]), label)
 
 
 PARALLEL = {

@@ -25,10 +25,12 @@ from glotmix.signals import heuristics, language_id
 PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text("utf-8")
 PUBLIC = {
     "": {
-        "Plan", "Run", "Settings", "Story", "explain", "mix", "plan", "quality", "recipe", "run", "schema", "signals",
-        "why",
+        "Plan", "Run", "Settings", "Story", "demo", "evaluate", "explain", "instruct", "mix", "plan", "quality",
+        "recipe", "run", "schema", "signals", "why",
     },
-    "signals": {"Signal", "identify", "measure"},
+    "signals": {"Signal", "find_duplicates", "identify", "measure"},
+    "instruct": {"AnswerRater", "read", "train"},
+    "evaluate": {"Audit", "Comparison", "Fidelity", "Scores", "compare", "fidelity", "score", "tokenizer"},
     "quality": {"TrainedRater", "read", "train"},
     "mix": {"Fit", "Mixture", "allocate", "fit"},
 }  # fmt: skip
@@ -138,6 +140,82 @@ def test_what_is_no_table_of_documents_is_refused_with_its_reason(given, langs, 
 def test_heuristics_need_a_language():
     with pytest.raises(RequestError, match="units, and none is given"):
         gm.signals.measure(["a text"])
+
+
+def test_duplicates_in_memory_are_those_of_a_recipe():
+    long = {lang: text * 4 for lang, text in TEXTS.items()}
+    rows = [{"id": lang, "text": text, "source": "a"} for lang, text in long.items()]
+    rows += [{"id": f"~{lang}", "text": text + text[:2], "source": "b"} for lang, text in long.items()]
+    rows += [{"id": "alone", "text": "Nobody in the village slept that night.", "source": "a"}]
+    found = gm.signals.find_duplicates(rows)
+    assert found["id"] == [row["id"] for row in rows]
+    assert found["cluster"] == [row["id"].removeprefix("~") for row in rows]
+    assert found["sources"] == [2] * (len(rows) - 1) + [1]
+    story = (
+        "The river rose for three days, and the miller carried his sacks up to the loft before the bridge gave way. "
+        "His neighbours had left on the first evening, with two cows, a clock and whatever the cart would still hold. "
+        "By noon the road to the town was a brown lake, in which only the tops of the willows could be seen. "
+    )
+    two = [story + "Nobody slept.", story + "All of them slept."]
+    assert gm.signals.find_duplicates(two)["cluster"] == ["0", "0"]
+    assert gm.signals.find_duplicates(two, threshold=0.99)["cluster"] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "told"),
+    [
+        ([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], {}, "an id comes twice"),
+        (["a text"], {"treshold": 0.5}, "signals.duplicates.treshold.*did you mean 'threshold'"),
+        (["a text"], {"threshold": 3}, "signals.duplicates.threshold: .*less than or equal to 1"),
+    ],
+)
+def test_duplicates_refuse_what_cannot_be_meant(given, settings, told):
+    with pytest.raises(RequestError, match=told):
+        gm.signals.find_duplicates(given, **settings)
+
+
+def test_answers_are_rated_in_one_call_each(tmp_path):
+    rows = [
+        {
+            "instruction": f"Explain why the mill by the river stopped in the year {1800 + n}.",
+            "response": "ok",
+            "revised_response": f"The mill stopped in {1800 + n} because the river had fallen below the wheel. "
+            "Two dry summers followed, and the miller sold the stones to his neighbour.",
+            "lang": "en",
+        }
+        for n in range(60)
+    ]
+    rater = gm.instruct.train(rows, seeds=1, audits=1)
+    asked = {"instruction": [rows[0]["instruction"]] * 2, "lang": ["en"] * 2}
+    good, bad = rater.score(asked | {"response": [rows[1]["revised_response"], "ok"]})
+    assert good > bad
+    assert rater.audit["overall"]["accuracy"]["value"] == 1.0
+    assert "eng_Latn" in str(rater) and "held-out" in str(rater)
+    again = gm.instruct.read(rater.save(tmp_path / "model"))
+    assert again.score(asked | {"response": [rows[1]["revised_response"], "ok"]}).tolist() == [good, bad]
+    with pytest.raises(RequestError, match="no column response"):
+        rater.score(asked)
+    with pytest.raises(DataError, match="instruct train"):
+        gm.instruct.read(tmp_path)
+
+
+def test_answers_of_models_are_scored_and_compared(tmp_path):
+    table = {
+        "task": ["t"] * 8, "lang": ["en", "de"] * 4, "item": [n // 2 for n in range(8)],
+        "said": [1, 1, 0, 0, 1, 0, 0, 0], "gold": [1, 1, 0, 0, 1, 1, 1, 1], "options": [2] * 8,
+    }  # fmt: skip
+    pd.DataFrame(table).to_csv(tmp_path / "one.csv", index=False)
+    pd.DataFrame(table | {"said": table["gold"]}).to_csv(tmp_path / "two.csv", index=False)
+    columns = {"choice": "said"}
+    found = gm.evaluate.score(tmp_path / "one.csv", pivot="en", draws=100, columns=columns)
+    accuracy = {one.lang: one.accuracy.value for one in found.tasks[0].languages}
+    assert accuracy == {"eng_Latn": 0.75, "deu_Latn": 0.5}
+    assert "eng_Latn" in str(found) and "0.750" in str(found)
+    both = gm.evaluate.compare(tmp_path / "one.csv", tmp_path / "two.csv", draws=100, columns=columns)
+    assert both.tasks[0].accuracy["deu_Latn"].difference.value == 0.5
+    assert "second - first" in str(both)
+    with pytest.raises(DataError, match="no generated answers"):
+        gm.evaluate.fidelity(tmp_path / "one.csv", columns=columns)
 
 
 def test_tables_keep_their_rows_and_gaps():

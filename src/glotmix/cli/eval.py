@@ -119,7 +119,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two models on the same items, by a paired bootstrap."""
-    from glotmix.evaluate.compare import compare as difference
+    from glotmix.evaluate.comparison import compare as difference
 
     one, two = (_read([path], identity, named, filtered, metric, column) for path in (first, second))
     found = difference(one, two, by.value, _codes(only), _code(pivot), draws, seed)
@@ -174,7 +174,7 @@ def fidelity(
     as_json: AsJson = False,
 ) -> None:
     """Say whether answers are in the language of their questions."""
-    from glotmix.evaluate.fidelity import fidelity as measured
+    from glotmix.evaluate.language_fidelity import fidelity as measured
     from glotmix.signals.language_id import label
 
     answers = _read(logs, identity, named, filtered, metric, column)

@@ -7,23 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from glotmix.cli import terminal
-from glotmix.evaluate.compare import Comparison, Difference
-from glotmix.evaluate.consistency import Figure, Summary
-from glotmix.evaluate.fidelity import Fidelity
+from glotmix.evaluate.comparison import Comparison, Difference
+from glotmix.evaluate.consistency import Summary, told
+from glotmix.evaluate.language_fidelity import Fidelity
 from glotmix.evaluate.scores import Scores
 from glotmix.evaluate.tokenizers import Audit
-
-
-def told(figure: Figure | None, sign: str = "") -> str:
-    """Write a figure with its interval; a dash is what is not there.
-
-    >>> told(Figure(0.5, 0.4, 0.6)), told(None)
-    ('0.500 [0.40 0.60]', '–')
-    """
-    if figure is None or figure.value is None:
-        return "–"
-    value, *ends = (None if x is None else round(x, 3) + 0.0 for x in (figure.value, figure.low, figure.high))
-    return f"{value:{sign}.3f}" + ("" if None in ends else f" [{ends[0]:.2f} {ends[1]:.2f}]")
 
 
 def show_scores(found: Scores, page: Path | None) -> None:
@@ -101,7 +89,7 @@ def show_audit(found: Audit) -> None:
     columns = ("premium", "bytes/token", "tokens/word", "pieces", "cut", "unknown", "lost")
     title = f"{found.tokenizer}: {found.size:,} pieces, against {found.reference}"
     table = terminal.table("language", *columns, title=title)
-    for each in sorted(found.languages, key=lambda o: (-(o.premium.value or 0) if o.premium else 0, o.lang)):
+    for each in found.dearest:
         fertility = "–" if each.fertility is None else f"{each.fertility:.2f}"
         rates = [
             "–" if value is None else f"{value:{form}}"

@@ -4,11 +4,13 @@ A room declares a key with `RecipeKey`, under the top-level name ``RECIPE``; `gl
 `glotmix.pipeline.recipe` puts the keys of all rooms together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glotmix.core.errors import RequestError, did_you_mean
 
 
 class Section(BaseModel):
@@ -55,6 +57,30 @@ class RecipeKey:
     seeds: tuple[str, ...] = ()
     check: Callable[[Recipe], None] | None = None
     renamed: tuple[tuple[str, str], ...] = ()
+
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+def checked(where: str, model: type[Checked], settings: Mapping[str, Any]) -> Checked:
+    """Return a section of a recipe from its keys.
+
+    Args:
+        where: its dotted name, for messages.
+        model: of the section.
+        settings: value by key.
+
+    Raises:
+        RequestError: naming the key, what was found and what is allowed.
+    """
+    if unknown := [key for key in settings if key not in model.model_fields]:
+        raise RequestError(f"{where}.{unknown[0]}: no such key{did_you_mean(unknown[0], model.model_fields)}")
+    try:
+        return model.model_validate(dict(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(str(part) for part in (where, *first["loc"]))
+        raise RequestError(f"{at}: {first['msg']}, given {first['input']!r}") from error
 
 
 def as_tuple(value: Any) -> Any:

@@ -41,6 +41,18 @@ class Figure:
     high: float | None = None
 
 
+def told(figure: Figure | None, sign: str = "") -> str:
+    """Write a figure with its interval; a dash is what is not there.
+
+    >>> told(Figure(0.5, 0.4, 0.6)), told(None)
+    ('0.500 [0.40 0.60]', '–')
+    """
+    if figure is None or figure.value is None:
+        return "–"
+    value, *ends = (None if x is None else round(x, 3) + 0.0 for x in (figure.value, figure.low, figure.high))
+    return f"{value:{sign}.3f}" + ("" if None in ends else f" [{ends[0]:.2f} {ends[1]:.2f}]")
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two languages: what they agree on. Shares of the items; `kappa` and `rel` may be undefined."""

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from glotmix.core.errors import DataError
+from glotmix.core.shown import Sheet, Shown
 from glotmix.evaluate import consistency
 from glotmix.evaluate.accuracy import OfLanguage, languages
 from glotmix.evaluate.answers import Answers, Grid, LeftOut, Score, align, check_languages
-from glotmix.evaluate.consistency import Figure, Pair, Summary
+from glotmix.evaluate.consistency import Figure, Pair, Summary, told
 from glotmix.evaluate.flips import Flip, flips, order
 from glotmix.evaluate.intervals import DRAWS
 
@@ -33,8 +34,8 @@ class TaskScores:
     flips: tuple[Flip, ...]
 
 
-@dataclass(frozen=True)
-class Scores:
+@dataclass(frozen=True, repr=False)
+class Scores(Shown):
     """One model. `mean` is the mean over tasks of the figures of all pairs, `mean_pivot` of those with the pivot."""
 
     model: str
@@ -51,6 +52,17 @@ class Scores:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON: missing is None."""
         return asdict(self)
+
+    def sheet(self) -> Sheet:
+        """See `Shown`."""
+        rows = [
+            (task.task, one.lang, task.items, told(one.accuracy), told(one.above_empirical, "+"), told(one.gap, "+"))
+            for task in self.tasks
+            for one in task.languages
+        ]
+        means = [f"{task.task}: MLC {told(task.all.mlc)}, kappa {told(task.all.kappa)}" for task in self.tasks]
+        columns = ("task", "language", "items", "accuracy", "vs chance", "gap to pivot")
+        return Sheet(self.model, columns, rows, [*means, *(f"warning: {text}" for text in self.warnings)])
 
 
 def score(

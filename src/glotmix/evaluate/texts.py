@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from glotmix.core import language
 from glotmix.core.errors import DataError, RequestError
 from glotmix.evaluate.items import load
@@ -21,7 +23,13 @@ def read(path: Path, key: str = "id", only: Sequence[str] | None = None) -> dict
             language (``eng`` and ``eng-GB``).
         DataError: if a key comes twice in a language.
     """
-    table = load(path)
+    return of_table(load(path), key, only, str(path))
+
+
+def of_table(
+    table: pa.Table, key: str = "id", only: Sequence[str] | None = None, path: str = "the texts"
+) -> dict[str, dict[str, str]]:
+    """Return the texts of a table in memory: see `read`."""
     for column in ("lang", "text", key):
         if column not in table.column_names:
             raise RequestError(f"{path}: there is no column {column!r}; it has {', '.join(table.column_names)}")
@@ -37,7 +45,7 @@ def read(path: Path, key: str = "id", only: Sequence[str] | None = None) -> dict
     return found
 
 
-def _codes(path: Path, there: Sequence[str], only: Sequence[str] | None) -> dict[str, str]:
+def _codes(path: str, there: Sequence[str], only: Sequence[str] | None) -> dict[str, str]:
     """Return the canonical codes of the file's codes that are wanted."""
     if only is None:
         chosen = {code: language.parse(code).code for code in there}

@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
-from glotmix.evaluate.consistency import Figure, figures
+from glotmix.core.shown import Sheet, Shown
+from glotmix.evaluate.consistency import Figure, figures, told
 from glotmix.evaluate.intervals import DRAWS, weights
 from glotmix.evaluate.pieces import Pieces
 from glotmix.signals.tokenizer import LOST
@@ -55,8 +56,8 @@ class OfLanguage:
     lost: float
 
 
-@dataclass(frozen=True)
-class Audit:
+@dataclass(frozen=True, repr=False)
+class Audit(Shown):
     """One tokenizer: each language, and `overlap` of every two (sorted codes), None where one has no token."""
 
     tokenizer: str
@@ -69,6 +70,21 @@ class Audit:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON: missing is None."""
         return asdict(self)
+
+    @property
+    def dearest(self) -> "list[OfLanguage]":
+        """The languages, the dearest first."""
+        return sorted(self.languages, key=lambda o: (-(o.premium.value or 0) if o.premium else 0, o.lang))
+
+    def sheet(self) -> Sheet:
+        """See `Shown`."""
+        rows = [
+            (one.lang, told(one.premium), one.bytes_per_token, one.fertility, one.pieces, one.lost)
+            for one in self.dearest
+        ]
+        columns = ("language", "premium", "bytes/token", "tokens/word", "pieces", "lost")
+        title = f"{self.tokenizer}: {self.size:,} pieces, against {self.reference}"
+        return Sheet(title, columns, rows, [f"warning: {text}" for text in self.warnings])
 
 
 def audit(pieces: Pieces, texts: Texts, reference: str, draws: int = DRAWS, seed: int = 0) -> Audit:

@@ -169,23 +169,32 @@ def trained(
 ) -> tuple[Counts, dict[str, Any]]:
     """Train a quality scoring model on pairs, audit it, write both into a folder, return counts and the audit.
 
-    The audit's models are trained on parts of the pairs; the one that is written is trained on nine tenths of them, the
-    last tenth says when to stop.
-
     Raises:
         DataError: before anything is written, if there are too few instructions to keep some for the audit.
     """
     pairs.enough(known)
+    scorer, found = fitted(known, embedder, config, seed, audits)
+    scorer.write(folder)
+    (folder / "audit.json").write_text(json.dumps(found, indent=1, allow_nan=False), "utf-8")
+    return {"pairs": len(known), "languages": len(np.unique(known.langs))}, found
+
+
+def fitted(
+    known: pairs.Pairs, embedder: Any, config: qsm.QsmConfig, seed: int, audits: int
+) -> tuple[Scorer, dict[str, Any]]:
+    """Return a quality scoring model that was trained on pairs, and its audit.
+
+    The audit's models are trained on parts of the pairs; the one that is returned is trained on nine tenths of them,
+    the last tenth says when to stop.
+    """
     asked, answers_, _ = known.sides()
     seen = qsm.sides(known, (embedder.embed(asked), embedder.embed(answers_)), heuristics.measure)
     rows, stop, spare = pairs.split(known.groups, seed)
     scorer = qsm.train(seen, np.concatenate([rows, spare]), stop, config, embedder.fingerprint, seed)
-    scorer.write(folder)
     found = audit.audit(known, seen, config, range(seed, seed + audits))
     if known.left_out:
         found["warnings"].append(f"{known.left_out:,} rows lack their instruction or one of their answers: left out")
-    (folder / "audit.json").write_text(json.dumps(found, indent=1, allow_nan=False), "utf-8")
-    return {"pairs": len(known), "languages": len(np.unique(known.langs))}, found
+    return scorer, found
 
 
 def meanings(instructions: NDArray[np.float32], responses: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from glotmix.core.errors import RequestError, did_you_mean
+from glotmix.core.section import checked
 from glotmix.core.shown import Sheet, Shown
 from glotmix.core.tabular import as_columns
 from glotmix.mix import plan as planning
@@ -176,16 +177,7 @@ def section(settings: Mapping[str, Any]) -> MixConfig:
     Raises:
         RequestError: naming the key, what was found and what is allowed.
     """
-    from pydantic import ValidationError
-
-    if unknown := [key for key in settings if key not in MixConfig.model_fields]:
-        raise RequestError(f"mix.{unknown[0]}: no such key{did_you_mean(unknown[0], MixConfig.model_fields)}")
-    try:
-        return MixConfig.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in ("mix", *first["loc"]))
-        raise RequestError(f"{where}: {first['msg']}, given {first['input']!r}") from error
+    return checked("mix", MixConfig, settings)
 
 
 def available(stock: Any) -> Available:

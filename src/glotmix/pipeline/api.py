@@ -1,4 +1,4 @@
-"""What the command line does with a recipe, as functions: `glotmix.run`, `plan`, `why`, `explain`."""
+"""What the command line does with a recipe, as functions: `glotmix.run`, `demo`, `plan`, `why`, `explain`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from glotmix.core.section import Recipe
 from glotmix.core.shown import Sheet, Shown
 from glotmix.explore import story
 from glotmix.pipeline import recipe as recipes
-from glotmix.pipeline.run import Job
+from glotmix.pipeline.run import Job, demo_recipe
 
 Given: TypeAlias = Recipe | Mapping[str, Any] | str | Path
 """A recipe: the path of a YAML file, YAML, plain data, or what `recipe` returned."""
@@ -232,6 +232,22 @@ def run(
         DataError: for bad input, and whatever the steps raise.
     """
     return _run(Job(recipe(given, *overrides), _base(given, base), watcher), until)
+
+
+def demo(
+    folder: str | Path = "demo", small: bool = False, proxies: bool | None = None, watcher: Watcher | None = None
+) -> Run:
+    """Run the recipe of the corpus that ships with glotmix: `glotmix demo`.
+
+    Args:
+        folder: where everything is written.
+        small: a quarter of the documents.
+        proxies: train a small ensemble and fit the mixture to it (the extra `train`), or take UniMax; by default train
+            where torch is installed, and not the small one.
+        watcher: told of the progress.
+    """
+    at, overrides = demo_recipe(Path(folder).resolve(), small, proxies)
+    return run(at, *overrides, watcher=watcher)
 
 
 def _run(job: Job, until: str | None) -> Run:

@@ -18,7 +18,7 @@ def render(
 
     Args:
         scores: ``Scores.as_dict()`` of `glotmix.evaluate.scores`.
-        fidelity: ``Fidelity.as_dict()`` of `glotmix.evaluate.fidelity`.
+        fidelity: ``Fidelity.as_dict()`` of `glotmix.evaluate.language_fidelity`.
         tokenizers: ``Audit.as_dict()`` of `glotmix.evaluate.tokenizers`, one for each.
         title: None for the model's name, or the tokenizers'.
     """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from glotmix.core.lazy import lazily
 
 if TYPE_CHECKING:
-    from glotmix.signals.api import Signal, identify, measure
+    from glotmix.signals.api import Signal, find_duplicates, identify, measure
 
-__all__ = ["Signal", "identify", "measure"]
+__all__ = ["Signal", "find_duplicates", "identify", "measure"]
 __getattr__, __dir__ = lazily(__name__, dict.fromkeys(__all__, "api"))

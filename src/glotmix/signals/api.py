@@ -1,12 +1,15 @@
-"""Signals of documents that are in memory, one call each: `glotmix.signals.identify`, `glotmix.signals.measure`."""
+"""Signals of documents that are in memory, one call each: `glotmix.signals.identify`, `measure`, `find_duplicates`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from glotmix.core.errors import RequestError
+from glotmix.core.section import checked
 from glotmix.core.shown import Sheet, Shown
 from glotmix.core.tabular import texts
 from glotmix.signals import heuristics, identifiers, language_id
@@ -98,6 +101,54 @@ def measure(documents: Any, langs: Sequence[str] | str | None = None) -> Signal:
     if "lang" not in table.column_names:
         raise RequestError("heuristics count in a language's units, and none is given", 'measure(texts, "fra_Latn")')
     return _signal("heuristics", table, heuristics.measure(_array(table, "text"), _array(table, "lang")), ())
+
+
+def find_duplicates(documents: Any, **settings: Any) -> Signal:
+    """Find documents that say nearly the same: the signal `duplicates` of a recipe, of what is in memory.
+
+    Args:
+        documents: texts, or a table with the column ``text``, maybe ``id`` (one each) and ``source``.
+        settings: of the recipe's section `signals.duplicates`: ``threshold=0.7``.
+
+    Returns:
+        ``id`` (the row's number, where none is given), ``cluster`` (the smallest id of those that say the same),
+        ``cluster_size``, ``content`` (equal where texts are), ``sources`` (how many the cluster stands in).
+
+    Raises:
+        RequestError: if there is no text, an id comes twice, or a setting is not one.
+
+    >>> found = find_duplicates(["It has rained for three days in the north.", "Es regnet.", "Es regnet."])
+    >>> found["cluster"]
+    ['0', '1', '1']
+    """
+    import tempfile
+
+    from glotmix.core import record
+    from glotmix.core import table as tables
+    from glotmix.signals import duplicates, signatures
+
+    given = texts(documents)
+    config = checked("signals.duplicates", duplicates.DuplicatesConfig, {"selftest": 0} | settings)
+    ids = given["id"].cast(pa.string()) if "id" in given.column_names else pa.array(map(str, range(len(given))))
+    if pc.count_distinct(ids).as_py() != len(given):
+        raise RequestError("an id comes twice or is missing", "an id of its own for each document, or no column id")
+    sources = given["source"].cast(pa.string()) if "source" in given.column_names else ["memory"] * len(given)
+    columns = {"id": ids, "text": given["text"], "source": sources}
+    with tempfile.TemporaryDirectory(prefix="glotmix-") as at:
+        folder = Path(at)
+        corpus, signed, found = (folder / name for name in ("corpus", "signatures", "duplicates"))
+        tables.write(pa.table(columns), corpus / "part-00000.parquet")
+        record.build(
+            signed,
+            record.Identity("signatures", 1),
+            lambda out: signatures.make(out, corpus, config.signature),
+        )
+        record.build(
+            found,
+            record.Identity("duplicates", duplicates.VERSION),
+            lambda out: duplicates.make(out, signed, corpus, config),
+        )
+        return Signal("duplicates", tables.read(tables.shards(found)))
 
 
 def _array(table: pa.Table, name: str) -> pa.Array:

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from glotmix.core import reasoning, unanswered
 from glotmix.core.errors import DataError
 from glotmix.core.language import compatible, parse
+from glotmix.core.shown import Sheet, Shown
 from glotmix.evaluate.answers import Answers
-from glotmix.evaluate.consistency import Figure, shares
+from glotmix.evaluate.consistency import Figure, shares, told
 
 Identifier: TypeAlias = Callable[[pa.Array], pa.Array]
 
@@ -60,8 +61,8 @@ class OfLanguage:
     accuracy_other: Figure | None
 
 
-@dataclass(frozen=True)
-class Fidelity:
+@dataclass(frozen=True, repr=False)
+class Fidelity(Shown):
     """One model: every language, and `faithful` of all answers together."""
 
     model: str
@@ -72,6 +73,15 @@ class Fidelity:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON: missing is None."""
         return asdict(self)
+
+    def sheet(self) -> Sheet:
+        """See `Shown`."""
+        rows = [
+            (one.lang, one.answers, one.unidentified, told(one.faithful), next(iter(one.confusion), None))
+            for one in self.languages
+        ]
+        notes = [f"all answers: {told(self.faithful)} faithful", *(f"warning: {text}" for text in self.warnings)]
+        return Sheet(self.model, ("asked in", "answers", "none", "faithful", "most are in"), rows, notes)
 
 
 def fidelity(answers: Answers, identify: Identifier, langs: Sequence[str] | None = None) -> Fidelity:

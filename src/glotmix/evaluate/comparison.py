@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from glotmix.core.shown import Sheet, Shown
 from glotmix.evaluate import consistency, runs
 from glotmix.evaluate.answers import Answers, LeftOut, Score, align_all
-from glotmix.evaluate.consistency import Figure, Series
+from glotmix.evaluate.consistency import Figure, Series, told
 from glotmix.evaluate.intervals import DRAWS, Array
 
 
@@ -33,8 +34,8 @@ class TaskComparison:
     left_out: tuple[LeftOut, ...]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """Two models. `mean` holds accuracy, mlc, kappa and rel, as means over tasks."""
 
     first: str
@@ -46,6 +47,16 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON: missing is None."""
         return asdict(self)
+
+    def sheet(self) -> Sheet:
+        """See `Shown`."""
+        parts = [(task.task, lang, one) for task in self.tasks for lang, one in task.accuracy.items()]
+        parts += [(task.task, name, one) for task in self.tasks for name, one in task.all.items()]
+        parts += [("all tasks", name, one) for name, one in self.mean.items()]
+        rows = [(task, of, one.first, one.second, told(one.difference, "+"), one.p) for task, of, one in parts]
+        columns = ("task", "of", "first", "second", "second - first", "p")
+        notes = [f"warning: {text}" for text in self.warnings]
+        return Sheet(f"first: {self.first}; second: {self.second}", columns, rows, notes)
 
 
 def compare(
