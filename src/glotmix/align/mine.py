@@ -1,0 +1,379 @@
+"""Parallel text mined from what a run kept: vectors, candidates of documents, alignments, two lines, links.
+
+Everything between lies under ``.progress`` of the output and is gone when it is finished: vectors and texts by
+language as files that are mapped, not read, so that memory does not grow with the corpus. Each stage is made of parts
+that resume, and a part depends on no other.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from glotmix.align import documents, sentences
+from glotmix.align.documents import Floats, Ints
+from glotmix.align.precision import LEAST, line, wrongs
+from glotmix.core import table
+from glotmix.core.errors import DataError
+from glotmix.core.record import Counts, Output
+from glotmix.core.sentences import cut
+from glotmix.embed.protocol import Embedder
+from glotmix.signals.annotate import parts
+
+VERSION = 1
+
+STAGED = ".progress/mined"
+
+HOPE = 0.1
+"""Part of the candidates of two languages that must be hoped to be right for their sentences to be looked at."""
+
+DRAWN = 200
+"""Sentences of a language that others are measured against."""
+
+CHUNK = 400
+"""Pairs of documents per part."""
+
+FEW = 30
+"""Pairs of the null of two languages from which on it says which candidates are not worth a look."""
+
+NULLS = 40
+"""Pairs of the null per two languages, at least, whose sentences are aligned; as many as there are candidates."""
+
+
+@dataclass(frozen=True)
+class Mining:
+    """How parallel text is looked for.
+
+    Args:
+        precision: part of the pairs of documents, and then of sentences, that is to be right.
+        anchors: languages of which one stands in every pair; empty for all pairs of languages.
+        split: whether documents are taken apart into sentences.
+    """
+
+    precision: float = 0.98
+    anchors: tuple[str, ...] = ()
+    split: bool = True
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Candidates of two languages, places of documents in each, in the order of their margins."""
+
+    langs: tuple[str, str]
+    one: Ints
+    other: Ints
+    margins: Floats
+    null: bool
+
+
+LINKS = pa.schema(
+    [
+        pa.field("one", pa.int64()),
+        pa.field("other", pa.int64()),
+        pa.field("margin", pa.float32()),
+        pa.field("score", pa.float32()),
+        pa.field("link", pa.int32()),
+        pa.field("text_one", pa.string()),
+        pa.field("text_other", pa.string()),
+        pa.field("near", pa.float32()),
+    ]
+)
+"""What is staged of an alignment: documents by place, margin and score of the two, and each link with its texts."""
+
+
+def make(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder, how: Mining) -> Iterator[pa.Table]:
+    """Mine, and yield the pairs of each two languages: what is above the line of documents, with every link.
+
+    Args:
+        output: under construction; its notes get ``mined``.
+        corpus: the corpus.
+        ledger: says what is kept; None for all of it.
+        embedder: of sentences.
+        how: see `Mining`.
+
+    Yields:
+        ``lang_one, lang_other, id_one, id_other, document, position, text_one, text_other, score, kept``.
+    """
+    held = _vectors(output, corpus, ledger, embedder)
+    chunks = _candidates(output, held, how)
+    _texts(output, corpus, held, chunks)
+    drawn = {
+        lang: _drawn(output.path / STAGED, lang, embedder)
+        for lang in sorted({x for c in chunks.values() for x in c.langs})
+    }
+    folder = output.path / STAGED / "links"
+
+    def one(chunk: Chunk, scratch: Path) -> Counts:
+        name = scratch.name.removesuffix(".scratch")
+        rows = _aligned(output.path / STAGED, chunk, embedder, drawn)
+        table.write(rows, scratch / STAGED / "links" / f"{name}.parquet")
+        return {"pairs": len(chunk.one)}
+
+    if chunks:
+        output.each(chunks, one, rows="pairs")
+    yield from _decided(output, held, chunks, folder, how)
+
+
+def _vectors(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder) -> dict[str, pa.Array]:
+    """Embed what is kept, and leave the centred vectors of each language in a file; return the ids in its order."""
+    staged = output.path / STAGED
+
+    def part(files: list[Path], scratch: Path) -> Counts:
+        name = scratch.name.removesuffix(".scratch").removeprefix("vectors-")
+        rows = table.read(files, ["id", "lang", "text"])
+        if ledger is not None:
+            judged = table.read([ledger / f"{name}.parquet"], ["id", "kept"])
+            if not judged["id"].equals(rows["id"]):
+                raise DataError(f"{ledger} is not of this corpus", f"delete {ledger} and run again")
+            rows = rows.filter(judged["kept"])
+        for lang in sorted(pc.unique(rows["lang"]).to_pylist()):
+            mine = rows.filter(pc.equal(rows["lang"], lang))
+            to = scratch / STAGED / "parts" / name
+            to.mkdir(parents=True, exist_ok=True)
+            texts = mine["text"].to_pylist()
+            found = np.concatenate(
+                [documents.vectors(texts[at : at + 256], lang, embedder) for at in range(0, len(texts), 256)]
+            )
+            np.save(to / f"{lang}.npy", found)
+            pq.write_table(mine.select(["id"]), to / f"{lang}.parquet")
+        return {"documents": rows.num_rows}
+
+    output.each({f"vectors-{name}": files for name, files in parts(corpus).items()}, part)
+    langs = sorted({path.stem for path in (staged / "parts").glob("*/*.npy")})
+
+    def settle(lang: str, scratch: Path) -> Counts:
+        found = [np.load(path, mmap_mode="r") for path in sorted((staged / "parts").glob(f"*/{lang}.npy"))]
+        to = scratch / STAGED / "vectors"
+        to.mkdir(parents=True)
+        size = sum(map(len, found))
+        total = np.zeros(embedder.width, np.float64)
+        there = 0
+        for block in found:
+            filled = np.abs(block).sum(axis=1) > 0
+            total += np.asarray(block[filled], np.float64).sum(axis=0)
+            there += int(filled.sum())
+        mean = (total / max(1, there)).astype(np.float32)
+        made = np.lib.format.open_memmap(to / f"{lang}.npy", "w+", np.float32, (size, embedder.width))
+        at = 0
+        for block in found:
+            given = np.asarray(block)
+            filled = np.abs(given).sum(axis=1, keepdims=True) > 0
+            made[at : at + len(given)] = documents.unit(np.where(filled, given - mean, 0).astype(np.float32))
+            at += len(given)
+        made.flush()
+        return {"languages": 1}
+
+    output.each({f"settled-{lang}": lang for lang in langs}, settle, rows="")
+    return {
+        lang: pa.concat_arrays(
+            [pq.read_table(p)["id"].combine_chunks() for p in sorted((staged / "parts").glob(f"*/{lang}.parquet"))]
+        )
+        for lang in langs
+    }
+
+
+def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> dict[str, Chunk]:
+    """Return the candidates of all languages that stand together, and as much of their null, cut into parts."""
+    staged = output.path / STAGED
+    wanted: dict[str, list[str]] = {}
+    for a, b in combinations(sorted(held), 2):
+        if not how.anchors or {a, b} & set(how.anchors):
+            wanted.setdefault(a, []).append(b)
+
+    def one(langs: tuple[str, list[str]], scratch: Path) -> Counts:
+        a, others = langs
+        to = scratch / STAGED / "candidates"
+        to.mkdir(parents=True)
+        mine = np.load(staged / "vectors" / f"{a}.npy", mmap_mode="r")
+        found: dict[str, Any] = {}
+        for b in others:
+            first, null = documents.candidates(mine, np.load(staged / "vectors" / f"{b}.npy", mmap_mode="r"))
+            # Of few documents all candidates are looked at: they cost little, and say little of one another.
+            at = line(first.margins, null.margins, HOPE) if len(null.margins) >= FEW else -np.inf
+            keep = int((first.margins >= at).sum())
+            if not keep:
+                continue
+            for name, rows, most in (("first", first, keep), ("null", null, max(keep, NULLS))):
+                found[f"{b} {name} one"], found[f"{b} {name} other"] = rows.one[:most], rows.other[:most]
+                found[f"{b} {name} margins"] = rows.margins[:most]
+        np.savez(to / f"{a}.npz", **found)
+        return {"pairs": len(others)}
+
+    if wanted:
+        output.each({f"candidates-{a}": (a, others) for a, others in wanted.items()}, one, rows="pairs")
+    chunks: dict[str, Chunk] = {}
+    for a, others in wanted.items():
+        with np.load(staged / "candidates" / f"{a}.npz") as found:
+            for b in others:
+                for name in ("first", "null"):
+                    if f"{b} {name} one" not in found:
+                        continue
+                    rows = [found[f"{b} {name} {what}"] for what in ("one", "other", "margins")]
+                    for number, at in enumerate(range(0, len(rows[0]), CHUNK)):
+                        some = slice(at, at + CHUNK)
+                        chunks[f"links-{a}-{b}-{name}-{number:05d}"] = Chunk(
+                            (a, b), rows[0][some], rows[1][some], rows[2][some], name == "null"
+                        )
+    output.notes["candidates"] = sum(len(c.one) for c in chunks.values() if not c.null)
+    return chunks
+
+
+def _texts(output: Output, corpus: Path, held: Mapping[str, pa.Array], chunks: Mapping[str, Chunk]) -> None:
+    """Leave the texts of all candidates, by language and in the order of their places, where they can be mapped."""
+    places: dict[str, set[int]] = {}
+    for chunk in chunks.values():
+        for lang, given in zip(chunk.langs, (chunk.one, chunk.other), strict=True):
+            places.setdefault(lang, set()).update(given.tolist())
+
+    def one(lang: str, scratch: Path) -> Counts:
+        at = np.array(sorted(places[lang]), np.int64)
+        wanted = held[lang].take(pa.array(at))
+        to = scratch / STAGED / "texts"
+        to.mkdir(parents=True)
+        found: list[pa.Table] = []
+        for file in table.shards(corpus):
+            if file.parent.name == lang:
+                rows = table.read([file], ["id", "text"])
+                found.append(rows.filter(pc.is_in(rows["id"], wanted)))
+        rows = pa.concat_tables(found).combine_chunks()
+        order = pc.index_in(wanted, rows["id"].combine_chunks())
+        made = pa.table({"place": at, "text": rows["text"].take(order)}).combine_chunks()
+        with pa.OSFile(str(to / f"{lang}.arrow"), "wb") as sink, pa.ipc.new_file(sink, made.schema) as file:
+            file.write_table(made, 4_096)
+        return {"documents": len(at)}
+
+    if places:
+        output.each({f"texts-{lang}": lang for lang in sorted(places)}, one)
+
+
+def _read(staged: Path, lang: str, places: Ints) -> list[str]:
+    with pa.memory_map(str(staged / "texts" / f"{lang}.arrow")) as source:
+        rows = pa.ipc.open_file(source).read_all()
+        at = np.searchsorted(rows["place"].to_numpy(), places)
+        found: list[str] = rows["text"].take(pa.array(at)).to_pylist()
+    return found
+
+
+def _drawn(staged: Path, lang: str, embedder: Embedder) -> Floats:
+    """Return vectors of sentences drawn from the candidates of a language, evenly over them."""
+    with pa.memory_map(str(staged / "texts" / f"{lang}.arrow")) as source:
+        texts = pa.ipc.open_file(source).read_all()["text"]
+        at = np.unique(np.linspace(0, len(texts) - 1, min(DRAWN, len(texts))).astype(np.int64))
+        some = texts.take(pa.array(at)).to_pylist()
+    flat = [s for text in some for s in cut(text, lang, sentences.MOST)]
+    chosen = np.unique(np.linspace(0, max(0, len(flat) - 1), min(DRAWN, len(flat))).astype(np.int64))
+    return embedder.embed([flat[i] for i in chosen]) if flat else np.zeros((0, embedder.width), np.float32)
+
+
+def _aligned(staged: Path, chunk: Chunk, embedder: Embedder, drawn: Mapping[str, Floats]) -> pa.Table:
+    """Align the documents of a chunk: a row for every link; a pair without one has a row without texts."""
+    a, b = chunk.langs
+    found: list[tuple[object, ...]] = []
+    for at in range(0, len(chunk.one), 64):
+        some = slice(at, at + 64)
+        ones = sentences.sentences(_read(staged, a, chunk.one[some]), a, embedder)
+        others = sentences.sentences(_read(staged, b, chunk.other[some]), b, embedder)
+        for i, j, margin, x, y in zip(
+            chunk.one[some].tolist(),
+            chunk.other[some].tolist(),
+            chunk.margins[some].tolist(),
+            ones,
+            others,
+            strict=True,
+        ):
+            links = sentences.align(x, y, (drawn[a], drawn[b]))
+            whole = sentences.score(links, len(x.texts), len(y.texts))
+            if not links:
+                found.append((i, j, margin, whole, 0, None, None, None))
+            for number, link in enumerate(links):
+                one, other = (" ".join(t[p:q]) for t, (p, q) in ((x.texts, link.one), (y.texts, link.other)))
+                found.append((i, j, margin, whole, number, one, other, link.score))
+    return pa.Table.from_pylist([dict(zip(LINKS.names, row, strict=True)) for row in found], LINKS)
+
+
+def statistic(margins: NDArray[np.floating], scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return what pairs of documents are judged by: the margin of the whole times the score of their sentences."""
+    return np.maximum(np.asarray(margins, np.float64), 0) * np.asarray(scores, np.float64)
+
+
+def _decided(
+    output: Output, held: Mapping[str, pa.Array], chunks: Mapping[str, Chunk], folder: Path, how: Mining
+) -> Iterator[pa.Table]:
+    """Draw both lines, from all languages together, and yield what is above that of documents."""
+    whole: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
+    for name, chunk in chunks.items():
+        rows = table.read([folder / f"{name}.parquet"], ["link", "margin", "score"])
+        rows = rows.filter(pc.equal(rows["link"], 0))
+        whole[chunk.null].append(statistic(rows["margin"].to_numpy(), rows["score"].to_numpy()))
+    found, null = (np.concatenate(whole[k]) if whole[k] else np.zeros(0) for k in (False, True))
+    at = line(found, null, how.precision)
+    near: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
+    for name, chunk in chunks.items():
+        rows = table.read([folder / f"{name}.parquet"], ["margin", "score", "near"])
+        taken = np.ones(rows.num_rows, bool) if chunk.null else _above(rows, at)
+        near[chunk.null].append(rows.filter(pa.array(taken))["near"].drop_null().to_numpy().astype(np.float64))
+    links, others = (np.concatenate(near[k]) if near[k] else np.zeros(0) for k in (False, True))
+    wrong = wrongs(links, others)
+    least = line(links, others, how.precision, wrong)
+    output.notes["mined"] = {
+        "documents": {lang: len(ids) for lang, ids in held.items()},
+        "candidates": len(found),
+        "null": len(null),
+        "line": None if np.isinf(at) else round(at, 4),
+        "pairs": int((found >= at).sum()),
+        "links": len(links),
+        "links_null": len(others),
+        "links_wrong_at_most": round(wrong, 4),
+        "links_line": None if np.isinf(least) else round(least, 4),
+        "too_few_for_a_line": len(null) < LEAST,
+    }
+    for name, chunk in chunks.items():
+        if chunk.null:
+            continue
+        rows = table.read([folder / f"{name}.parquet"])
+        rows = rows.filter(pa.array(_above(rows, at)))
+        if not how.split:
+            rows = _whole(rows, output.path / STAGED, chunk.langs)
+        if rows.num_rows:
+            yield _named(rows, held, chunk.langs, least if how.split else -np.inf)
+
+
+def _above(rows: pa.Table, at: float) -> NDArray[np.bool_]:
+    return np.asarray(statistic(rows["margin"].to_numpy(), rows["score"].to_numpy()) >= at)
+
+
+def _whole(rows: pa.Table, staged: Path, langs: tuple[str, str]) -> pa.Table:
+    """Return a row for each pair of documents, with the whole of both, and their score in the place of a link's."""
+    rows = rows.filter(pc.equal(rows["link"], 0))
+    for lang, place, text in zip(langs, ("one", "other"), ("text_one", "text_other"), strict=True):
+        texts = pa.array(_read(staged, lang, rows[place].to_numpy()), pa.string())
+        rows = rows.set_column(rows.schema.get_field_index(text), text, texts)
+    return rows.set_column(rows.schema.get_field_index("near"), "near", rows["score"])
+
+
+def _named(rows: pa.Table, held: Mapping[str, pa.Array], langs: tuple[str, str], least: float) -> pa.Table:
+    """Return the links of two languages with the ids of their documents."""
+    ids = [held[lang].take(rows[side]) for lang, side in zip(langs, ("one", "other"), strict=True)]
+    pair = pc.binary_join_element_wise(*(pc.cast(c, pa.string()) for c in ids), "|")
+    there = rows["near"].is_valid()
+    return pa.table(
+        {
+            "lang_one": pa.array([langs[0]] * rows.num_rows),
+            "lang_other": pa.array([langs[1]] * rows.num_rows),
+            "id_one": ids[0],
+            "id_other": ids[1],
+            "document": pair,
+            "position": rows["link"],
+            "text_one": rows["text_one"],
+            "text_other": rows["text_other"],
+            "score": rows["near"],
+            "kept": pc.greater_equal(rows["near"], pa.scalar(least, pa.float32())),
+        }
+    ).filter(there)

@@ -1,0 +1,185 @@
+"""Sentences of two documents put side by side in order: a monotone alignment, 0–2 to 0–2.
+
+The cost of a block of sentences x beside a block y is Vecalign's (Thompson & Koehn 2019, equation 4):
+
+    c(x, y) = (1 − cos(x, y)) · n(x) · n(y) / (mean_s (1 − cos(x, y_s)) + mean_s (1 − cos(x_s, y)))
+
+with sentences x_s, y_s of other documents in the same two languages: a sentence that is near to everything is near to
+nothing. To this comes what a length costs that is far from what is usual between the two documents, after Gale & Church
+(1993). A sentence that has no counterpart costs `SKIP`. Vecalign searches long documents coarse to fine; here all of
+the table is filled, diagonal by diagonal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glotmix.core.sentences import cut
+from glotmix.embed.protocol import Embedder
+
+VERSION = 1
+
+SKIP = 0.26
+"""Cost of a sentence without a counterpart; two that are as near as any two cost 0.5 together. Chosen on documents of
+NTREX that the embedder's development set holds (docs/align.md), never on those that are tested."""
+
+LENGTH, SPREAD, FAR = 0.02, 0.35, 9.0
+"""Cost of a length, times the squared deviations (of the logarithm) from what is usual between the documents, and the
+greatest of these that counts."""
+
+MOST = 1_500
+"""Sentences of a document that are aligned, from its beginning: the table grows with the square."""
+
+MOVES = ((1, 1), (1, 0), (0, 1), (1, 2), (2, 1), (2, 2))
+"""Sentences of the one and of the other that a step takes, those that are preferred at equal cost first."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Sentences:
+    """A document's sentences and their vectors.
+
+    Args:
+        texts: n sentences, in order.
+        single: (n, w) their vectors, at length one.
+        double: (n − 1, w) those of each two that follow each other.
+    """
+
+    texts: tuple[str, ...]
+    single: Floats
+    double: Floats
+
+
+@dataclass(frozen=True)
+class Link:
+    """A block of sentences and its counterpart.
+
+    Args:
+        one: first sentence and the one behind the last, of the one document.
+        other: the same of the other.
+        score: one less its cost per two sentences: above 0.5 where they are nearer than two that were drawn.
+    """
+
+    one: tuple[int, int]
+    other: tuple[int, int]
+    score: float
+
+
+def sentences(texts: Sequence[str], lang: str, embedder: Embedder) -> list[Sentences]:
+    """Cut documents of one language into sentences and embed these, and each two that follow each other."""
+    return of([cut(text, lang, MOST) for text in texts], embedder)
+
+
+def of(split: Sequence[Sequence[str]], embedder: Embedder) -> list[Sentences]:
+    """Embed documents that are cut into sentences already."""
+    flat = [s for one in split for s in one]
+    flat += [f"{a} {b}" for one in split for a, b in pairwise(one)]
+    vectors = embedder.embed(flat) if flat else np.zeros((0, embedder.width), np.float32)
+    found = []
+    first, second = 0, sum(map(len, split))
+    for one in split:
+        doubles = max(0, len(one) - 1)
+        found.append(Sentences(tuple(one), vectors[first : first + len(one)], vectors[second : second + doubles]))
+        first, second = first + len(one), second + doubles
+    return found
+
+
+def align(one: Sentences, other: Sentences, others: tuple[Floats, Floats], skip: float = SKIP) -> list[Link]:
+    """Align two documents.
+
+    Args:
+        one: the one, n sentences.
+        other: the other, m sentences.
+        others: (s, w) vectors of sentences from other documents in the language of the one, and of the other.
+        skip: see `SKIP`.
+
+    Returns:
+        the links in order; sentences in none have no counterpart.
+    """
+    n, m = len(one.texts), len(other.texts)
+    if not n or not m:
+        return []
+    costs = _costs(one, other, others)
+    total = np.full((n + 1, m + 1), np.inf, np.float32)
+    came = np.zeros((n + 1, m + 1), np.uint8)
+    total[0, 0] = 0
+    flat, back = total.reshape(-1), came.reshape(-1)
+    for diagonal in range(1, n + m + 1):
+        rows = np.arange(max(0, diagonal - m), min(n, diagonal) + 1)
+        columns = diagonal - rows
+        at = rows * (m + 1) + columns
+        best = np.full(len(rows), np.inf, np.float32)
+        move_of = np.zeros(len(rows), np.uint8)
+        for number, (a, b) in enumerate(MOVES):
+            inside = slice(*np.searchsorted(rows, (a, diagonal - b + 1)))
+            if inside.start >= inside.stop:
+                continue
+            before = flat[at[inside] - a * (m + 1) - b]
+            table = costs.get((a, b))
+            here = before + (skip if table is None else table[rows[inside] - a, columns[inside] - b])
+            better = here < best[inside]
+            best[inside] = np.where(better, here, best[inside])
+            move_of[inside] = np.where(better, number, move_of[inside])
+        flat[at], back[at] = best, move_of
+    links: list[Link] = []
+    i, j = n, m
+    while i or j:
+        a, b = MOVES[came[i, j]]
+        i, j = i - a, j - b
+        if a and b:
+            cost = float(costs[a, b][i, j]) / (a * b)
+            links.append(Link((i, i + a), (j, j + b), 1 - cost))
+    return links[::-1]
+
+
+def _costs(one: Sentences, other: Sentences, others: tuple[Floats, Floats]) -> dict[tuple[int, int], Floats]:
+    """Return the cost of every block of the one beside every block of the other, by their sizes."""
+    mine = {1: one.single, 2: one.double}
+    theirs = {1: other.single, 2: other.double}
+    far = {size: _far(vectors, others[1]) for size, vectors in mine.items()}
+    near = {size: _far(vectors, others[0]) for size, vectors in theirs.items()}
+    sizes, lengths = _lengths(one.texts), _lengths(other.texts)
+    usual = np.log(max(1, lengths[1].sum()) / max(1, sizes[1].sum()))
+    return {
+        (a, b): np.float32(a * b)
+        * (
+            (1 - mine[a] @ theirs[b].T) / (far[a][:, None] + near[b][None, :])
+            + _longer(np.log(lengths[b])[None, :] - np.log(sizes[a])[:, None] - usual)
+        )
+        for a, b in MOVES
+        if a and b
+    }
+
+
+def _lengths(texts: Sequence[str]) -> dict[int, Floats]:
+    single = np.array([max(1, len(text)) for text in texts], np.float32)
+    return {1: single, 2: single[:-1] + single[1:]}
+
+
+def _longer(off: Floats) -> Floats:
+    """Return what a block costs for being longer or shorter than the other lets expect (Gale & Church 1993)."""
+    found: Floats = LENGTH * np.minimum((off / SPREAD) ** 2, FAR)
+    return found.astype(np.float32)
+
+
+def _far(vectors: Floats, drawn: Floats) -> Floats:
+    """Return the mean distance of each vector to those that were drawn."""
+    if not len(drawn):
+        return np.ones(len(vectors), np.float32)
+    found: Floats = np.maximum(1 - vectors @ drawn.mean(axis=0), np.float32(1e-3))
+    return found
+
+
+def score(links: Sequence[Link], n: int, m: int) -> float:
+    """Return how much of two documents of n and m sentences stands in links, and how near: 0 to 1.
+
+    The mean over all sentences of both, those without a counterpart at 0, of what a link has above 0.5, doubled.
+    """
+    whole = sum(
+        max(0.0, 2 * link.score - 1) * (link.one[1] - link.one[0] + link.other[1] - link.other[0]) for link in links
+    )
+    return whole / max(1, n + m)

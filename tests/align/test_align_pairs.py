@@ -1,0 +1,200 @@
+"""Pairs: what was hidden is found and nothing else, every drop has its reason, and a kill changes no byte."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from glotmix.align import documents, filters, mine, pairs, precision, sentences
+from glotmix.align.packing import Unit
+from glotmix.core import record, table
+from glotmix.embed.static import shipped
+
+SENTENCES = pq.read_table(Path(__file__).parents[1] / "data" / "sentences.parquet")
+EACH = 6
+"""Sentences of a document."""
+
+
+def texts_of(lang: str) -> list[str]:
+    return SENTENCES.filter(pc.equal(SENTENCES["lang"], lang))["text"].to_pylist()
+
+
+def world(folder: Path, shared: bool = True) -> Path:
+    """A corpus of two languages, 26 documents each: 12 are translations of each other, in no order, or none is."""
+    held = {"eng_Latn": range(26), "hin_Deva": [*range(11, -1, -1), *range(26, 40)] if shared else range(14, 40)}
+    if not shared:
+        held["eng_Latn"] = range(14)
+    for lang, numbers in held.items():
+        every = texts_of(lang)
+        rows = [(f"{lang}-{n:02d}", "\n".join(every[n * EACH : (n + 1) * EACH])) for n in numbers]
+        for part, some in enumerate((rows[: len(rows) // 2], rows[len(rows) // 2 :])):
+            made = pa.table(
+                {
+                    "id": [r[0] for r in some],
+                    "text": [r[1] for r in some],
+                    "lang": [lang] * len(some),
+                    "source": ["s"] * len(some),
+                }
+            )
+            table.write(made, folder / lang / f"s-{part:05d}.parquet")
+    return folder
+
+
+def mined(corpus: Path, to: Path, **how) -> record.Record:
+    def make(output: record.Output) -> record.Counts:
+        found = mine.make(output, corpus, None, shipped(), mine.Mining(**how))
+        return pairs.write(output, pairs.mined(found, {}), None, None)
+
+    return record.build(to, record.Identity("align/pairs", 1), make, may_be_empty=True)
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != record.RECORD)
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def test_translations_that_are_hidden_among_other_documents_are_found(tmp_path):
+    made = mined(world(tmp_path / "corpus"), tmp_path / "pairs")
+    rows = table.read(sorted((tmp_path / "pairs").glob("part-*.parquet")))
+    found = set(rows["document"].to_pylist())
+    right = {f"eng_Latn-{n:02d}|hin_Deva-{n:02d}" for n in range(12)}
+    assert len(found & right) >= 10
+    # One more at most: documents that are cut from one article are near, too.
+    assert len(found - right) <= 1
+    kept = rows.filter(rows["reason"].is_null())
+    links = {}
+    for row in kept.to_pylist():
+        links.setdefault(row["group"], {})[row["lang"]] = row["text"]
+    place = {lang: {text: n for n, text in enumerate(texts_of(lang))} for lang in ("eng_Latn", "hin_Deva")}
+    exact = [(place["eng_Latn"].get(v["eng_Latn"]), place["hin_Deva"].get(v["hin_Deva"])) for v in links.values()]
+    exact = [pair for pair in exact if None not in pair]
+    assert len(exact) >= 35
+    assert np.mean([a == b for a, b in exact]) >= 0.9
+    assert set(rows["reason"].drop_null().to_pylist()) <= set(filters.REASONS)
+    assert made.counts["kept"] == len(links) > 40
+
+
+def test_where_nothing_is_a_translation_nothing_is_found(tmp_path):
+    made = mined(world(tmp_path / "corpus", shared=False), tmp_path / "pairs")
+    assert made.counts["units"] == 0
+    assert made.notes["mined"]["pairs"] == 0
+
+
+def test_a_run_that_is_killed_ends_as_the_same_bytes(tmp_path, monkeypatch):
+    corpus = world(tmp_path / "corpus")
+    mined(corpus, tmp_path / "whole")
+    real, calls = sentences.align, []
+
+    def breaking(*given):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(sentences, "align", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        mined(corpus, tmp_path / "killed")
+    mined(corpus, tmp_path / "killed")
+    assert everything(tmp_path / "whole") == everything(tmp_path / "killed")
+    assert not (tmp_path / "killed" / ".progress").exists()
+
+
+def test_the_nearest_do_not_depend_on_the_size_of_a_block(monkeypatch):
+    rng = np.random.default_rng(0)
+    one, other = (documents.unit(rng.standard_normal((n, 16)).astype(np.float32)) for n in (70, 55))
+    whole = documents.nearest(one, other, 5)
+    monkeypatch.setattr(documents, "BLOCK", 13)
+    cut_up = documents.nearest(one, other, 5)
+    cosines = one @ other.T
+    assert np.array_equal(np.argsort(-cosines, axis=1)[:, :5], whole[0][0])
+    assert np.array_equal(np.argsort(-cosines.T, axis=1)[:, :5], whole[1][0])
+    for a, b in zip(whole, cut_up, strict=True):
+        assert np.array_equal(a[0], b[0])
+
+
+def brute(one, other, drawn, skip):
+    """Every monotone alignment, the slow way."""
+    costs = sentences._costs(one, other, drawn)
+    best = {(0, 0): 0.0}
+    for i in range(len(one.texts) + 1):
+        for j in range(len(other.texts) + 1):
+            ways = [
+                best[i - a, j - b] + (skip if 0 in (a, b) else costs[a, b][i - a, j - b])
+                for a, b in sentences.MOVES
+                if (i - a, j - b) in best
+            ]
+            if ways:
+                best[i, j] = min(ways)
+    return best[len(one.texts), len(other.texts)]
+
+
+def test_an_alignment_costs_no_more_than_any_other():
+    model, rng = shipped(), np.random.default_rng(1)
+    english, hindi = texts_of("eng_Latn"), texts_of("hin_Deva")
+    drawn = (model.embed(english[100:160]), model.embed(hindi[100:160]))
+    for trial in range(4):
+        mine_, theirs = english[trial * 9 : trial * 9 + 9], hindi[trial * 9 : trial * 9 + 9]
+        del theirs[int(rng.integers(len(theirs)))]
+        theirs[2:4] = [" ".join(theirs[2:4])]
+        one, other = sentences.of([mine_, theirs], model)
+        links = sentences.align(one, other, drawn)
+        used = sum(link.one[1] - link.one[0] + link.other[1] - link.other[0] for link in links)
+        cost = sum((1 - x.score) * (x.one[1] - x.one[0]) * (x.other[1] - x.other[0]) for x in links)
+        cost += sentences.SKIP * (len(mine_) + len(theirs) - used)
+        assert cost == pytest.approx(brute(one, other, drawn, sentences.SKIP), abs=1e-4)
+        assert all(a.one[1] <= b.one[0] and a.other[1] <= b.other[0] for a, b in pairwise(links))
+
+
+def test_a_merged_sentence_and_a_missing_one_are_seen():
+    model = shipped()
+    english, russian = texts_of("eng_Latn")[:8], texts_of("rus_Cyrl")[:8]
+    drawn = (model.embed(texts_of("eng_Latn")[100:200]), model.embed(texts_of("rus_Cyrl")[100:200]))
+    changed = [*russian[:2], " ".join(russian[2:4]), *russian[4:6], *russian[7:]]
+    links = sentences.align(*sentences.of([english, changed], model), drawn)
+    assert [(x.one, x.other) for x in links] == [
+        ((0, 1), (0, 1)), ((1, 2), (1, 2)), ((2, 4), (2, 3)), ((4, 5), (3, 4)), ((5, 6), (4, 5)), ((7, 8), (5, 6)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "reason"),
+    [
+        ("The market opens at eight in the morning.", "Der Markt öffnet um acht Uhr morgens.", None),
+        ("The market opens at eight in the morning.", "The market opens at eight in the morning!", "copied"),
+        ("The market opens at eight in the morning.", "Ja.", "length ratio"),
+        ("It was built in 1912 and 1933.", "Es wurde 1856 und 1877 gebaut.", "numbers"),
+        ("It was built in 1912 and cost 1,250.", "Es wurde 1912 gebaut und kostete 1.250.", None),
+        ("سنة ٢٠١٩ كانت صعبة جدا علينا", "2019 war ein schweres Jahr für uns", None),
+        ("See https://a.example/b for all of it.", "Siehe https://c.example/d für alles.", "addresses"),
+        ("12 — 34", "Der Markt öffnet um acht Uhr.", "empty"),
+    ],
+)
+def test_each_filter_drops_for_its_reason(one, other, reason):
+    langs = ("arb_Arab" if one[0] == "س" else "eng_Latn", "deu_Latn")
+    (found,) = filters.judge([Unit("u", dict(zip(langs, (one, other), strict=True)))], None)
+    assert (next(iter(r for r in found.values() if r != "alone"), None)) == reason
+    assert bool(found) == (reason is not None)
+
+
+def test_a_version_in_another_language_is_dropped_and_others_of_its_unit_stay():
+    from glotmix.signals.identifiers import load
+
+    unit = Unit("u", {lang: texts_of(lang)[3] for lang in ("eng_Latn", "hin_Deva", "zho_Hans", "tha_Thai", "kor_Hang")})
+    wrong = Unit("w", {**unit.versions, "rus_Cyrl": texts_of("jpn_Jpan")[3]})
+    assert filters.judge([unit, wrong], load("py3langid")) == [{}, {"rus_Cyrl": "language"}]
+
+
+def test_a_line_keeps_its_precision_on_scores_whose_truth_is_known():
+    rng = np.random.default_rng(2)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        right, wrong, null = rng.normal(0.8, 0.1, 400), rng.normal(0.3, 0.1, 600), rng.normal(0.3, 0.1, 500)
+        scores = np.concatenate([right, wrong])
+        at = precision.line(scores, null, 0.95)
+        assert (right >= at).sum() / (scores >= at).sum() >= 0.95
+        assert (right >= at).mean() > 0.8
+        assert (rng.normal(0.3, 0.1, 600) >= precision.line(wrong, null, 0.95)).mean() <= 0.01
