@@ -1,12 +1,14 @@
 """Token files: read back by their own readers, and the writing beside datatrove's.
 
-2,000 documents a language (excerpts of `crawl.parquet`, four times over with a number in front) in seven languages and
-scripts become a data set in Parquet; a byte-level BPE of 16,000 pieces is trained on a tenth of them.
+Excerpts of `crawl.parquet` in 35 languages and 23 scripts, 600 of each, become a data set in Parquet; a byte-level BPE
+of 16,000 pieces is trained on a twentieth of them.
 
 ``equal.FORMAT``: the share of documents whose tokens, as the format's own reader finds them, are those of the
 tokenizer: datatrove's `DatatroveFileDataset`, Megatron's `IndexedDataset` (megatron-core, beside), NumPy's and Arrow's.
-A reader that cannot be had is null. ``tokens_per_cpu_second``: tokenising and writing ``.ds``, shuffled, from Parquet,
-start-up taken off by a run over one document; datatrove's is its `DocumentTokenizer`, one task. Medians of three.
+A reader that cannot be had is null.
+``tokens_per_cpu_second``: tokenising and writing ``.ds``, shuffled, from Parquet, start-up taken off by a run over one
+document; datatrove's is its `DocumentTokenizer`, one task, in an environment of its own. ``speed.*``: medians of three
+runs, taken in turn, so that what else the machine does meets both.
 """
 
 import os
@@ -29,7 +31,47 @@ from glotmix.core import record
 from glotmix.export import tokens as export
 from glotmix.export.tokens import TokenFilesSection
 
-LANGS = ("deu_Latn", "rus_Cyrl", "ara_Arab", "hin_Deva", "tha_Thai", "zho_Hans", "amh_Ethi")
+LANGS = (
+    *(
+        "deu_Latn",
+        "eng_Latn",
+        "fra_Latn",
+        "vie_Latn",
+        "tur_Latn",
+        "fin_Latn",
+        "swh_Latn",
+        "yor_Latn",
+        "rus_Cyrl",
+        "ukr_Cyrl",
+    ),
+    *(
+        "ell_Grek",
+        "heb_Hebr",
+        "ydd_Hebr",
+        "ara_Arab",
+        "pes_Arab",
+        "urd_Arab",
+        "hin_Deva",
+        "mar_Deva",
+        "ben_Beng",
+        "guj_Gujr",
+    ),
+    *(
+        "pan_Guru",
+        "tam_Taml",
+        "tel_Telu",
+        "kan_Knda",
+        "mal_Mlym",
+        "sin_Sinh",
+        "tha_Thai",
+        "lao_Laoo",
+        "khm_Khmr",
+        "mya_Mymr",
+    ),
+    *("kat_Geor", "hye_Armn", "amh_Ethi", "zho_Hans", "jpn_Jpan"),
+)
+PEER = ("datatrove[io,processing]==0.10.1", "tokenizers==0.23.3")
+RUNS = 3
 MEGATRON = "0.16.1"
 ALL = ("datatrove", "megatron", "numpy", "parquet")
 
@@ -40,13 +82,12 @@ def run(small: bool) -> Iterable[Row]:
     except ImportError:
         raise harness.BenchmarkError("tokenizers is missing: pip install 'glotmix[tokens]'") from None
     crawl = pq.read_table(harness.data("crawl.parquet"))
-    each = 200 if small else 2_000
+    languages = LANGS[::5] if small else LANGS
     with tempfile.TemporaryDirectory() as made:
         base = Path(made)
         texts: dict[str, list[str]] = {}
-        for lang in LANGS:
-            found = crawl.filter(pc.equal(crawl["lang"], lang))["text"].to_pylist()[:500]
-            texts[lang] = [f"{n} {t}" for n in range(4) for t in found][:each]
+        for lang in languages:
+            texts[lang] = crawl.filter(pc.equal(crawl["lang"], lang))["text"].to_pylist()[: 200 if small else 600]
             path = base / f"dataset/{lang}/train-00000-of-00001.parquet"
             path.parent.mkdir(parents=True)
             pq.write_table(pa.table({"text": texts[lang], "id": [str(i) for i in range(len(texts[lang]))]}), path)
@@ -54,7 +95,7 @@ def run(small: bool) -> Iterable[Row]:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         tokenizer.train_from_iterator(
-            [t for held in texts.values() for t in held[:: 10 if not small else 20]],
+            [t for held in texts.values() for t in held[::20]],
             trainers.BpeTrainer(
                 vocab_size=16_000, initial_alphabet=alphabet, special_tokens=["</s>"], show_progress=False
             ),
@@ -103,14 +144,25 @@ def _parquet(folder: Path) -> list[np.ndarray]:
 
 
 def _datatrove(folder: Path) -> list[np.ndarray]:
-    try:
-        from datatrove.utils.dataset import DatatroveFileDataset
-    except ImportError as error:
-        raise harness.BenchmarkError(f"datatrove's reader needs {error.name}") from None
     ends = np.fromfile(folder / "train-00000.ds.index", np.uint64).astype(int)
-    # One window over all: the reader gives seq_len + 1 tokens.
-    read = DatatroveFileDataset(str(folder / "train-00000.ds"), seq_len=int(ends[-1]) - 1, token_size=2)
-    return np.split(read[0]["input_ids"].numpy(), ends[:-1])
+    # Its reader needs torch, which is here; the rest of it stands in its own environment.
+    there = next((harness.peer("datatrove-tokens", PEER).parent.parent / "lib").glob("python*/site-packages"))
+    code = f"""
+import sys
+sys.path.append({str(there)!r})
+import numpy as np
+from datatrove.utils.dataset import DatatroveFileDataset
+# One window over all: the reader gives seq_len + 1 tokens.
+read = DatatroveFileDataset({str(folder / "train-00000.ds")!r}, seq_len={int(ends[-1]) - 1}, token_size=2)
+np.save(sys.argv[1], read[0]["input_ids"].numpy())
+"""
+    with tempfile.TemporaryDirectory() as here:
+        done = subprocess.run(
+            [sys.executable, "-c", code, f"{here}/x.npy"], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise harness.BenchmarkError(f"datatrove's reader failed: {done.stderr[-300:]}")
+        return np.split(np.load(f"{here}/x.npy"), ends[:-1])
 
 
 _READ = """
@@ -172,24 +224,30 @@ def _speed(base: Path, total: int, documents: int) -> Iterable[Row]:
     (one / "dataset/deu_Latn").mkdir(parents=True)
     pq.write_table(pa.table({"text": ["a"], "id": ["0"]}), one / "dataset/deu_Latn/train-00000-of-00001.parquet")
     shutil.copy(base / "tokenizer.json", one)
-    speeds = {}
-    for name, code in (("glotmix", _OURS), ("datatrove", _THEIRS)):
-        spent = []
-        for number, given in enumerate((one, base, base, base)):
+    pythons = {"glotmix": sys.executable, "datatrove": harness.peer("datatrove-tokens", PEER)}
+    codes = {"glotmix": _OURS, "datatrove": _THEIRS}
+    spent: dict[str, list[float | None]] = {name: [] for name in codes}
+    for number, given in enumerate((one, *[base] * RUNS)):
+        for name, code in codes.items():
             out = base / f"{name}-{number}"
-            used = _cpu([sys.executable, "-c", code, str(given), str(out)])
-            if used is None:
-                break
-            spent.append(used)
-        if len(spent) < 4:
+            spent[name].append(_cpu([str(pythons[name]), "-c", code, str(given), str(out)]))
+            shutil.rmtree(out, ignore_errors=True)
+    speeds = {}
+    for name, used in spent.items():
+        if None in used:
             yield Row("tokens", f"tokens_per_cpu_second.{name}", None, settings={"why": "it did not run"})
             continue
-        speeds[name] = total / max(float(np.median(spent[1:])) - spent[0], 1e-9)
-        settings = {"documents": documents, "start": spent[0], "runs": spent[1:]}
-        yield Row("tokens", f"tokens_per_cpu_second.{name}", speeds[name], n=3, unit="tokens", settings=settings)
+        start, *runs = map(float, used)  # type: ignore[arg-type]
+        speeds[name] = [total / max(run - start, 1e-9) for run in runs]
+        low, high = harness.interval(speeds[name], np.median)
+        settings = {"documents": documents, "tokens": total, "start": start, "runs": runs}
+        middle = float(np.median(speeds[name]))
+        yield Row("tokens", f"tokens_per_cpu_second.{name}", middle, low, high, RUNS, "tokens", settings)
     if len(speeds) == 2:
-        ratio = speeds["glotmix"] / speeds["datatrove"]
-        yield Row("tokens", "speed.glotmix_to_datatrove", ratio, n=3, unit="ratio")
+        ratios = [a / b for a, b in zip(speeds["glotmix"], speeds["datatrove"], strict=True)]
+        low, high = harness.interval(ratios, np.median)
+        settings = {"note": "runs in turn on a machine that may be busy", "load": os.getloadavg()[0]}
+        yield Row("tokens", "speed.glotmix_to_datatrove", float(np.median(ratios)), low, high, RUNS, "ratio", settings)
 
 
 def _cpu(command: list[str]) -> float | None:
