@@ -135,6 +135,29 @@ def show_changes(result: Mapping[str, Any]) -> None:
             console.print(Text(f"{said}: {one['id']} ({one['lang']}, {one['source']}): {one['evidence']}"))
 
 
+def show_losses(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print what each source would lose by each kind of duplicate alone, in documents and share of bytes."""
+    meant = {"lines": "lines", "exact": "same text", "near": "near", "passages": "passages", "meaning": "meaning"}
+    grid = Table(
+        title="what each kind of duplicate alone would take: documents, share of bytes",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    grid.add_column("source")
+    for name in ("documents", *meant.values()):
+        grid.add_column(name, justify="right")
+    for row in rows:
+        cells = [
+            "not looked for"
+            if row[kind] is None
+            else f"{row[kind]['documents']:,}  {row[kind]['bytes'] / max(row['bytes'], 1):.1%}"
+            for kind in meant
+        ]
+        grid.add_row(row["source"], f"{row['documents']:,}", *cells)
+    terminal.console().print(grid)
+
+
 def show_story(story: Mapping[str, Any]) -> None:
     """Print the story of one document."""
     console = terminal.console()

@@ -10,7 +10,12 @@ from glotmix.cli.options import Wait, job
 from glotmix.core.errors import RequestError
 
 WhatIf = Annotated[
-    bool, typer.Option("--what-if", help="print what the overrides would change, and write nothing to the output")
+    bool,
+    typer.Option(
+        "--what-if",
+        help="print what the overrides would change, and what each source would lose by each kind of duplicate; "
+        "write nothing to the output",
+    ),
 ]
 
 
@@ -28,25 +33,32 @@ def select(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
 ) -> None:
     """Decide what is kept; measures nothing again."""
-    from glotmix.cli.show import show_changes, show_plan, show_summary
+    from glotmix.cli.show import show_changes, show_losses, show_plan, show_summary
 
     result: Any
     if what_if:
         from glotmix.pipeline import recipe as recipes
+        from glotmix.pipeline.losses import losses
         from glotmix.pipeline.run import Job
+        from glotmix.pipeline.what_if import require_made
         from glotmix.pipeline.what_if import what_if as asked
 
-        if not overrides:
-            raise RequestError("what if what? there is no override", "glotmix select RECIPE select.lose=0.1 --what-if")
-        now, then = (Job(recipes.load(recipe, given), recipe.parent) for given in ((), overrides))
-        result = asked(now, then)
+        now, then = (Job(recipes.load(recipe, given), recipe.parent) for given in ((), overrides or ()))
+        if overrides:
+            result = asked(now, then)
+        else:
+            require_made(now)
+            result = {}
+        result["duplicates"] = losses(now.context)
     else:
         with job(recipe, overrides, quiet) as work:
             result = work.plan("ledger") if dry_run else work.run("ledger", wait)
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
     elif what_if:
-        show_changes(result)
+        if overrides:
+            show_changes(result)
+        show_losses(result["duplicates"])
     elif dry_run:
         show_plan(result)
     else:

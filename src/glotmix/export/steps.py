@@ -11,17 +11,43 @@ from glotmix.core.section import resolved
 from glotmix.core.step import StepSpec
 from glotmix.corpus import write
 from glotmix.export import data_card
-from glotmix.signals import private
+from glotmix.signals import private, repeated_passages
+
+Change = Callable[[pa.Table], pa.Table]
 
 
-def _masking(context: RunContext) -> Callable[[pa.Table], pa.Table] | None:
-    """Return what puts something else in the place of personal data, None where the recipe does not ask for it."""
+def _cuts(context: RunContext) -> bool:
+    section = context.recipe.signals.repeated_passages
+    return section is not None and bool(section.cut)
+
+
+def _masks(context: RunContext) -> bool:
     section = context.recipe.signals.private
-    return None if section is None or section.mask is None else partial(private.mask, section.kinds, section.mask)
+    return section is not None and section.mask is not None
+
+
+def _changes(context: RunContext) -> list[Change]:
+    """Return what is done to documents as they go out: passages cut, then personal data masked."""
+    made: list[Change] = []
+    if _cuts(context):
+        signal = context.step_dir("signals/repeated_passages")
+        spans = repeated_passages.kept_spans(signal, context.step_dir("ledger"))
+        made.append(partial(repeated_passages.cut, spans))
+    if _masks(context):
+        section = context.recipe.signals.private
+        made.append(partial(private.mask, section.kinds, section.mask))
+    return made
+
+
+def _changed(changes: list[Change], documents: pa.Table) -> pa.Table:
+    for change in changes:
+        documents = change(documents)
+    return documents
 
 
 def _make(context: RunContext, output: Output) -> Counts:
     section = context.recipe.export
+    changes = _changes(context)
     counts = write.make(
         output,
         context.corpus,
@@ -29,7 +55,7 @@ def _make(context: RunContext, output: Output) -> Counts:
         formats=section.formats,
         shard_bytes=section.shard_mb * 10**6,
         dropped=section.dropped,
-        change=_masking(context),
+        change=partial(_changed, changes) if changes else None,
     )
     data_card.describe(context, output, resolved(context.recipe))
     return counts
@@ -40,7 +66,8 @@ STEPS = StepSpec(
     code=lambda context: (
         "glotmix.corpus.write",
         "glotmix.export.data_card",
-        *(("glotmix.signals.private",) if _masking(context) else ()),
+        *(("glotmix.signals.private",) if _masks(context) else ()),
+        *(("glotmix.signals.repeated_passages",) if _cuts(context) else ()),
     ),
     make=_make,
     needs=lambda context: (*context.corpus_steps, "ledger", "mixture"),

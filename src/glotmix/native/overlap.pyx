@@ -19,6 +19,7 @@ from glotmix.native.folded cimport (
     room_units,
     window,
 )
+from glotmix.native.hashing cimport holds
 
 
 def table_of(const uint64_t[::1] hashes):
@@ -36,15 +37,6 @@ def table_of(const uint64_t[::1] hashes):
                 cell = (cell + 1) & (size - 1)
             table[cell] = hashes[i]
     return cells
-
-
-cdef inline bint holds(const uint64_t* table, uint64_t last, uint64_t h) noexcept nogil:
-    cdef uint64_t cell = h & last
-    while table[cell] != 0:
-        if table[cell] == h:
-            return True
-        cell = (cell + 1) & last
-    return False
 
 
 def find(const int64_t[::1] offsets, const uint8_t[::1] data, const uint16_t[::1] stage1, const uint32_t[::1] stage2,

@@ -34,11 +34,7 @@ def what_if(now: Job, then: Job) -> dict[str, Any]:
         RequestError: if the recipe's ledger is not made or is of an older state, or the override changes what is
             measured, and not only what is decided.
     """
-    stale = [row["step"] for row in now.plan("ledger") if row["state"] != "reused"]
-    if stale:
-        raise RequestError(
-            f"{now.folder} is not of this recipe's state: {', '.join(stale)} would be made", "glotmix select RECIPE"
-        )
+    require_made(now)
     identities = then.identities("ledger")
     for step, identity in identities:
         state, changes = record.state_of(now.folder / step.name, identity)
@@ -59,6 +55,19 @@ def what_if(now: Job, then: Job) -> dict[str, Any]:
             if step.name in _DECIDED:
                 record.build(folder / step.name, identity, partial(step.make, context), Silent(), step.may_be_empty)
         return compare(now.folder, folder)
+
+
+def require_made(job: Job) -> None:
+    """Check that a recipe's ledger is made, and of its present state.
+
+    Raises:
+        RequestError: if it is not, with the steps that would be made.
+    """
+    stale = [row["step"] for row in job.plan("ledger") if row["state"] != "reused"]
+    if stale:
+        raise RequestError(
+            f"{job.folder} is not of this recipe's state: {', '.join(stale)} would be made", "glotmix select RECIPE"
+        )
 
 
 def compare(one: Path, other: Path) -> dict[str, Any]:
