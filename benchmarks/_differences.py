@@ -10,7 +10,6 @@ from glotmix.mix.limits import Box
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal
-from glotmix.mix.uncertainty import SURE
 from glotmix.mix.worlds import Worlds, worlds
 
 
@@ -38,7 +37,7 @@ def covered(drawn: Worlds, shares: Array, measured: Array, seed: int, pairs: int
         one, other = rng.choice(len(shares), 2, replace=False)
         if np.allclose(shares[one], shares[other]):
             continue
-        mean, sd = drawn.gain(shares[one], shares[[other]])
-        inside.append(abs(measured[other] - measured[one] - mean[0]) <= SURE * sd[0])
-        widths.append(2 * SURE * sd[0])
+        _, (low,), (high,) = drawn.interval(shares[one], shares[[other]])
+        inside.append(low <= measured[other] - measured[one] <= high)
+        widths.append(high - low)
     return float(np.mean(inside)), float(np.mean(widths)), len(inside)

@@ -11,7 +11,7 @@ from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig
 from glotmix.mix.design import Design, design
 from glotmix.mix.plan import plan
-from glotmix.mix.runs import Runs, kinship, write
+from glotmix.mix.runs import Runs, similarity, write
 
 _LATIN = """eng deu nld swe dan nob isl afr fra spa por ita cat ron glg oci pol ces slk slv hrv bos lit lvs est fin hun
 tur azj uzn tuk ind zsm jav sun ceb tgl vie eus gle cym mlt swh zul xho sot tsn yor ibo hau som kin lug
@@ -30,7 +30,7 @@ def main(m: int, n: int) -> None:
     there = Available.of({lang: (int(u // 1000), int(4 * u), int(u)) for lang, u in zip(names, sizes, strict=True)})
     planned = design(there, Design(1e6, (3e5,), n - 4, target=there.total, one_size=True))
     e, b, beta = (rng.uniform(*ends, m) for ends in ((0.6, 1.0), (0.2, 0.5), (0.2, 0.45)))
-    kin = [kinship(planned.domains, i) for i in range(m)]
+    kin = [similarity(planned.domains, i) for i in range(m)]
     tau = np.array([0.004 * np.exp(1.0 * k[:, 1] + 1.5 * k[:, 2]) for k in kin if k is not None])
     np.fill_diagonal(tau, 1.0)
     losses = (e + b * (planned.worth() @ tau.T + 1e-6) ** -beta) * np.exp(

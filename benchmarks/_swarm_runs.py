@@ -101,7 +101,7 @@ def planned(preset: Preset) -> Path:
         tokens=preset.tokens,
         parameters=(preset.small, preset.large),
         runs=preset.mixtures,
-        alone=3,
+        monolingual=3,
         seeds=2,
         repeated=16,
     )

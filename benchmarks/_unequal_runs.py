@@ -1,7 +1,8 @@
 """Train models for `unequal`, in parts: a file a run, so that whatever was trained is never trained again.
 
 Every run is a mixture, a size and a seed; all have one tokenizer, one budget and one stock. Losses are bits per byte on
-either half of the held-out text.
+the half of the held-out text that the run is for: the first where laws are fitted to them, the second where they are
+what is reported.
 """
 
 import json
@@ -24,12 +25,13 @@ TOKENS, PIECES, CONTEXT, BATCH, TOGETHER = 98_304, 1024, 64, 2, 16
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run: shares in the order of `LANGUAGES`."""
+    """A run: shares in the order of `LANGUAGES`; `half` 0 is what laws see, 1 what is reported."""
 
     name: str
     parameters: float
     seed: int
     shares: tuple[float, ...]
+    half: int
 
 
 def corpus() -> tuple[text.Texts, text.Texts]:
@@ -60,24 +62,22 @@ def tokens() -> np.ndarray:
     return np.array([float(len(here.train[lang])) for lang in LANGUAGES])
 
 
-def losses(name: str) -> tuple[list[float], list[float]] | None:
-    """Return a run's losses on either half, or None if it was not trained."""
+def losses(name: str) -> list[float] | None:
+    """Return a run's losses by language, or None if it was not trained."""
     path = FOLDER / "losses" / f"{name}.json"
-    if not path.is_file():
-        return None
-    first, second = json.loads(path.read_text("utf-8"))
-    return first, second
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
-def train(wanted: Sequence[Wanted], told: bool = True) -> None:
+def train(wanted: Sequence[Wanted]) -> None:
     """Train what is missing, `TOGETHER` of one size at a time."""
     (FOLDER / "losses").mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    here, there = corpus()
+    halves = corpus()
+    here = halves[0]
     missing = [run for run in wanted if losses(run.name) is None]
     config = ProxiesConfig(context=CONTEXT, batch=BATCH)
-    for size in sorted({run.parameters for run in missing}):
-        mine = [run for run in missing if run.parameters == size]
+    for size, half in sorted({(run.parameters, run.half) for run in missing}):
+        mine = [run for run in missing if (run.parameters, run.half) == (size, half)]
         formed = shape(size, here.pieces, CONTEXT)
         steps = TOKENS // (BATCH * CONTEXT)
         training = ensemble.Training(BATCH, steps, config.rate_of(formed.width))
@@ -89,10 +89,9 @@ def train(wanted: Sequence[Wanted], told: bool = True) -> None:
             ]
             state = ensemble.State.begin(model.begin(formed, [run.seed for run in some]), torch.device("cpu"))
             ensemble.train(state, formed, training, ensemble.Streams(here, windows, CONTEXT, torch.device("cpu")))
-            found = [bits.per_byte(state.weights, formed, half).round(6).tolist() for half in (here, there)]
-            for i, run in enumerate(some):
+            found = bits.per_byte(state.weights, formed, halves[half]).round(6).tolist()
+            for run, each in zip(some, found, strict=True):
                 path = FOLDER / "losses" / f"{run.name}.json"
-                path.with_suffix(".part").write_text(json.dumps([found[0][i], found[1][i]]), "utf-8")
+                path.with_suffix(".part").write_text(json.dumps(each), "utf-8")
                 path.with_suffix(".part").rename(path)
-            if told:
-                print(f"{formed.parameters:,}: {at + len(some)} of {len(mine)}", flush=True)
+            print(f"{formed.parameters:,}: {at + len(some)} of {len(mine)}", flush=True)

@@ -193,7 +193,7 @@ def work(task: tuple[World, int]) -> Answer:
         fitted = {}
         for name, one in specs().items():
             law = one.law
-            seen = more if {"scale", "alone"} & set(law.needs) else runs
+            seen = more if {"scale", "monolingual"} & set(law.needs) else runs
             if missing(seen, seen.targets[0], law) is None:
                 fitted[name] = [fit(seen, t, law) for t in seen.targets]
         choices = [choose(runs, target) for target in runs.targets]

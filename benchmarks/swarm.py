@@ -202,7 +202,7 @@ def differences(runs: Runs, told: Mapping[str, object]) -> Iterable[Row]:
     large = np.flatnonzero((runs.parameters == runs.parameters.max()) & mixed)
     unseen = np.isin(groups, groups[large]) & mixed
     small = runs.parameters == runs.parameters.min()
-    laws = ("effective_data", "fading_transfer", "saturating_transfer", "kin_transfer", "own_share")
+    laws = ("effective_data", "fading_transfer", "saturating_transfer", "similarity_transfer", "own_share")
     drawn = fitted(runs.take(np.flatnonzero(small & ~unseen & mixed)), laws)
     for name, rows in (("small", np.flatnonzero(small & unseen)), ("large", large)):
         part, width, n = covered(drawn, runs.shares[rows], runs.losses[rows].mean(axis=1), 0, 300)

@@ -4,11 +4,12 @@ Written in a recipe as ``mix: {laws: [root]}``. Gains diminish in every share, a
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
+from glotmix.mix.laws.base import Formulated, LawSpec, Sample
 
 VERSION = 1
 LEAST = 1e-6
@@ -16,29 +17,18 @@ LEAST = 1e-6
 
 
 @dataclass(frozen=True)
-class Root:
+class Root(Formulated):
     """See the module."""
 
-    name: str = "root"
-    needs: tuple[Need, ...] = ()
-    structured: bool = True
-    convex: bool = True
+    name: ClassVar[str] = "root"
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> "Fit":
-        """Fit it by least squares to n runs, shares (n, m) and losses (n,)."""
+    def fit(self, sample: Sample) -> "Fit":
+        """Fit it by least squares."""
         from scipy.optimize import lsq_linear
 
-        factors = np.column_stack([np.ones(len(losses)), -np.sqrt(np.maximum(shares, LEAST))])
-        lowest = np.r_[-np.inf, np.zeros(shares.shape[1])]
-        theta = lsq_linear(factors, losses, (lowest, np.inf)).x
+        factors = np.column_stack([np.ones(len(sample.losses)), -np.sqrt(np.maximum(sample.shares, LEAST))])
+        lowest = np.r_[-np.inf, np.zeros(sample.shares.shape[1])]
+        theta = lsq_linear(factors, sample.losses, (lowest, np.inf)).x
         return Fit(float(theta[0]), theta[1:])
 
 

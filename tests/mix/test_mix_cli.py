@@ -53,7 +53,7 @@ def made(tmp_path_factory):
     """A design, trained, and a fit of it."""
     folder = tmp_path_factory.mktemp("mix")
     (folder / "stock.csv").write_text("lang,tokens\n" + "".join(f"{k},{v}\n" for k, v in STOCK.items()), "utf-8")
-    words = ("--tokens", "1e6", "--target", "5e6", "--alone", 3, "--runs", 30, "--parameters", "3e5", "--near", 0)
+    words = ("--tokens", "1e6", "--target", "5e6", "--monolingual", 3, "--runs", 30, "--parameters", "3e5", "--near", 0)
     words = (*words, "--one-size")
     call("mix", "design", folder / "stock.csv", *words, "-o", folder / "design")
     train(folder / "design")

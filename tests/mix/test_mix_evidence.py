@@ -11,7 +11,7 @@ from glotmix.mix.accounting import Available
 from glotmix.mix.config import GroupConfig
 from glotmix.mix.convex import certify, convex
 from glotmix.mix.groups import Group
-from glotmix.mix.laws import law
+from glotmix.mix.laws import Sample, law
 from glotmix.mix.laws.curve import DoseCurve
 from glotmix.mix.laws.effective_data import Formula
 from glotmix.mix.laws.ridge import Linear
@@ -77,7 +77,7 @@ def test_groups_bound_the_optimum_and_what_cannot_be_is_refused_by_name():
         assert 0.3 - 1e-6 <= found[:3].sum() <= 0.4 + 1e-6 and abs(found.sum() - 1) < 1e-9
     free = solve(goal(effective(5, donor=6), 5, Box(np.zeros(5), np.ones(5)))).shares
     assert free[:3].sum() > 0.5
-    trees = [law("lightgbm").fit(np.random.default_rng(0).dirichlet(np.ones(5), 60), np.linspace(2, 3, 60))] * 2
+    trees = [law("lightgbm").fit(Sample(np.random.default_rng(0).dirichlet(np.ones(5), 60), np.linspace(2, 3, 60)))] * 2
     sampled = solve(goal(trees, 5, within)).shares
     assert 0.3 - 1e-6 <= sampled[:3].sum() <= 0.4 + 1e-6
 
@@ -114,7 +114,7 @@ def test_the_magnitude_is_what_a_linear_programme_finds():
     m = 5
     ask = goal(effective(m, seed=3), m)
     steps = two_step(ask, ask.laws, range(m))
-    tau = np.array([law.formula.transfer(law.theta, m) for law in ask.laws])
+    tau = np.array([law.formula.transfer(law.theta) for law in ask.laws])
     rows = np.column_stack([-tau, steps.direction])
     found = linprog(
         np.append(np.zeros(m), -1),

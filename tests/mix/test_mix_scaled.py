@@ -9,13 +9,13 @@ from threadpoolctl import threadpool_limits
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import law_fit as fit
-from glotmix.mix.laws import Context, PowerLaw, Scaled, law, specs
-from glotmix.mix.laws.climb import Alone, alone
+from glotmix.mix.laws import Context, PowerLaw, Sample, Scaled, law, specs
+from glotmix.mix.laws.climb import MonolingualLaw, fit_monolingual
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs, olmix, write
 
 LANGUAGES = ("deu_Latn", "nld_Latn", "hin_Deva", "npi_Deva")
-SCALED = [name for name, known in specs().items() if {"scale", "alone"} & set(known.law.needs)]
+SCALED = [name for name, known in specs().items() if {"scale", "monolingual"} & set(known.law.needs)]
 BASE = 2e6
 
 
@@ -107,7 +107,9 @@ def test_the_order_of_runs_and_of_languages_changes_nothing(name):
 def test_full_atlas_predicts_larger_models_budgets_and_repeats():
     runs, _ = world("linear", sizes=True, repeats=True, n=80)
     fitted = (
-        law("atlas").__class__(ridge=1e-4).fit(runs.shares, runs.loss("deu_Latn"), 0, context=runs.context("deu_Latn"))
+        law("atlas")
+        .__class__(ridge=1e-4)
+        .fit(Sample(runs.shares, runs.loss("deu_Latn"), 0, context=runs.context("deu_Latn")))
     )
     np.testing.assert_allclose(fitted.predict(runs.shares), runs.loss("deu_Latn"), rtol=2e-3)
     # Unseen: twice the size of the largest, four times the budget of most.
@@ -128,14 +130,16 @@ def test_climb_finds_the_form_that_made_the_runs(form, kappa):
     fitted = (
         law(f"climb_{form}")
         .__class__(form, ridge=1e-6)
-        .fit(runs.shares, runs.loss("nld_Latn"), 1, context=runs.context("nld_Latn"))
+        .fit(Sample(runs.shares, runs.loss("nld_Latn"), 1, context=runs.context("nld_Latn")))
     )
     here = fitted.formula
-    assert here.alone.irreducible == pytest.approx(0.9, abs=0.01) and here.alone.beta == pytest.approx(0.35, abs=0.02)
+    assert here.monolingual.irreducible == pytest.approx(0.9, abs=0.01) and here.monolingual.beta == pytest.approx(
+        0.35, abs=0.02
+    )
     np.testing.assert_allclose(np.delete(here.basis @ fitted.theta[2:], 1), np.delete(tau[1], 1), atol=0.05)
     if kappa:
         # It fades with the budget in units of the isolated runs' mean, not of BASE.
-        assert fitted.theta[0] == pytest.approx(kappa * here.alone.tokens / BASE, rel=0.1)
+        assert fitted.theta[0] == pytest.approx(kappa * here.monolingual.tokens / BASE, rel=0.1)
     forms = ("climb_linear", "climb_decay", "climb_saturating")
     noisy, _ = world(form, kappa, n=80, noise=0.001)
     scores = {s.law: s.error for s in fit.choose(noisy, "nld_Latn", forms).scores}
@@ -148,15 +152,15 @@ def test_climb_finds_the_form_that_made_the_runs(form, kappa):
 def test_the_measured_ratio_is_the_share_that_the_language_alone_would_need():
     runs, tau = world("linear")
     only = runs.shares[:, 0] > 0.999
-    law = alone(runs.tokens[only], runs.loss("deu_Latn")[only])
+    law = fit_monolingual(runs.tokens[only], runs.loss("deu_Latn")[only])
     mixed = ~(runs.shares.max(axis=1) > 0.999)
     measured = law.ratio(runs.loss("deu_Latn")[mixed], runs.tokens[mixed])
     np.testing.assert_allclose(measured, runs.shares[mixed] @ tau[0], rtol=0.15)
     # By hand: the language alone at that part of the budget reaches the same loss.
-    again = Alone(0.8, 0.5, 0.3, BASE)
+    again = MonolingualLaw(0.8, 0.5, 0.3, BASE)
     np.testing.assert_allclose(0.8 + 0.5 * (again.ratio(np.array([1.7]), np.array([BASE]))) ** -0.3, 1.7)
     with pytest.raises(DataError, match="2 budgets of the language alone"):
-        alone(np.array([1e6, 1e6, 2e6]), np.array([2.0, 2.0, 1.9]))
+        fit_monolingual(np.array([1e6, 1e6, 2e6]), np.array([2.0, 2.0, 1.9]))
 
 
 def test_climb_of_low_rank_needs_few_runs():
@@ -177,7 +181,9 @@ def test_a_language_that_harms_is_found_to_harm():
     x = shares[:, 0] + 0.3 * shares[:, 1] - 0.1 * shares[:, 2]
     losses = runs.losses.copy()
     losses[:, 0] = 0.8 + 0.5 * (tokens / BASE * 0.5 * (x + np.sqrt(x**2 + 1e-6))) ** -0.3
-    fitted = law("climb_linear").__class__(ridge=1e-6).fit(shares, losses[:, 0], 0, context=runs.context("deu_Latn"))
+    fitted = (
+        law("climb_linear").__class__(ridge=1e-6).fit(Sample(shares, losses[:, 0], 0, context=runs.context("deu_Latn")))
+    )
     tau = fitted.formula.basis @ fitted.theta[2:]
     assert tau[2] == pytest.approx(-0.1, abs=0.03) and tau[1] == pytest.approx(0.3, abs=0.05)
 

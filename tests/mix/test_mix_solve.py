@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, linprog
 
-from glotmix.mix.laws import law
+from glotmix.mix.laws import Sample, law
 from glotmix.mix.laws.curve import Curve
 from glotmix.mix.laws.effective_data import Formula
 from glotmix.mix.laws.ridge import Linear
@@ -159,7 +159,7 @@ def test_a_language_without_text_gets_nothing():
 def test_trees_are_solved_by_samples_near_the_true_optimum():
     true = effective(4, donor=3)
     shares = np.random.default_rng(0).dirichlet(np.ones(4), 300)
-    trees = [law("lightgbm").fit(shares, fitted.predict(shares)) for fitted in true]
+    trees = [law("lightgbm").fit(Sample(shares, fitted.predict(shares))) for fitted in true]
     box = Box(np.zeros(4), np.array([1, 1, 0.2, 1]))
     found = solve(goal(trees, 4, box)).shares
     assert abs(found.sum() - 1) < 1e-9 and np.all(found <= box.high + 1e-9)

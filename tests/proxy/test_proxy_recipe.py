@@ -1,5 +1,6 @@
 """`glotmix mix train`, and a recipe that trains its proxies."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -8,8 +9,13 @@ import yaml
 from test_proxy import PHRASES, documents
 
 from glotmix.cli import main, show
+from glotmix.core import lock
 from glotmix.core.errors import MissingExtraError, RequestError
+from glotmix.mix.accounting import Available
+from glotmix.mix.config import MixConfig
 from glotmix.pipeline import recipe, run
+from glotmix.proxy.config import ProxiesConfig
+from glotmix.proxy.steps import target_of
 
 PROXIES = {
     "runs": 9,
@@ -69,6 +75,58 @@ def test_a_recipe_trains_its_proxies_on_what_is_kept_and_fits_them(folder, capsy
     assert again["languages"] == mixture["languages"], "the tables given back are the same mixture"
 
 
+def test_with_a_target_proxies_have_two_sizes_and_repeat_as_it_will(folder):
+    asked = ["mix.tokens=4000", "mix.proxies.runs=6", "mix.bootstrap=2"]
+    made = job(folder, *asked)
+    made.run("proxies")
+    with (made.folder / "proxies" / "ratios.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    sizes = sorted({int(row["parameters"]) for row in rows})
+    assert len(sizes) == 2 and sizes[1] > 1.5 * sizes[0]
+    tokens = {row["run_id"]: row for row in rows}
+    matched, fresh = tokens["centre-100k-s0"], tokens["centre-100k-fresh"]
+    for lang in PHRASES:
+        assert int(fresh[f"unique.{lang}"]) == pytest.approx(4 * int(matched[f"unique.{lang}"]), abs=4)
+    alone = job(folder, *asked, "mix.proxies.one_size=true", "output=one")
+    alone.run("proxies")
+    with (alone.folder / "proxies" / "ratios.csv").open(encoding="utf-8") as file:
+        assert len({row["parameters"] for row in csv.DictReader(file)}) == 1
+    plan = {row["step"]: row["state"] for row in job(folder, *asked[1:], "mix.tokens=8000").plan("proxies")}
+    assert plan["proxies"] == "changed", "another target is another design"
+
+
+def test_the_target_of_some_languages_is_their_part_of_it():
+    there = Available.of({"eng_Latn": (1, 600, 600), "tha_Thai": (1, 300, 300), "hin_Deva": (1, 50, 50)})
+    config, mix = ProxiesConfig(tokens=100), MixConfig(tokens=900)
+    assert target_of(mix, config, there) == 900
+    # UniMax at 4 epochs of 900 tokens: 200 of Hindi, 350 of the others.
+    part = config.model_copy(update={"languages": ("eng_Latn", "hin_Deva")})
+    assert target_of(mix, part, there) == pytest.approx(550)
+    assert target_of(MixConfig(tokens=399), config, there) is None, "there is no text that repeats less"
+    assert target_of(mix, config.model_copy(update={"target": None}), there) is None
+    assert target_of(MixConfig(), config, there) is None
+    assert target_of(MixConfig(), config.model_copy(update={"target": 5000.0}), there) == 5000
+
+
+def test_a_recipe_chooses_a_mixture_for_each_phase_or_one_for_all(folder):
+    made = job(folder, "mix.phases=[0.6, 0.4]", "mix.proxies.runs=10", "mix.bootstrap=2")
+    made.run("mixture")
+    head = (made.folder / "proxies" / "ratios.csv").read_text("utf-8").splitlines()[0]
+    assert all(f"{lang}@{k}" in head for lang in PHRASES for k in (1, 2))
+    told = json.loads((made.folder / "mixture" / "mixture.json").read_text("utf-8"))
+    assert told["method"] == "phases" and told["phases"]["parts"] == pytest.approx([0.6, 0.4], abs=0.01)
+    total = {row["lang"]: row["share"] for row in told["languages"]}
+    wanted = told["phases"]["constant"]
+    if told["phases"]["proven"]:
+        shares = zip(told["phases"]["parts"], told["phases"]["phases"], strict=True)
+        wanted = dict.fromkeys(total, 0.0) | {lang: sum(p * s[lang] for p, s in shares) for lang in total}
+    assert total == pytest.approx(wanted, abs=1e-6) and told["phases"]["said"]
+    with pytest.raises(RequestError, match="two parts or more that sum to one"):
+        job(folder, "mix.phases=[0.6, 0.6]")
+    with pytest.raises(RequestError, match=r"need mix\.proxies or mix\.runs"):
+        job(folder, "mix.phases=[0.6, 0.4]", "mix.proxies=null")
+
+
 def test_the_demo_trains_an_ensemble_where_it_can_and_unless_told_otherwise(tmp_path, monkeypatch):
     def trains(small, proxies):
         path, overrides = run.demo_recipe(tmp_path / "out", small, proxies)
@@ -113,6 +171,9 @@ def test_the_command_trains_a_design(folder, capsys, monkeypatch):
     assert ended.value.code == 0
     assert json.loads(capsys.readouterr().out)["runs"] == 2
     losses = (folder / "runs" / "metrics.csv").read_text()
+    with lock.held(folder / "runs", beside=True), pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code != 0 and "is being written by process" in capsys.readouterr().err
     assert losses.startswith("run_id,eng_Latn,tha_Thai\na,")
     monkeypatch.setattr("sys.argv", [*call, "precision=bfloat16"])
     with pytest.raises(SystemExit) as ended:

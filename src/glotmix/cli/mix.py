@@ -78,7 +78,7 @@ def design(
     ] = False,
     runs: Annotated[int | None, typer.Option(min=1, help="mixtures; by default 3 (m + 1) for m languages")] = None,
     near: Annotated[float, typer.Option(help="part of them near UniMax, in pairs; 0 for RegMix's design")] = 2 / 3,
-    alone: Annotated[int, typer.Option(min=0, help="budgets of each language alone; Climb's laws need 3")] = 0,
+    monolingual: Annotated[int, typer.Option(min=0, help="budgets of each language alone; Climb's laws need 3")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="seeds of the mixtures that are repeated")] = 1,
     repeated: Annotated[int, typer.Option(min=0, help="mixtures that are trained with every seed")] = 0,
     temperature: Annotated[float, typer.Option(help="of the natural mixture that the others lie around")] = 2.0,
@@ -110,7 +110,7 @@ def design(
         runs=runs,
         near=near,
         one_size=one_size,
-        alone=alone,
+        monolingual=monolingual,
         seeds=seeds,
         repeated=repeated,
         temperature=temperature,
@@ -122,7 +122,7 @@ def design(
 
     def made(asked: Design) -> "Runs":
         if phases is not None:
-            return staged_design(there, asked, phases)
+            return staged_design(there, asked, _parts(phases))
         if after is None:
             return design(there, asked)
         if runs is None and files.settled(after):
@@ -320,56 +320,26 @@ def phases(
     """
     from dataclasses import asdict
 
-    import numpy as np
-
     from glotmix.mix import files
-    from glotmix.mix.baselines import unimax
-    from glotmix.mix.law_fit import choose
-    from glotmix.mix.limits import Limits, box
-    from glotmix.mix.optimum import weights_of
-    from glotmix.mix.phases import parts_of, staged
+    from glotmix.mix.phases import staged_by
     from glotmix.pipeline import recipe
 
     if len(runs) < 2:
         raise RequestError("give the folder of the runs and the stock", "glotmix mix phases RUNS STOCK tokens=1e9")
     folder, stock, *settings = runs
     config = recipe.mix_section([str(word) for word in settings])
-    table = _runs([folder], "olmix")
-    langs, _ = parts_of(table)
-    there = files.read_stock(stock)
-    if missing := [lang for lang in langs if lang not in there.languages]:
-        raise RequestError(f"the stock says nothing of {', '.join(missing)}", "a CSV with lang and tokens")
-    order = [there.languages.index(lang) for lang in langs]
-    tokens = config.tokens or there.total
-    within = box(there, tokens, Limits(config.max_epochs, config.max_epochs_of, config.floors, config.ceilings))
     with _one_thread(), _waiting("fitting laws of schedules"):
-        choices = [
-            choose(table, target, ("pooled_cells", "effective_data"), seed=config.seed) for target in table.targets
-        ]
-        found = staged(
-            table,
-            choices,
-            weights_of(table, config.weights),
-            unimax(there, within)[order],
-            np.asarray(within.high)[order],
-            config.caution,
-            config.kl_strength,
-            config.keep,
-            config.bootstrap,
-            config.seed,
-        )
+        found = staged_by(files.read_stock(stock), config, _runs([folder], "olmix"))
     told = asdict(found) | {"made_from": {stock.name: files.digest(_file(stock))}}
     files.save(output / "phases.json", told)
     if as_json:
         _print(told)
         return
-    for k, (part, shares) in enumerate(zip(found.parts, found.phases, strict=True), start=1):
-        listed = ", ".join(f"{lang} {share:.1%}" for lang, share in sorted(shares.items(), key=lambda pair: -pair[1]))
-        typer.echo(f"phase {k}, {part:.0%} of the tokens: {listed}")
-    listed = ", ".join(
-        f"{lang} {share:.1%}" for lang, share in sorted(found.constant.items(), key=lambda pair: -pair[1])
-    )
-    typer.echo(f"best constant mixture: {listed}")
+    mixtures = [(f"phase {k}, {part:.0%} of the tokens", shares)
+                for k, (part, shares) in enumerate(zip(found.parts, found.phases, strict=True), start=1)]  # fmt: skip
+    for name, shares in (*mixtures, ("best constant mixture", found.constant)):
+        ordered = sorted(shares.items(), key=lambda pair: -pair[1])
+        typer.echo(f"{name}: " + ", ".join(f"{lang} {share:.1%}" for lang, share in ordered))
     typer.echo(found.said)
     typer.echo(str(output / "phases.json"))
 
@@ -416,6 +386,13 @@ def _runs(paths: list[Path], shape: str) -> "Runs":
             "glotmix mix fit ratios.csv metrics.csv",
         )
     return read(shape, *paths).canonical()
+
+
+def _parts(given: str) -> list[float]:
+    try:
+        return [float(part) for part in given.split(",")]
+    except ValueError:
+        raise RequestError(f"{given!r} are no parts of the tokens", "--phases 0.7,0.3") from None
 
 
 def _pairs(given: list[str] | None) -> dict[str, float]:

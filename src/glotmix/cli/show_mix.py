@@ -76,9 +76,12 @@ def show_mixture(made: Plan, output: Path | None, page: Path | None) -> None:
         if gain["runs_needed"]:
             apart += f" (about {gain['runs_needed']} mixtures might)"
         gains.add_row(gain["over"], f"{gain['gain']:+.4f}", span, apart)
-    console.print(gains)
+    if made.gains:
+        console.print(gains)
     if made.evidence is not None:
         _show_evidence(console, made)
+    if made.phases is not None:
+        console.print(Text(made.phases["said"], style="bold"))
     for warning in made.warnings:
         console.print(Text(f"warning: {warning}"))
     if made.evidence is not None:

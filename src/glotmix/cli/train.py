@@ -30,7 +30,7 @@ def train(
 ) -> None:
     """Train the proxies of a design, many as one program; interrupted, the same command goes on."""
     from glotmix.cli.progress import Bars
-    from glotmix.core import record, table
+    from glotmix.core import lock, record, table
     from glotmix.core.errors import RequestError
     from glotmix.pipeline.recipe import proxies_section
     from glotmix.proxy import VERSION
@@ -84,12 +84,14 @@ def train(
     identity = record.Identity(
         "proxies", VERSION, config.model_dump(mode="json", exclude={"together", "device", "tokenizer"}), given
     )
-    found = record.build(
-        output,
-        identity,
-        lambda made: make(made, asked, documents, config, tokenizer, runner),
-        None if quiet else Bars(live=False),
-    )
+    # Two that train into one folder would each take the other's checkpoints for its own.
+    with lock.held(output, beside=True):
+        found = record.build(
+            output,
+            identity,
+            lambda made: make(made, asked, documents, config, tokenizer, runner),
+            None if quiet else Bars(live=False),
+        )
     if as_json:
         typer.echo(json.dumps(found.counts, indent=1))
     else:

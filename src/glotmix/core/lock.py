@@ -18,17 +18,18 @@ FOLDER = ".glotmix"
 
 
 @contextmanager
-def held(output: Path, wait: bool = False) -> Iterator[None]:
+def held(output: Path, wait: bool = False, beside: bool = False) -> Iterator[None]:
     """Hold an output while it is written.
 
     Args:
         output: the folder of everything that a recipe makes; it is made where it is absent.
         wait: wait until another run is done, instead of refusing.
+        beside: the folder is one output, which a rename puts in its place: the lock stands in the folder above.
 
     Raises:
         BusyError: if another run writes there; it says which.
     """
-    place = output / FOLDER
+    place = output.parent / FOLDER / output.name if beside else output / FOLDER
     place.mkdir(parents=True, exist_ok=True)
     lock = FileLock(place / "lock", timeout=-1 if wait else 0)
     holder = place / "holder.json"

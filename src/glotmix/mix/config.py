@@ -9,6 +9,9 @@ from glotmix.core.errors import RequestError
 from glotmix.core.section import Recipe, RecipeKey, Section
 from glotmix.mix.laws import competing
 
+CAP = 4.0
+"""Epochs that are worth nearly as much as fresh text (Muennighoff et al. 2023, arXiv 2305.16264)."""
+
 
 class RunsConfig(Section):
     """A table of proxy runs: two CSV files, paths relative to the recipe."""
@@ -34,7 +37,7 @@ class GroupConfig(Section):
 class MixConfig(Section):
     """How much of each language to train on. Shares are of training tokens; languages are canonical codes.
 
-    >>> MixConfig(tokens=1e9, method="temperature", temperature=2).max_epochs
+    >>> MixConfig(tokens=1e9, method="temperature", temperature=2).cap
     4.0
     >>> MixConfig(runs={"mixtures": "ratios.csv", "losses": "metrics.csv"}).how
     'law'
@@ -47,7 +50,11 @@ class MixConfig(Section):
         None, description="how the shares are chosen; by default law where there are runs, else unimax"
     )
     temperature: float = Field(3.3, gt=0, description="T of `r ∝ n^(1/T)`: 1 is natural, large is uniform")
-    max_epochs: float | None = Field(4.0, gt=0, description="how often a token may be seen at most; null for no cap")
+    max_epochs: Literal["auto"] | float | None = Field(
+        "auto",
+        description="how often a token may be seen at most; null for no cap. auto: 4, or as much as repeats are worth "
+        "(R*), 15 at most, where proxies of two sizes measured it",
+    )
     max_epochs_of: dict[str, float] = Field(default_factory=dict, description="the same for single languages")
     floors: dict[str, float] = Field(default_factory=dict, description="least share per language")
     ceilings: dict[str, float] = Field(default_factory=dict, description="greatest share per language")
@@ -68,10 +75,15 @@ class MixConfig(Section):
         "unimax", description="the mixture that stands until runs prove another better; within the limits"
     )
     kl_strength: float = Field(
-        0.01, ge=0, description="strength of the pull to the prior, times KL(r ‖ prior), in units of the loss"
+        0.003, ge=0, description="strength of the pull to the prior, times KL(r ‖ prior), in units of the loss"
     )
-    caution: float = Field(1.0, ge=0, description="standard deviations of doubt that a gain must pay for")
-    keep: float = Field(0.1, ge=0, le=1, description="part of its share of the prior that every language keeps")
+    caution: float = Field(0.5, ge=0, description="standard deviations of doubt that a gain must pay for")
+    keep: float = Field(0.02, ge=0, le=1, description="part of its share of the prior that every language keeps")
+    phases: tuple[float, ...] | None = Field(
+        None,
+        description="parts of the tokens, such as [0.7, 0.3]: a mixture for each, where proxies show that it is worth "
+        "it; runs are then schedules (eng_Latn@1, eng_Latn@2)",
+    )
     bootstrap: int = Field(
         40, ge=0, description="draws of the runs behind choice and intervals; 0: all runs once, under each law"
     )
@@ -81,8 +93,18 @@ class MixConfig(Section):
         description="predict at `tokens` and `parameters` of the model to be trained, by laws that know of them "
         "(atlas, climb); otherwise at the proxies' scale, with the repeats of the target",
     )
-    parameters: float | None = Field(None, gt=0, description="size of the model to be trained, for `at_scale`")
+    parameters: float | None = Field(
+        None,
+        gt=0,
+        description="size of the model to be trained: intervals widen with its distance from the proxies', and "
+        "`at_scale` predicts there",
+    )
     seed: int = Field(0, description="of folds, starts and samples")
+
+    @property
+    def cap(self) -> float | None:
+        """Epochs at most, where nothing was measured of repeats."""
+        return CAP if self.max_epochs == "auto" else self.max_epochs
 
     @property
     def how(self) -> str:
@@ -98,6 +120,8 @@ def _check(recipe: Recipe) -> None:
         raise ValueError("mix: give runs, or proxies to be trained, not both")
     if mix.method == "law" and mix.runs is None and mix.proxies is None:
         raise ValueError("mix.method=law needs runs to fit: mix.runs, mix.proxies, or mix.method=unimax")
+    if mix.phases is not None and (mix.how != "law" or len(mix.phases) < 2 or abs(sum(mix.phases) - 1) > 1e-6):
+        raise ValueError("mix.phases are two parts or more that sum to one, and need mix.proxies or mix.runs to fit")
     named = {f"mix.{name}": getattr(mix, name) for name in ("floors", "ceilings", "max_epochs_of")}
     named |= {f"mix.groups.{name}": group.languages for name, group in mix.groups.items()}
     for where, codes in (named | {"select.tokens": select.tokens}).items():

@@ -8,11 +8,10 @@ import numpy as np
 from glotmix.core.errors import RequestError
 from glotmix.mix import cells
 from glotmix.mix.accounting import Array, Available
+from glotmix.mix.config import CAP
 from glotmix.mix.limits import Box, Limits, box, nearest, nearest_rows
 from glotmix.mix.runs import Runs
 
-_CAP = 4.0
-"""Epochs that UniMax may repeat, where no cap was asked."""
 _FRESH = 4.0
 """Times the target's text that some runs draw from."""
 
@@ -101,8 +100,8 @@ class Design:
         near: part of the mixtures that lie near UniMax; 0 for RegMix's design.
         centre: seeds of UniMax itself, where any mixtures lie near it.
         one_size: whether a single size stays alone, and repeats are those of the target throughout.
-        alone: budgets at which each language is trained by itself, `tokens` and halves of it: Climb's isolated runs
-            need three, 0 for none.
+        monolingual: budgets at which each language is trained by itself, `tokens` and halves of it: Climb's laws need
+            three, 0 for none.
         seeds: seeds of the repeated mixtures.
         repeated: how many mixtures are trained with every seed; the others with the first alone.
         temperature: the prior is natural at this temperature; RegMix takes 2.
@@ -121,7 +120,7 @@ class Design:
     near: float = 2 / 3
     centre: int = 4
     one_size: bool = False
-    alone: int = 0
+    monolingual: int = 0
     seeds: int = 1
     repeated: int = 0
     temperature: float = 2.0
@@ -172,7 +171,7 @@ def design(available: Available, asked: Design) -> Runs:
             seeds and no mixture to repeat with them, or mixtures to repeat and one seed.
 
     >>> there = Available.of({"fra_Latn": (10, 9_000, 3_000), "amh_Ethi": (2, 800, 1_000)})
-    >>> planned = design(there, Design(tokens=400, target=4_000, runs=9, alone=3))
+    >>> planned = design(there, Design(tokens=400, target=4_000, runs=9, monolingual=3))
     >>> len(planned), planned.names[0], planned.names[-1], planned.unique[0].tolist()
     (20, 'near-000', 'alone-amh_Ethi-2', [300.0, 100.0])
     """
@@ -194,7 +193,7 @@ def design(available: Available, asked: Design) -> Runs:
         for i, lang in enumerate(languages):
             # A language alone is not repeated beyond what says anything of new text.
             most = min(asked.tokens, 4 * unique[i])
-            for step in range(asked.alone):
+            for step in range(asked.monolingual):
                 tokens = max(round(most / 2**step), 1)
                 planned.append(_Planned(f"alone-{lang}{mark}-{step}", np.eye(len(have))[i], tokens, size, 0))
     n = len(planned)
@@ -240,7 +239,7 @@ def _mixtures(available: Available, asked: Design, have: list[int]) -> tuple[Arr
     count = asked.runs or enough(len(have))
     close = round(asked.near * count)
     budget = int(asked.target or asked.tokens)
-    caps = np.minimum((asked.max_epochs or _CAP) * sizes / budget, 1.0)
+    caps = np.minimum((asked.max_epochs or CAP) * sizes / budget, 1.0)
     parts = cells.weights(available)
     even = None if parts is None else parts[have]
     # UniMax; where the text does not fill the budget under its cap, all of it is repeated alike.
@@ -288,7 +287,7 @@ def further(
     """
     if not mixtures:
         raise RequestError("no further runs are proposed there", "glotmix mix solve … next_runs=4 bootstrap=40")
-    plain = replace(asked, runs=2, near=0.0, alone=0, seeds=1, repeated=0)
+    plain = replace(asked, runs=2, near=0.0, monolingual=0, seeds=1, repeated=0)
     few = design(available, plain)
     rows = np.array([[mixture.get(lang, 0.0) for lang in few.domains] for mixture in mixtures])[: asked.runs]
     if best is not None and asked.runs is not None and asked.runs > len(rows):

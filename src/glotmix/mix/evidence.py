@@ -105,7 +105,7 @@ def between(
     if drawn.dosed:
         many = [worths([each[i] for i in here], positions, shares, goal.repeats) for each in drawn.dosed]
         samples = np.array(many)
-    return transfer([runs.targets[i] for i in here], [choices[i].speaker.name for i in here], point, samples)
+    return transfer([runs.targets[i] for i in here], [choices[i].transfer_law.name for i in here], point, samples)
 
 
 def next_runs(

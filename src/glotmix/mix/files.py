@@ -140,12 +140,12 @@ def write_fit(folder: Path, runs: Runs, choices: Sequence[Choice], told: Mapping
         "runs": len(runs),
         "languages": list(runs.domains),
         "doubts": [asdict(doubt) for doubt in doubts(runs, choices)],
-        "alone": {target: asdict(found) for target, (found, _) in laws.items()},
+        "monolingual": {target: asdict(found) for target, (found, _) in laws.items()},
         "targets": [
             {
                 "target": c.target,
                 "law": c.law.name,
-                "speaker": c.speaker.name,
+                "transfer_law": c.transfer_law.name,
                 "scores": [asdict(score) for score in c.scores],
                 "warning": c.warning,
                 "residuals": [float(f"{off:.6g}") for off in c.residuals],
@@ -180,7 +180,7 @@ def _read_fit(folder: Path) -> tuple[Runs, list[Choice], dict[str, Any]]:
             runs,
             t["target"],
             t["law"],
-            t["speaker"],
+            t["transfer_law"],
             [Score(**s) for s in t["scores"]],
             t["warning"],
             np.array(t["residuals"]),

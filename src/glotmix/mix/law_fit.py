@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws import Fitted, Law, Scaled, competing, law, spec
-from glotmix.mix.laws.climb import ALONE, Alone, alone
-from glotmix.mix.runs import Runs, kinship
+from glotmix.mix.laws import Context, Fitted, Law, Sample, Scaled, competing, law, spec
+from glotmix.mix.laws.climb import LEAST_BUDGETS, MonolingualLaw, fit_monolingual
+from glotmix.mix.runs import Runs, similarity
 
 MANY = 40
 """Languages beyond which laws that only rank take no part unless they are fitted by name."""
@@ -46,11 +46,12 @@ class Choice:
     """The law chosen for one target, fitted to all runs.
 
     `scores` are of all laws that competed, by rising error. `warning` is a sentence where the law does not beat the
-    mean: then the runs say nothing of this target. `speaker` and `spoken` are the best law of the form `E + B r̃^−β`
-    (the chosen one, if it has that form; effective data if none competed), which says what transfer there is.
+    mean: then the runs say nothing of this target. `transfer_law` and `transfer_fit` are the best law of the form
+    `E + B r̃^−β` (the chosen one, if it has that form; effective data if none competed), which says what transfer there
+    is.
 
-    `law` predicts; it need not choose. `voices` are the laws that choose a mixture, with their weights: see `voices`.
-    `voiced` are these fitted to all runs, and `residuals` how far their average was from each held-out run of
+    `law` predicts; it need not choose. `weights` are of the laws that choose a mixture: see `law_weights`.
+    `members` are these fitted to all runs, and `residuals` how far their average was from each held-out run of
     `judged_on`, shape (n,).
     """
 
@@ -59,10 +60,10 @@ class Choice:
     fitted: Fitted
     scores: tuple[Score, ...]
     warning: str | None
-    speaker: Law
-    spoken: Fitted
-    voices: Mapping[str, float]
-    voiced: Mapping[str, Fitted]
+    transfer_law: Law
+    transfer_fit: Fitted
+    weights: Mapping[str, float]
+    members: Mapping[str, Fitted]
     residuals: Array
 
 
@@ -70,7 +71,7 @@ _FAINT = 0.02
 """Weight below which a law is not worth the fitting."""
 
 
-def voices(scores: Sequence[Score]) -> dict[str, float]:
+def law_weights(scores: Sequence[Score]) -> dict[str, float]:
     """Return the laws that choose a mixture, those with diminishing returns in the own share, with their weights.
 
     The weight falls with the fourth power of the held-out error: near the optimum laws of almost the same error differ
@@ -79,7 +80,7 @@ def voices(scores: Sequence[Score]) -> dict[str, float]:
     Empty if none of them competed.
 
     >>> at = lambda law, rms: Score(law, rms, rms, 1.0, 0.9, 30, True)
-    >>> found = voices([at("gp", 0.01), at("effective_data", 0.02), at("own_share", 0.04)])
+    >>> found = law_weights([at("gp", 0.01), at("effective_data", 0.02), at("own_share", 0.04)])
     >>> {law: round(weight, 3) for law, weight in found.items()}
     {'effective_data': 0.941, 'own_share': 0.059}
     """
@@ -89,9 +90,9 @@ def voices(scores: Sequence[Score]) -> dict[str, float]:
     least = min(s.rms for s in able)
     weights = {s.law: (max(least, 1e-12) / max(s.rms, 1e-12)) ** 4 for s in able}
     total = sum(weights.values())
-    heard = {name: weight for name, weight in weights.items() if weight >= _FAINT * total}
-    total = sum(heard.values())
-    return {name: weight / total for name, weight in heard.items()}
+    kept = {name: weight for name, weight in weights.items() if weight >= _FAINT * total}
+    total = sum(kept.values())
+    return {name: weight / total for name, weight in kept.items()}
 
 
 def fit(runs: Runs, target: str, by: Law, seed: int = 0, near: Fitted | None = None) -> Fitted:
@@ -101,12 +102,12 @@ def fit(runs: Runs, target: str, by: Law, seed: int = 0, near: Fitted | None = N
     ATLAS to all runs; Climb's to all budgets of the main size. The latter two come back as laws of the main scale.
     """
     own = runs.own(target)
-    if not ("scale" in by.needs or "alone" in by.needs):
+    if not ("scale" in by.needs or "monolingual" in by.needs):
         main = runs.take(runs.main())
-        known = main.context(target) if {"kin", "cells"} & set(by.needs) else None
-        return by.fit(main.worth(), main.loss(target), own, seed, near, known)
+        known = main.context(target) if {"similarity", "cells"} & set(by.needs) else Context()
+        return by.fit(Sample(main.worth(), main.loss(target), own, seed, near, known))
     fitted_to = runs if "scale" in by.needs else of_main_size(runs)
-    found = by.fit(fitted_to.shares, fitted_to.loss(target), own, seed, near, fitted_to.context(target))
+    found = by.fit(Sample(fitted_to.shares, fitted_to.loss(target), own, seed, near, fitted_to.context(target)))
     assert isinstance(found, Scaled)
     return found.at(runs.take(runs.main()[:1]).context(target))
 
@@ -118,7 +119,7 @@ def predict(fitted: Fitted, runs: Runs, target: str) -> Array:
     return fitted.predict(runs.worth())
 
 
-def isolated(runs: Runs, target: str) -> tuple[Alone, Array] | None:
+def isolated(runs: Runs, target: str) -> tuple[MonolingualLaw, Array] | None:
     """Return a language's law from runs of it alone, and by its inversion the measured ratio r̃ of every run.
 
     Climb (arXiv 2509.15556): the share that a run without the other languages would need for the same loss. The runs
@@ -131,7 +132,7 @@ def isolated(runs: Runs, target: str) -> tuple[Alone, Array] | None:
     here = of_main_size(runs)
     assert own is not None and here.tokens is not None
     only = here.shares[:, own] > 1 - 1e-9
-    found = alone(here.tokens[only] * here.worth()[only, own], here.loss(target)[only])
+    found = fit_monolingual(here.tokens[only] * here.worth()[only, own], here.loss(target)[only])
     return found, found.ratio(here.loss(target), here.tokens)
 
 
@@ -148,17 +149,17 @@ def missing(runs: Runs, target: str, by: Law) -> str | None:
         return f"{target} is no language of the runs"
     if "scale" in by.needs and (runs.tokens is None or not runs.context().varies()):
         return "all runs are of one size and budget, and none repeats"
-    if "alone" in by.needs and own is not None:
+    if "monolingual" in by.needs and own is not None:
         here = of_main_size(runs)
         only = here.shares[:, own] > 1 - 1e-9
         budgets = 0 if here.tokens is None else len(np.unique(here.tokens[only]))
-        if budgets < ALONE:
-            return f"there are runs of {target} alone at {budgets} budgets, and {ALONE} are needed"
+        if budgets < LEAST_BUDGETS:
+            return f"there are runs of {target} alone at {budgets} budgets, and {LEAST_BUDGETS} are needed"
     if (not by.structured or "scale" in by.needs) and len(runs.domains) > MANY:
         return f"of more than {MANY} languages it would take most of the time"
     if "cells" in by.needs and runs.context(target).cells is None:
         return "its domains are no cells of languages (eng_Latn/web), of the target's among others"
-    if "kin" in by.needs and own is not None and kinship(runs.domains, own) is None:
+    if "similarity" in by.needs and own is not None and similarity(runs.domains, own) is None:
         return "its domains are no languages, so that nothing says how near they are"
     return None
 
@@ -245,28 +246,28 @@ def choose(runs: Runs, target: str, laws: Sequence[str] | None = None, folds: in
             f"{target}: no law predicts unseen mixtures better than the mean loss does (best: {best.law}, error "
             f"{best.error:.4g} against {best.error_of_mean:.4g}); these {best.n} runs say nothing of it"
         )
-    speaker = next((s.law for s in (best, *scores) if spec(s.law).power), "effective_data")
-    heard = voices(scores)
-    residuals = sum((weight * judged[name][1] for name, weight in heard.items()), np.zeros(scores[0].n))
-    return choice(runs, target, best.law, speaker, scores, warning, residuals, seed)
+    transfer_law = next((s.law for s in (best, *scores) if spec(s.law).power), "effective_data")
+    weights = law_weights(scores)
+    residuals = sum((weight * judged[name][1] for name, weight in weights.items()), np.zeros(scores[0].n))
+    return choice(runs, target, best.law, transfer_law, scores, warning, residuals, seed)
 
 
 def choice(
     runs: Runs,
     target: str,
     taken: str,
-    speaker: str,
+    transfer_law: str,
     scores: Sequence[Score],
     warning: str | None,
     residuals: Array,
     seed: int = 0,
 ) -> Choice:
     """Fit the laws of a choice that was made: see `Choice`."""
-    heard = voices(scores)
-    found = {name: fit(runs, target, law(name), seed) for name in {taken: 1, speaker: 1, **heard}}
+    weights = law_weights(scores)
+    found = {name: fit(runs, target, law(name), seed) for name in {taken: 1, transfer_law: 1, **weights}}
     return Choice(
-        target, law(taken), found[taken], tuple(scores), warning, law(speaker), found[speaker], heard,
-        {name: found[name] for name in heard}, residuals,
+        target, law(taken), found[taken], tuple(scores), warning, law(transfer_law), found[transfer_law], weights,
+        {name: found[name] for name in weights}, residuals,
     )  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, solve
 from glotmix.mix.transfer import Figure, Transfer
-from glotmix.mix.uncertainty import SURE, Gain, Width, gains, not_told, shrinkage
-from glotmix.mix.worlds import Worlds, at, distinct, seed_noise, worlds
+from glotmix.mix.uncertainty import Gain, Width, gains, not_told, shrinkage
+from glotmix.mix.worlds import SURE, Worlds, at, distinct, seed_noise, worlds
 
 _TINY = 1e-12
 
@@ -32,7 +32,7 @@ class Prediction:
     Args:
         target: the target.
         law: of the laws that choose, the one with most weight.
-        voices: the laws that choose, with their weights.
+        weights: of the laws that choose.
         scores: every law that competed, judged on held-out mixtures, the best first.
         losses: predicted loss under each mixture, by the mixture's name (the chosen one is ``chosen``).
         change: predicted change of the loss from the prior to the best mixture found, with its 95 % interval.
@@ -40,7 +40,7 @@ class Prediction:
 
     target: str
     law: str
-    voices: Mapping[str, float]
+    weights: Mapping[str, float]
     scores: tuple[Score, ...]
     losses: Mapping[str, float]
     change: Figure
@@ -127,20 +127,22 @@ class Ask:
             stay at the proxies'.
         next_runs: how many further runs to propose.
         keep_others: whether languages that no run drew on keep their share of the prior; else they are refused.
+        parameters: of the model to be trained, where it is known: intervals widen with its distance from the proxies.
     """
 
     laws: Sequence[str]
     weights: Mapping[str, float]
     quantile: float | None
     prior: str = "unimax"
-    anchor: float = 0.01
-    caution: float = 1.0
-    keep: float = 0.1
+    anchor: float = 0.003
+    caution: float = 0.5
+    keep: float = 0.02
     draws: int = 40
     seed: int = 0
     scale: tuple[float | None, float] | None = None
     next_runs: int = 4
     keep_others: bool = False
+    parameters: float | None = None
 
 
 def judge(runs: Runs, ask: Ask) -> list[Choice]:
@@ -152,7 +154,7 @@ def judge(runs: Runs, ask: Ask) -> list[Choice]:
     """
     laws = ask.laws
     if ask.scale is not None:
-        laws = [name for name in laws if {"scale", "alone"} & set(law(name).needs)]
+        laws = [name for name in laws if {"scale", "monolingual"} & set(law(name).needs)]
         if not laws:
             raise RequestError(
                 f"none of {', '.join(ask.laws)} predicts at another scale than the proxies'", "mix.laws=[atlas]"
@@ -197,6 +199,7 @@ def find(
         quantile=ask.quantile,
     )
     drawn = worlds(goal, runs, choices, prior, ask.draws, ask.seed, context=context)
+    drawn = replace(drawn, decades=_decades(runs, ask))
     goal = drawn.point
     found = rule.choose(drawn, rule.Rule(prior, ask.caution, ask.anchor, ask.keep), ask.seed)
     shares = found.prior if doubted else found.shares
@@ -207,7 +210,7 @@ def find(
         won = tuple(not_told(gain) for gain in won)
     noise = noise_of(runs, choices, goal)
     inside = rule.floored(goal.within, rule.Rule(prior, floor=ask.keep))
-    low, high = ranges(drawn, found.best, shares, inside, noise)
+    low, high = ranges(drawn, found.best, shares, goal.within, noise)
     losses = dict(zip((*others, "chosen"), goal.losses(np.array([*others.values(), shares])), strict=True))
     changes = _changes(drawn, found)
     further: tuple[evidence.NextRun, ...] = ()
@@ -215,7 +218,7 @@ def find(
         spread = _mixture(temperature(available, 2.0), place, runs)
         further = evidence.next_runs(drawn, found.best, inside, runs, others, spread, noise, ask.next_runs, ask.seed)
     verdict = _verdict(runs, ask, found, won, changes, noise, doubted, further)
-    speaking = [evidence.dosed(at(choice.spoken, context)) for choice in choices]
+    transfer_laws = [evidence.dosed(at(choice.transfer_fit, context)) for choice in choices]
     value = float(goal.value(shares[None])[0])
     return Measured(
         shares=part * _gather(shares, place) + outside,
@@ -223,7 +226,7 @@ def find(
         others={**baselines, **{name: part * _gather(r, place) + outside for name, r in rivals.items()}},
         predictions=tuple(
             Prediction(
-                c.target, max(c.voices, key=lambda name: c.voices[name]), c.voices, c.scores,
+                c.target, max(c.weights, key=lambda name: c.weights[name]), c.weights, c.scores,
                 {name: float(row[i]) for name, row in losses.items()}, changes[i],
             )
             for i, c in enumerate(choices)
@@ -231,17 +234,25 @@ def find(
         gains=won,
         verdict=verdict,
         warnings=(*_outside(available, outside, ask.prior), *_warnings(runs, doubted, shares)),
-        two_step=evidence.steps(goal, speaking, runs, value)
+        two_step=evidence.steps(goal, transfer_laws, runs, value)
         if ask.quantile is None and len(runs.domains) <= MANY
         else None,
-        bound=evidence.bounded(goal, [law(name) for c in choices for name in c.voices], shares),
-        transfer=evidence.between(goal, runs, choices, speaking, shares, drawn),
+        bound=evidence.bounded(goal, [law(name) for c in choices for name in c.weights], shares),
+        transfer=evidence.between(goal, runs, choices, transfer_laws, shares, drawn),
         widths=shrinkage(drawn, goal, runs, choices, (found.best, found.prior), 20, ask.seed, context)
         if ask.draws and len(runs.domains) <= MANY
         else (),
         next_runs=further,
         doubts=doubted,
     )  # fmt: skip
+
+
+def _decades(runs: Runs, ask: Ask) -> float:
+    """Say how many times tenfold the model to be differs in size from the nearest that the laws were fitted to."""
+    if ask.parameters is None or runs.parameters is None:
+        return 0.0
+    fitted = runs.parameters if ask.scale is not None else runs.parameters[runs.main()]
+    return float(np.abs(np.log10(ask.parameters / fitted)).min())
 
 
 def noise_of(runs: Runs, choices: Sequence[Choice], goal: Goal) -> float:
@@ -415,12 +426,12 @@ def _rivals(goal: Goal, runs: Runs, ask: Ask) -> dict[str, Array]:
     rivals = {}
     own = [i for i, target in enumerate(runs.targets) if runs.own(target) is not None and goal.weights[i] > 0]
     if own:
-        alone = replace(
+        own_only = replace(
             goal,
             laws=[fit(runs, runs.targets[i], law("own_share"), ask.seed) for i in own],
             weights=goal.weights[own] / goal.weights[own].sum(),
         )
-        rivals["msl"] = solve(alone, ask.seed).shares
+        rivals["msl"] = solve(own_only, ask.seed).shares
     if "lightgbm" in ask.laws and len(runs.domains) <= MANY:
         trees = replace(goal, laws=[fit(runs, target, law("lightgbm"), ask.seed) for target in runs.targets])
         rivals["regmix"] = solve(trees, ask.seed).shares

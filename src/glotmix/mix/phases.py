@@ -13,14 +13,16 @@ import numpy as np
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array, Available
+from glotmix.mix.baselines import unimax
 from glotmix.mix.cells import PHASE, language_of
+from glotmix.mix.config import MixConfig
 from glotmix.mix.design import Design, design, local
-from glotmix.mix.law_fit import Choice
-from glotmix.mix.limits import Box
+from glotmix.mix.law_fit import Choice, choose
+from glotmix.mix.limits import Box, Limits, box
+from glotmix.mix.optimum import weights_of
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal
-from glotmix.mix.uncertainty import SURE
 from glotmix.mix.worlds import Worlds, worlds
 
 _TINY = 1e-12
@@ -45,6 +47,16 @@ class Staged:
     gain: tuple[float, float, float]
     proven: bool
     said: str
+
+    @property
+    def total(self) -> dict[str, float]:
+        """Shares over all phases of what is to be taken: the schedule's where it is proven, else the constant's."""
+        if not self.proven:
+            return dict(self.constant)
+        return {
+            lang: sum(part * phase[lang] for part, phase in zip(self.parts, self.phases, strict=True))
+            for lang in self.constant
+        }
 
 
 def parts_of(runs: Runs) -> tuple[tuple[str, ...], Array]:
@@ -89,24 +101,35 @@ def schedules(prior: Array, parts: Sequence[float], runs: int, seed: int, spread
     return np.hstack([part * np.vstack([same, each]) for part, each in zip(parts, drawn, strict=True)])
 
 
-def staged_design(available: Available, asked: Design, phases: str) -> Runs:
+def checked_parts(parts: Sequence[float]) -> tuple[float, ...]:
+    """Return the parts of the tokens that phases have.
+
+    Raises:
+        RequestError: for no two numbers above zero, or more, that sum to one.
+    """
+    if len(parts) < 2 or min(parts) <= 0 or abs(sum(parts) - 1) > 1e-6:
+        raise RequestError(
+            f"{', '.join(f'{part:g}' for part in parts)}: phases are two parts or more that sum to one",
+            "--phases 0.7,0.3, or mix.phases=[0.7, 0.3]",
+        )
+    return tuple(parts)
+
+
+def staged_design(available: Available, asked: Design, parts: Sequence[float]) -> Runs:
     """Design schedules for proxies, around the mixture that `design.design` lies around.
 
     Args:
         available: what there is.
         asked: tokens, size and seed of the proxies; `runs` is how many, by default 4 a parameter of two phases.
-        phases: parts of the tokens, comma between them: ``0.7,0.3``.
+        parts: of the tokens, in order, summing to one.
 
     Raises:
-        RequestError: for parts that are no two numbers or more summing to one.
+        RequestError: see `checked_parts`.
     """
-    try:
-        parts = [float(part) for part in phases.split(",")]
-    except ValueError:
-        parts = []
-    if len(parts) < 2 or min(parts) <= 0 or abs(sum(parts) - 1) > 1e-6:
-        raise RequestError(f"{phases!r} are no phases: two parts or more that sum to one", "--phases 0.7,0.3")
-    few = design(available, replace(asked, runs=4, near=1.0, centre=1, one_size=True, alone=0, seeds=1, repeated=0))
+    checked_parts(parts)
+    few = design(
+        available, replace(asked, runs=4, near=1.0, centre=1, one_size=True, monolingual=0, seeds=1, repeated=0)
+    )
     prior = few.shares[list(few.names).index("centre-s0")]
     count = asked.runs or 4 * len(few.domains) * len(parts)
     shares = schedules(prior, parts, count, asked.seed)
@@ -121,15 +144,40 @@ def staged_design(available: Available, asked: Design, phases: str) -> Runs:
     )
 
 
+LAWS = ("pooled_cells", "effective_data")
+"""Laws of schedules: a language in a phase is a cell of the language."""
+
+
+def staged_by(available: Available, config: MixConfig, runs: Runs) -> Staged:
+    """Find the best schedule for a stock of text, by what a recipe's section `mix` says: see `staged`.
+
+    Raises:
+        DataError: see `parts_of`.
+        RequestError: for languages without stock, or limits that no mixture can keep.
+    """
+    langs, _ = parts_of(runs)
+    if missing := [lang for lang in langs if lang not in available.languages]:
+        raise RequestError(f"the stock says nothing of {', '.join(missing)}", "a CSV with lang and tokens")
+    order = [available.languages.index(lang) for lang in langs]
+    limits = Limits(config.cap, config.max_epochs_of, config.floors, config.ceilings)
+    within = box(available, config.tokens or available.total, limits)
+    choices = [choose(runs, target, LAWS, seed=config.seed) for target in runs.targets]
+    prior = unimax(available, within)[order]
+    return staged(
+        runs, choices, weights_of(runs, config.weights), prior / prior.sum(), np.asarray(within.high)[order],
+        config.caution, config.kl_strength, config.keep, config.bootstrap, config.seed,
+    )  # fmt: skip
+
+
 def staged(
     runs: Runs,
     choices: Sequence[Choice],
     weights: Array,
     prior: Array,
     caps: Array,
-    caution: float = 1.0,
-    anchor: float = 0.01,
-    keep: float = 0.1,
+    caution: float = 0.5,
+    anchor: float = 0.003,
+    keep: float = 0.02,
     draws: int = 40,
     seed: int = 0,
 ) -> Staged:
@@ -158,8 +206,8 @@ def staged(
             f"the caps leave {caps.sum():.3g} of the budget", "raise mix.max_epochs, or lower mix.tokens"
         )
     whole = (parts[:, None] * prior).ravel()
-    box = Box(np.zeros(p * m), np.ones(p * m))
-    goal = Goal([], weights, box, Repeats(np.full(p * m, np.inf)), whole)
+    free = Box(np.zeros(p * m), np.ones(p * m))
+    goal = Goal([], weights, free, Repeats(np.full(p * m, np.inf)), whole)
     drawn = worlds(goal, runs, choices, whole, draws, seed, dosed=False)
     value, slope = _objective(drawn, prior, (p, m), caution, anchor)
     low = np.minimum(keep * prior, caps)
@@ -176,8 +224,8 @@ def staged(
     phase = np.asarray(np.kron(np.eye(p), np.ones((1, m))), dtype=np.float64)
     found = _minimise(value, slope, constant(best), phase, parts, total, low, caps)
     found = found if value(found) < value(constant(best)) else constant(best)
-    mean, sd = (float(x[0]) for x in drawn.gain(found, constant(best)[None]))
-    gain = (mean, mean - SURE * sd, mean + SURE * sd)
+    mean, low_end, high_end = (float(x[0]) for x in drawn.interval(found, constant(best)[None]))
+    gain = (mean, low_end, high_end)
     figure = f"{gain[0]:+.4f} [{gain[1]:+.4f}, {gain[2]:+.4f}]"
     proven = gain[1] > 0
     said = f"The schedule is predicted to gain {figure} over the best constant mixture."

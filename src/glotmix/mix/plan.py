@@ -3,14 +3,16 @@
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from glotmix.core.errors import RequestError, blame
 from glotmix.mix import baselines as plain
 from glotmix.mix.accounting import Array, Available, Mixture, Share, account
-from glotmix.mix.config import MixConfig
+from glotmix.mix.config import CAP, MixConfig
 from glotmix.mix.limits import Box, Limits, box, broken
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Plan:
         warnings: what a reader must know, in sentences.
         evidence: with runs, as plain data: ``two_step``, ``bound``, ``transfer``, ``widths``, ``next_runs`` of
             `optimum.Measured`, and the number of runs.
+        phases: with schedules, as plain data: `phases.Staged`.
     """
 
     method: str
@@ -47,6 +50,7 @@ class Plan:
     gains: tuple[Mapping[str, Any], ...]
     warnings: tuple[str, ...]
     evidence: Mapping[str, Any] | None = None
+    phases: Mapping[str, Any] | None = None
 
 
 def plan(
@@ -73,7 +77,7 @@ def plan(
     [('fra_Latn', 240000, 0.8), ('amh_Ethi', 80000, 4.0)]
     """
     tokens = config.tokens if config.tokens is not None else available.total
-    limits = Limits(config.max_epochs, config.max_epochs_of, config.floors, config.ceilings, config.groups)
+    limits = Limits(config.cap, config.max_epochs_of, config.floors, config.ceilings, config.groups)
     within = box(available, tokens, limits)
     others = dict(plain.baselines(available, within, config.temperature))
     if config.how == "law" or fitted is not None:
@@ -102,6 +106,7 @@ def write(made: Plan, folder: Path) -> None:
         "gains": list(made.gains),
         "warnings": list(made.warnings),
         "evidence": made.evidence,
+        "phases": made.phases,
     }
     (folder / _JSON).write_text(json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
     columns = [field.name for field in fields(Share)]
@@ -139,7 +144,7 @@ def _from_runs(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from glotmix.mix import optimum
-    from glotmix.mix.repeat_worth import discounted, estimate
+    from glotmix.mix.repeat_worth import cap, discounted, estimate
     from glotmix.mix.runs import read
 
     if fitted is None:
@@ -152,12 +157,19 @@ def _from_runs(
         runs, choices = discounted(table.canonical()), None
     else:
         runs, choices = fitted
+    measured = estimate(runs)
+    if config.phases is not None:
+        return _from_schedules(available, config, tokens, limits, others, runs)
+    if config.max_epochs == "auto" and (most := cap(measured)) > CAP:
+        # The baselines, the prior among them, stay where nothing needs to be measured.
+        limits = replace(limits, max_epochs=most)
+        within = box(available, tokens, limits)
     quantile = {"mean": None, "worst": 1.0, "quantile": config.quantile}[config.objective]
     scale = (config.parameters, float(tokens)) if config.at_scale else None
     ask = optimum.Ask(
         config.laws, config.weights, quantile, config.prior, config.kl_strength, config.caution, config.keep,
         config.bootstrap, config.seed, scale, config.next_runs,
-        keep_others=config.runs is not None and config.runs.others == "prior",
+        keep_others=config.runs is not None and config.runs.others == "prior", parameters=config.parameters,
     )  # fmt: skip
     with threadpool_limits(1):
         # Sums in another order, on another number of threads, would be other bytes; and the matrices are small.
@@ -174,7 +186,7 @@ def _from_runs(
         evidence={
             "runs": len(runs),
             "verdict": asdict(found.verdict),
-            "repeats": {"rate": runs.repeats, "measured": [asdict(one) for one in estimate(runs)]},
+            "repeats": {"rate": runs.repeats, "measured": [asdict(one) for one in measured], "cap": limits.max_epochs},
             "doubts": [asdict(doubt) for doubt in found.doubts],
             "two_step": None if found.two_step is None else asdict(found.two_step),
             "bound": None if found.bound is None else asdict(found.bound),
@@ -182,6 +194,31 @@ def _from_runs(
             "widths": [asdict(width) for width in found.widths],
             "next_runs": [asdict(run) for run in found.next_runs],
         },
+    )
+
+
+def _from_schedules(
+    available: Available, config: MixConfig, tokens: int, limits: Limits, others: Mapping[str, Array], runs: "Runs"
+) -> Plan:
+    """Choose a mixture for each phase, or one for all where phases are not shown to bring anything."""
+    from threadpoolctl import threadpool_limits
+
+    from glotmix.mix.doubts import doubts
+    from glotmix.mix.phases import staged_by
+
+    with threadpool_limits(1):
+        found = staged_by(available, config, runs)
+    shares = np.array([found.total.get(lang, 0.0) for lang in available.languages])
+    mixture = account("chosen", available, shares / shares.sum(), tokens)
+    return Plan(
+        method="phases",
+        tokens=tokens,
+        mixture=mixture,
+        baselines=_counted(available, others, tokens, limits),
+        predictions=(),
+        gains=(),
+        warnings=(*(doubt.said for doubt in doubts(runs)), *_repeats(mixture)),
+        phases=asdict(found),
     )
 
 

@@ -1,4 +1,4 @@
-"""Near the optimum everything is flat: how far each share can go before the loss rises by more than a seed's noise."""
+"""Near the optimum everything is flat: how far each share can go before the loss is known to rise."""
 
 import numpy as np
 
@@ -6,15 +6,17 @@ from glotmix.mix.accounting import Array
 from glotmix.mix.limits import Box, nearest_rows
 from glotmix.mix.worlds import Worlds
 
-_FACTORS = np.geomspace(1 / 32, 32, 61)
+_FACTORS = np.concatenate([[1e-3], np.geomspace(1 / 32, 32, 61)])
+_DOUBT = 1.0
+"""Standard deviations of a difference within which a mixture counts as as good (chosen on made-up worlds)."""
 _TINY = 1e-12
 
 
 def ranges(worlds: Worlds, around: Array, taken: Array, within: Box, rise: float) -> tuple[Array, Array]:
     """Return the least and the greatest share of each language among mixtures that are as good, shape (m,) each.
 
-    A mixture is as good if its expected loss is not above that of the best one met by more than `rise`. Every share is
-    swept by itself, the others taking what is left in proportion.
+    A mixture is as good if its expected loss is not above that of the best one met by more than `rise`, or by more than
+    is doubtful of their difference. Every share is swept by itself, the others taking what is left in proportion.
 
     Args:
         worlds: what might be true; the mean of them is what is expected.
@@ -38,5 +40,6 @@ def ranges(worlds: Worlds, around: Array, taken: Array, within: Box, rise: float
         rows.append(swept)
     tried = nearest_rows(np.vstack([base[None], *rows]), within)
     expected = worlds.point.score(worlds.point.losses(tried))
-    good = np.vstack([tried[expected <= expected.min() + rise], taken])
+    more, sd = worlds.gain(tried[expected.argmin()], tried)
+    good = np.vstack([tried[more <= np.maximum(rise, _DOUBT * sd)], taken])
     return good.min(axis=0), good.max(axis=0)

@@ -1,10 +1,12 @@
 """What repeated text is worth, from runs that repeat: R*, for each size of the proxies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
+from glotmix.mix.config import CAP
 from glotmix.mix.law_fit import fit
 from glotmix.mix.laws import law
 from glotmix.mix.repeats import WORTH
@@ -59,6 +61,21 @@ def estimate(runs: Runs) -> tuple[RepeatWorth, ...]:
         able = [rate for rate, more, sd in zip(_GRID, worse.mean(axis=1), spread, strict=True) if more <= _SURE * sd]
         found.append(RepeatWorth(size, _GRID[best], min(able), max(able), repeating))
     return tuple(found)
+
+
+def cap(measured: Sequence[RepeatWorth]) -> float:
+    """Return how often a token may be seen at most, by what repeats were found to be worth.
+
+    Text that was seen R* times more is worth little again; the least R* of the sizes counts, because smaller models get
+    less of repeats. 4 where fewer than two sizes say it; 15 (Muennighoff et al. 2023) at most.
+
+    >>> two = [RepeatWorth(1e5, 8.0, 4.0, 15.0, 20), RepeatWorth(2e5, 30.0, 8.0, 60.0, 20)]
+    >>> cap(two), cap(two[:1])
+    (8.0, 4.0)
+    """
+    if len(measured) < 2:
+        return CAP
+    return float(np.clip(min(one.rate for one in measured), CAP, WORTH))
 
 
 def discounted(runs: Runs) -> Runs:

@@ -8,7 +8,6 @@ import numpy as np
 from glotmix.mix.accounting import Array
 from glotmix.mix.limits import Box, nearest
 from glotmix.mix.solve import Goal, descend, solve
-from glotmix.mix.uncertainty import SURE
 from glotmix.mix.worlds import Worlds
 
 _TINY = 1e-12
@@ -33,9 +32,9 @@ class Rule:
     """
 
     prior: Array
-    caution: float = 1.0
-    pull: float = 0.01
-    floor: float = 0.1
+    caution: float = 0.5
+    pull: float = 0.003
+    floor: float = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +86,7 @@ def choose(worlds: Worlds, rule: Rule, seed: int = 0) -> Chosen:
         values = [value(r) for r in found]
     at = int(np.argmin(values))
     best = found[at]
-    mean, sd = (float(x[0]) for x in worlds.gain(best, q[None]))
-    low, high = mean - SURE * sd, mean + SURE * sd
+    mean, low, high = (float(x[0]) for x in worlds.interval(best, q[None]))
     return Chosen(best if low > 0 else q, best, q, (mean, low, high), low > 0)
 
 

@@ -132,7 +132,7 @@ class Runs:
     def context(self, target: str | None = None) -> Context:
         """Return what is known of the runs beside their shares (and how near the languages are to a target's)."""
         own = None if target is None else self.own(target)
-        near = None if own is None else kinship(self.domains, own)
+        near = None if own is None else similarity(self.domains, own)
         return Context(self.parameters, self.tokens, self.unique, near, _cells(self.domains, target))
 
     def worth(self) -> Array:
@@ -177,13 +177,13 @@ def _cells(domains: Sequence[str], target: str | None) -> Array | None:
     langs, mine = cells.languages(domains), None if target is None else _code(target)
     if langs is None or mine is None or mine not in langs:
         return None
-    near = kinship(langs, langs.index(mine))
+    near = similarity(langs, langs.index(mine))
     assert near is not None
     near[[lang == mine for lang in langs]] = 0.0
     return near
 
 
-def kinship(domains: Sequence[str], own: int) -> Array | None:
+def similarity(domains: Sequence[str], own: int) -> Array | None:
     """Say how near each domain is to one of them: shape (m, 3), columns for any, same script, same family.
 
     None where a domain is no language.

@@ -10,11 +10,9 @@ from glotmix.mix.law_fit import Choice
 from glotmix.mix.laws import Context
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal
-from glotmix.mix.worlds import Worlds, distinct, worlds
+from glotmix.mix.worlds import SURE, Worlds, distinct, worlds
 
 LEVEL = 0.95
-SURE = 1.96
-"""Standard deviations of a two-sided interval of `LEVEL`."""
 _HOPELESS = 64
 """Times the runs there are: more than that is not counted as a number of runs that would tell two mixtures apart."""
 
@@ -58,13 +56,11 @@ def gains(drawn: Worlds, chosen: Array, others: Mapping[str, Array], mixtures: i
     """
     if not others:
         return ()
-    mean, spread = drawn.gain(chosen, np.array(list(others.values())))
     told = []
-    for name, gain, sd in zip(others, mean, spread, strict=True):
-        low, high = float(gain - SURE * sd), float(gain + SURE * sd)
+    for name, *ends in zip(others, *drawn.interval(chosen, np.array(list(others.values()))), strict=True):
+        gain, low, high = map(float, ends)
         apart = low > 0 or high < 0
-        needed = None if apart else _needed(float(gain), float(SURE * sd), mixtures)
-        told.append(Gain(name, float(gain), low, high, apart, needed))
+        told.append(Gain(name, gain, low, high, apart, None if apart else _needed(gain, (high - low) / 2, mixtures)))
     return tuple(told)
 
 

@@ -14,11 +14,20 @@ from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal
 
+SURE = 1.96
+"""Standard deviations of a two-sided interval of 95 %."""
+_SHRINKS, _WIDENS = 0.25, 0.2
+"""Per tenfold size of the model: how a difference may shrink, in powers of ten, and how its interval widens.
+
+Chosen on RegMix's runs: what models of 1M say of a difference is 0.8 of it at 60M and 0.3 at 1B.
+"""
 _PLACES = 16
 """Worlds without draws: weights of laws are kept to a sixteenth."""
 _NEAR = 0.67
 _SEEDS = 3
 """Further seeds of mixtures from which on the noise between them counts as measured."""
+_LEAST_MISS = 0.1
+"""Part of the squared errors of held-out differences that is never taken for noise."""
 _CLIPPED = (0.05, 0.95)
 """Held-out errors beyond these quantiles count as these: a run that starved a language says nothing near the answer."""
 
@@ -65,12 +74,14 @@ class Worlds:
         dosed: for each and each target a law of the form `E + B r̃^−β`; empty where there are none.
         slack: s of the discrepancy: two mixtures apart by a Hellinger distance d differ by s·d more or less than any
             of these laws says (one standard deviation), as held-out mixtures did.
+        decades: how many times tenfold the model to be is larger, or smaller, than the proxies.
     """
 
     point: Goal
     goals: tuple[Goal, ...]
     dosed: tuple[tuple[PowerLaw, ...], ...]
     slack: float
+    decades: float = 0.0
 
     def losses(self, shares: Array) -> Array:
         """Predicted loss of every target in every world: shape (k, m) → (worlds, k, t)."""
@@ -91,6 +102,18 @@ class Worlds:
         spread = (scores[:, 1:] - scores[:, :1]).var(axis=0)
         return expected[1:] - expected[0], np.sqrt(spread + self.doubt(others, chosen) ** 2)
 
+    def interval(self, chosen: Array, others: Array) -> tuple[Array, Array, Array]:
+        """Expected gain of a mixture over others with the ends of its 95 % interval: (m,), (k, m) → (k,) each.
+
+        Larger models tell mixtures apart by less, in the same order: the end that is nearer to zero shrinks with the
+        distance of sizes, the width grows.
+        """
+        mean, sd = self.gain(chosen, others)
+        reach = SURE * sd * (1 + _WIDENS * self.decades)
+        less = 10 ** (-_SHRINKS * self.decades)
+        low, high = mean - reach, mean + reach
+        return mean, np.where(low > 0, low * less, low), np.where(high < 0, high * less, high)
+
 
 def hellinger(one: Array, other: Array) -> Array:
     """Hellinger distance of mixtures, √(1 − Σ √(p q)): (k, m), (m,) or (k, m) → (k,).
@@ -108,8 +131,9 @@ def slack(runs: Runs, choices: Sequence[Choice], goal: Goal, prior: Array) -> fl
 
     The averaged laws predict each run from runs of other mixtures; a pair's error is that of the difference of their
     objectives. Pairs are of the two thirds of the runs that are nearest to the prior: one that starves a language is
-    missed by as much as nothing near the answer is. The noise of seeds stays in: of many mixtures the one that looks
-    best owes part of that to it.
+    missed by as much as nothing near the answer is. Of the noise of seeds, which is in the difference of two runs twice
+    and in no expected loss, half is taken out where it was measured; the other half stays, for of many mixtures the one
+    that looks best owes part of that to it.
 
     Args:
         runs: the table.
@@ -127,6 +151,8 @@ def slack(runs: Runs, choices: Sequence[Choice], goal: Goal, prior: Array) -> fl
     between = error[one] - error[other]
     low, high = np.quantile(between, _CLIPPED)
     squares = float((np.clip(between, low, high) ** 2).mean())
+    noise = seed_noise(runs, goal) or 0.0
+    squares = max(squares - noise**2, _LEAST_MISS * squares)
     apart = hellinger(runs.shares[rows][one], runs.shares[rows][other])
     return float(np.sqrt(squares / max((apart**2).mean(), 1e-12)))
 
@@ -159,7 +185,7 @@ def worlds(
     """Draw mixtures of the runs with replacement, a law for every target, and fit it to them.
 
     Runs that share a mixture are drawn together; runs of one language alone are in every draw, for a law of a language
-    alone needs all of its budgets. A law is drawn as often as its weight says (`law_fit.voices`), in one order for all
+    alone needs all of its budgets. A law is drawn as often as its weight says (`law_fit.weights`), in one order for all
     targets, so that what is doubtful of a form is doubtful of all languages at once.
 
     Args:
@@ -177,7 +203,7 @@ def worlds(
         RequestError: if a target has no law that can choose.
     """
     for c in choices:
-        if not c.voices:
+        if not c.weights:
             raise RequestError(
                 f"none of {', '.join(s.law for s in c.scores)} has diminishing returns in a language's own share: the "
                 "best mixture under such laws is a corner where no run was; they rank mixtures, they cannot choose one",
@@ -186,33 +212,33 @@ def worlds(
     rng = np.random.default_rng(seed)
     groups, kept = drawable(runs)
     size = mixtures or len(groups)
-    goals, speaking = [], []
+    goals, transfer_laws = [], []
     # Every law has its part of the worlds exactly, whatever their number.
     for place in (rng.permutation(draws or _PLACES) + 0.5) / (draws or _PLACES):
-        names = [_at_place(c.voices, place) for c in choices]
+        names = [_at_place(c.weights, place) for c in choices]
         if draws:
             rows = np.concatenate([kept, *(groups[i] for i in rng.integers(0, len(groups), size))])
             sample = runs.take(rows)
-            fitted = [fit(sample, c.target, law(n), seed, c.voiced[n]) for c, n in zip(choices, names, strict=True)]
+            fitted = [fit(sample, c.target, law(n), seed, c.members[n]) for c, n in zip(choices, names, strict=True)]
         else:
-            sample, fitted = runs, [c.voiced[n] for c, n in zip(choices, names, strict=True)]
+            sample, fitted = runs, [c.members[n] for c, n in zip(choices, names, strict=True)]
         found = [at(mine, context) for mine in fitted]
         goals.append(replace(goal, laws=found))
         if dosed:
-            speaking.append(tuple(
+            transfer_laws.append(tuple(
                 mine
                 if isinstance(mine, PowerLaw)
-                else _dosed(at(fit(sample, c.target, c.speaker, seed, c.spoken), context))
+                else _dosed(at(fit(sample, c.target, c.transfer_law, seed, c.transfer_fit), context))
                 for mine, c in zip(found, choices, strict=True)
             ))  # fmt: skip
     point = replace(goal, laws=[average(c, goal.repeats, context) for c in choices])
-    return Worlds(point, tuple(goals), tuple(speaking), slack(runs, choices, goal, prior))
+    return Worlds(point, tuple(goals), tuple(transfer_laws), slack(runs, choices, goal, prior))
 
 
-def _at_place(voices: Mapping[str, float], place: float) -> str:
+def _at_place(weights: Mapping[str, float], place: float) -> str:
     """Return the law at a place in [0, 1) where each has a part as long as its weight."""
-    names = sorted(voices)
-    return names[min(int(np.searchsorted(np.cumsum([voices[n] for n in names]), place)), len(names) - 1)]
+    names = sorted(weights)
+    return names[min(int(np.searchsorted(np.cumsum([weights[n] for n in names]), place)), len(names) - 1)]
 
 
 def at(fitted: Fitted, context: Context | None) -> Fitted:
@@ -222,7 +248,7 @@ def at(fitted: Fitted, context: Context | None) -> Fitted:
 
 def average(c: Choice, repeats: Repeats, context: Context | None = None) -> Average:
     """Return the laws that speak for a target, fitted to all runs, as one."""
-    return Average([at(c.voiced[name], context) for name in c.voices], list(c.voices.values()), repeats)
+    return Average([at(c.members[name], context) for name in c.weights], list(c.weights.values()), repeats)
 
 
 def distinct(runs: Runs) -> int:
@@ -233,9 +259,9 @@ def distinct(runs: Runs) -> int:
 def drawable(runs: Runs) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
     """Return the rows of each mixture, and the rows that are in every draw."""
     groups = runs.groups()
-    alone = runs.shares.max(axis=1) > 1 - 1e-9 if runs.tokens is not None else np.zeros(len(runs), dtype=bool)
-    members = [np.flatnonzero(groups == g) for g in np.unique(groups[~alone])]
-    return members, np.flatnonzero(alone)
+    monolingual = runs.shares.max(axis=1) > 1 - 1e-9 if runs.tokens is not None else np.zeros(len(runs), dtype=bool)
+    members = [np.flatnonzero(groups == g) for g in np.unique(groups[~monolingual])]
+    return members, np.flatnonzero(monolingual)
 
 
 def _dosed(fitted: Fitted) -> PowerLaw:

@@ -30,6 +30,13 @@ class ProxiesConfig(Section):
     )
     parameters: float = Field(3e5, ge=1e5, le=1e8, description="of a proxy, where the design does not say")
     tokens: int = Field(1_000_000, ge=1, description="training tokens of a proxy, where the design does not say")
+    target: Literal["auto"] | float | None = Field(
+        "auto",
+        description="training tokens of the model to be: proxies then repeat as it would, half of the mixtures are "
+        "trained at twice the size, too, and some repeat less. auto: mix.tokens, where that is at least four times the "
+        "proxies'; null: one size, all the text there is",
+    )
+    one_size: bool = Field(False, description="with a target: no second size, no runs that repeat less")
     vocabulary: int | None = Field(
         None, ge=257, description="pieces of the tokenizer that is trained; by default what suits the smallest proxy"
     )

@@ -11,7 +11,10 @@ from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import StepSpec
 from glotmix.mix.accounting import Available
+from glotmix.mix.baselines import unimax
+from glotmix.mix.config import CAP, MixConfig
 from glotmix.mix.design import Design, design
+from glotmix.mix.limits import Limits, box
 from glotmix.mix.runs import write_mixtures
 from glotmix.proxy import design as designs
 from glotmix.proxy.config import ProxiesConfig
@@ -45,6 +48,16 @@ def _wanted(context: RunContext) -> bool:
     return context.recipe.mix.proxies is not None and _config(context) is not None
 
 
+def _settings(context: RunContext) -> dict[str, Any]:
+    """Return what changes a loss: the section, and what of the section `mix` a design of ours depends on."""
+    config = _config(context)
+    told: dict[str, Any] = config.model_dump(mode="json", exclude=ELSEWHERE | {"design", "tokenizer"})
+    if config.design is not None:
+        return told
+    mix = context.recipe.mix
+    return told | {"mix.tokens": mix.tokens if config.target == "auto" else None, "mix.phases": mix.phases}
+
+
 def _inputs(context: RunContext) -> dict[str, str]:
     config = _config(context)
     given = {"design": config.design, "tokenizer": config.tokenizer}
@@ -53,6 +66,8 @@ def _inputs(context: RunContext) -> dict[str, str]:
 
 def make(output: Output, context: RunContext, config: ProxiesConfig) -> Counts:
     """Design the runs, where no design is given, and train them: see `proxy.train`."""
+    # Schedules come with the solver: nothing that every command should wait for.
+    from glotmix.mix.phases import staged_design
     from glotmix.proxy import train
 
     rows = table.read(table.shards(context.step_dir("ledger")), ["lang", "bytes", "tokens", "kept"])
@@ -64,14 +79,35 @@ def make(output: Output, context: RunContext, config: ProxiesConfig) -> Counts:
         path = context.path(config.design)
     else:
         path = output.path / "design.csv"
-        asked = Design(tokens=config.tokens, parameters=(config.parameters,), runs=config.runs, seed=config.seed)
-        write_mixtures(path, design(Available.of(_chosen(there, config)), asked))
+        asked = Design(
+            tokens=config.tokens, parameters=(config.parameters,), runs=config.runs, one_size=config.one_size,
+            target=target_of(context.recipe.mix, config, Available.of(there)), seed=config.seed,
+        )  # fmt: skip
+        chosen, phases = Available.of(_chosen(there, config)), context.recipe.mix.phases
+        write_mixtures(path, design(chosen, asked) if phases is None else staged_design(chosen, asked, phases))
     tokenizer = None if config.tokenizer is None else context.path(config.tokenizer)
     held = {lang: size for lang, (_, size, _) in there.items()}
     return train.make(
         output, designs.read(path, config), lambda: documents(context, held, config.text_bytes), config, tokenizer,
         context.recipe.engine.runner,
     )  # fmt: skip
+
+
+def target_of(mix: MixConfig, config: ProxiesConfig, there: Available) -> float | None:
+    """Return the training tokens of the model to be that fall to the languages of the proxies; None for no target.
+
+    Of a target less than four times the proxies' there is not the text for runs that repeat less than it.
+    """
+    tokens = mix.tokens if config.target == "auto" else config.target
+    if tokens is None or (config.target == "auto" and tokens < 4 * config.tokens):
+        return None
+    if config.languages is None:
+        return float(tokens)
+    # The other languages keep their share of UniMax.
+    prior = unimax(there, box(there, int(tokens), Limits(CAP)))
+    return float(
+        tokens * sum(share for lang, share in zip(there.languages, prior, strict=True) if lang in config.languages)
+    )
 
 
 def _chosen(there: dict[str, tuple[int, int, int]], config: ProxiesConfig) -> dict[str, tuple[int, int, int]]:
@@ -118,7 +154,7 @@ STEPS = StepSpec(
     make=lambda context, output: make(output, context, _config(context)),
     wanted=_wanted,
     needs=lambda context: (*context.corpus_steps, "ledger"),
-    config=lambda context: _config(context).model_dump(mode="json", exclude=ELSEWHERE | {"design", "tokenizer"}),
+    config=_settings,
     inputs=_inputs,
     meaning="small models trained on what is kept, whose losses the mixture is fitted to",
     place=80,

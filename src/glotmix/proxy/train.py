@@ -193,7 +193,8 @@ def train_unit(unit: Unit, corpus: Texts, config: ProxiesConfig, checkpoint: Pat
             unit.steps * config.batch,
             unit.shape.context,
             run.seed,
-            run.unique,
+            # Unique tokens are counted as shares are: of bytes, a language with longer pieces has fewer of them.
+            (np.array(run.unique) * pieces / (run.shares @ pieces)).tolist(),
             [(sum(phase) * np.array(phase) * pieces / (np.array(phase) @ pieces)).tolist() for phase in run.phases],
         )
         for run in unit.runs

@@ -36,6 +36,7 @@ def mixture(path: Path | None) -> dict[str, Any] | None:
         "predictions": told["predictions"],
         "gains": told["gains"],
         "evidence": told.get("evidence"),
+        "phases": told.get("phases"),
         "intervals": any(r["low"] is not None for r in rows),
     }
 

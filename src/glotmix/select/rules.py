@@ -176,7 +176,7 @@ def _retain(view: LedgerView) -> list[RuleHits]:
         # The whole rule, not the shares alone: what is chosen hangs on its doubt.
         config = recipe.mix
         mixture = mixing.plan(builder.survivors, config, context.base).mixture
-        most = recipe.mix.max_epochs or 1.0
+        most = recipe.mix.cap or 1.0
         epochs = {lang: recipe.mix.max_epochs_of.get(lang, most) for lang in builder.survivors.languages}
         wanted = {row.lang: row.tokens_used / epochs[row.lang] for row in mixture.rows}
         reasons = {

@@ -5,7 +5,7 @@ from functools import cache
 
 from glotmix.core import registry
 from glotmix.core.errors import GlotmixError, RequestError, did_you_mean
-from glotmix.mix.laws.base import Context, Fitted, Law, LawSpec, PowerLaw, Scaled, knows_budgets
+from glotmix.mix.laws.base import Context, Fitted, Law, LawSpec, PowerLaw, Sample, Scaled, knows_budgets
 
 __all__ = [
     "Context",
@@ -13,6 +13,7 @@ __all__ = [
     "Law",
     "LawSpec",
     "PowerLaw",
+    "Sample",
     "Scaled",
     "competing",
     "knows_budgets",
@@ -20,6 +21,10 @@ __all__ = [
     "spec",
     "specs",
 ]
+
+
+RENAMED = {"kin_transfer": "similarity_transfer"}
+"""Laws by the names that they had, and what they are called now."""
 
 
 @cache
@@ -42,6 +47,8 @@ def spec(name: str) -> LawSpec:
     Raises:
         RequestError: for an unknown name.
     """
+    if name in RENAMED:
+        raise RequestError(f"the law {name} is called {RENAMED[name]} now", f"mix.laws=[{RENAMED[name]}]")
     if name not in specs():
         raise RequestError(f"there is no law {name!r}{did_you_mean(name, specs())}", f"one of: {', '.join(specs())}")
     return specs()[name]

@@ -1,12 +1,13 @@
 """Full ATLAS: model size, budget and repeats beside the mixture."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
+from glotmix.mix.laws.base import Context, LawSpec, Need, Sample, TransferLaw
 from glotmix.mix.laws.curve import HALF_OPEN, DoseCurve, Search, fit_curve
 from glotmix.mix.laws.effective_data import EffectiveData
 
@@ -17,7 +18,7 @@ _HEAD = 7
 
 
 @dataclass(frozen=True)
-class Atlas:
+class Atlas(TransferLaw):
     """ATLAS (Longpre et al. 2025, arXiv 2510.22037) with everything that it knows of.
 
     `L_i = E_i + A_i N^(−α_i) + B_i D_eff^(−β_i)`, `D_eff = Σ_j τ_ij S(r_j D; U_j)` with τ_ii = 1, and
@@ -26,34 +27,19 @@ class Atlas:
     θ = (E, ln A, ln α, ln B, ln β, ln λ, μ, ln τ_j of every other j), μ as in `effective_data`. α and λ are drawn
     weakly to Hoffmann et al.'s 0.34 (arXiv 2203.15556) and Muennighoff et al.'s 1/15 (arXiv 2305.16264): few designs
     hold enough sizes to settle them. Convex in the shares.
-
-    Args:
-        ridge: strength with which ln τ_j is drawn to μ.
-        transfer: the τ to which μ is drawn, weakly.
     """
 
-    ridge: float = 1.0
-    transfer: float = 0.01
-    name: str = "atlas"
-    needs: tuple[Need, ...] = ("scale",)
-    structured: bool = True
-    convex: bool = True
+    name: ClassVar[str] = "atlas"
+    needs: ClassVar[tuple[Need, ...]] = ("scale",)
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> "AtlasCurve":
-        """See `Law`. `seed` is not used.
+    def fit(self, sample: Sample) -> "AtlasCurve":
+        """See `Law`.
 
         Raises:
             RequestError: for runs whose budgets are not known.
         """
-        if context is None or context.tokens is None:
+        shares, losses, own, context = sample.shares, sample.losses, sample.own, sample.context
+        if context.tokens is None:
             raise RequestError(
                 "the law atlas needs the training tokens of every run", "add the columns tokens and parameters"
             )
@@ -63,7 +49,7 @@ class Atlas:
         middle = float(np.exp(np.log(tokens).mean()))
         size = 1.0 if sizes is None else float(np.exp(np.log(sizes).mean()))
         formula = Formula(own, middle, size, context)
-        still = EffectiveData(self.ridge, self.transfer).search(shares, losses, own)
+        still = EffectiveData(self.ridge, self.transfer).search(sample)
         free = still.starts.shape[1] - 4
         starts = []
         for e, ln_b, ln_beta, *rest in still.starts:
@@ -82,7 +68,7 @@ class Atlas:
             pull=pull,
             rest=np.concatenate([still.rest, [np.log(0.34), np.log(1 / 15)]]),
         )
-        return AtlasCurve(formula, fit_curve(formula, search, shares, losses, near).theta)
+        return AtlasCurve(formula, fit_curve(formula, search, sample).theta)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,20 @@
 """What a law is: something that is fitted to runs, and then predicts the loss of any mixture."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, TypeGuard, runtime_checkable
+from typing import ClassVar, Literal, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
 
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 
-Need: TypeAlias = Literal["own", "scale", "alone", "kin", "cells"]
+Need: TypeAlias = Literal["own", "scale", "monolingual", "similarity", "cells"]
 """What a law cannot be fitted without.
 
 ``own``: a target that is held-out text of one of the domains. ``scale``: runs of more than one size, budget or rate of
-repeats. ``alone``: runs of the target's language alone at three budgets or more. ``kin``: how near languages are.
-``cells``: domains that are cells of languages (language × source), of the target's among others.
+repeats. ``monolingual``: runs of the target's language alone at three budgets or more. ``similarity``: domains that are
+languages, so that it is known how similar they are. ``cells``: domains that are cells of languages (language × source),
+of the target's among others.
 """
 
 
@@ -25,20 +26,20 @@ class Context:
         parameters: model size N of each, shape (k,) or (1,).
         tokens: training tokens D of each, shape (k,) or (1,).
         unique: unique tokens U of each domain, shape (k, m) or (1, m); infinite where nothing repeats.
-        kin: how near each domain is to the target's language, shape (m, q); of the target, not of the mixtures.
+        similarity: of each domain to the target's language, shape (m, q); of the target, not of the mixtures.
         cells: the same where domains are cells of languages, zero for the target's own cells, shape (m, q).
     """
 
     parameters: Array | None = None
     tokens: Array | None = None
     unique: Array | None = None
-    kin: Array | None = None
+    similarity: Array | None = None
     cells: Array | None = None
 
     def take(self, rows: Array) -> "Context":
         """Return the context of some of the mixtures."""
         one, two, three = (None if x is None else x[rows] for x in (self.parameters, self.tokens, self.unique))
-        return Context(one, two, three, self.kin, self.cells)
+        return Context(one, two, three, self.similarity, self.cells)
 
     def varies(self) -> bool:
         """Whether there is a size, a budget or a rate of repeats that differs, or any repeats at all."""
@@ -100,15 +101,29 @@ def own_share_of(law: str, own: int | None) -> int:
     return own
 
 
-class Law(Protocol):
-    """A family of functions from mixture to loss.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """n runs that a law is fitted to.
 
-    Attributes:
-        name: as it is written in recipes and results.
-        needs: what it cannot be fitted without.
-        structured: whether it has a formula that says something beyond the runs: more data never harms, gains diminish.
-        convex: whether every fit of it is convex in the shares, so that a minimum found is the minimum.
+    Args:
+        shares: shape (n, m), rows on the simplex; after repeats are discounted, unless the law is `Scaled`.
+        losses: on one target, shape (n,), positive.
+        own: position of the domain that the target is held-out text of, if it is one.
+        seed: of whatever is random in the fit.
+        near: an earlier fit of the same law to almost the same runs, to begin from (a law may ignore it).
+        context: what is known of the runs beside their shares.
     """
+
+    shares: Array
+    losses: Array
+    own: int | None = None
+    seed: int = 0
+    near: Fitted | None = None
+    context: Context = Context()
+
+
+class Law(Protocol):
+    """A family of functions from mixture to loss. One with a formula inherits the rest from `Formulated`."""
 
     @property
     def name(self) -> str:
@@ -126,25 +141,33 @@ class Law(Protocol):
     def convex(self) -> bool:
         """Whether every fit of it is convex in the shares, so that a minimum found is the minimum."""
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> Fitted:
+    def fit(self, sample: Sample) -> Fitted:
         """Fit it to n runs.
 
-        Args:
-            shares: shape (n, m), rows on the simplex; after repeats are discounted, unless the law is `Scaled`.
-            losses: shape (n,), positive.
-            own: position of the domain that the target is held-out text of, if it is one.
-            seed: of whatever is random in the fit.
-            near: an earlier fit of the same law to almost the same runs, to begin from (a law may ignore it).
-            context: what is known of the runs beside their shares.
+        Raises:
+            RequestError: if the sample lacks what the law needs.
         """
+
+
+class Formulated:
+    """What laws with a formula have in common where they say nothing else."""
+
+    needs: ClassVar[tuple[Need, ...]] = ()
+    structured: ClassVar[bool] = True
+    convex: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class TransferLaw(Formulated):
+    """What laws of the transfer between languages have in common: with few runs one transfer for all, measured.
+
+    Args:
+        ridge: strength with which transfers are drawn to their common level.
+        transfer: the τ to which that level is drawn, weakly.
+    """
+
+    ridge: float = 1.0
+    transfer: float = 0.01
 
 
 @dataclass(frozen=True)

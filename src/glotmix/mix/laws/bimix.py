@@ -1,16 +1,17 @@
 """BiMix, as reported: a sum of powers of every share."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
+from glotmix.mix.laws.base import Formulated, LawSpec, Sample
 from glotmix.mix.laws.curve import Curve, Search, fit_curve
 
 
 @dataclass(frozen=True)
-class BiMix:
+class BiMix(Formulated):
     """BiMix (Ge et al. 2024, arXiv 2405.14908) at a fixed number of steps, in the form in which it is reported.
 
     `L_i(r) = Σ_j A_ij (r_j + ε)^(−α_ij)` with A, α ≥ 0. A **reconstruction**: the paper's own law has the own share
@@ -22,23 +23,12 @@ class BiMix:
     """
 
     ridge: float = 0.1
-    name: str = "bimix"
-    needs: tuple[Need, ...] = ()
-    structured: bool = True
-    convex: bool = True
+    name: ClassVar[str] = "bimix"
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> Curve:
-        """See `Law`. `own`, `seed` and `context` are not used."""
-        m = shares.shape[1]
-        each = float(np.log(np.median(losses) / m))
+    def fit(self, sample: Sample) -> Curve:
+        """See `Law`; of the sample only runs and losses are used."""
+        m = sample.shares.shape[1]
+        each = float(np.log(np.median(sample.losses) / m))
         starts = np.array(
             [np.concatenate([np.full(m, each), np.full(m, np.log(a)), [np.log(1e-3)]]) for a in (0.03, 0.1)]
         )
@@ -49,7 +39,7 @@ class BiMix:
             pull=np.sqrt(self.ridge) * np.eye(2 * m + 1)[:-1],
             rest=np.sqrt(self.ridge) * starts[0, :-1],
         )
-        return fit_curve(Formula(), search, shares, losses, near)
+        return fit_curve(Formula(), search, sample)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import numpy as np
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
+from glotmix.mix.laws.base import Context, LawSpec, Need, Sample
 from glotmix.mix.laws.curve import DoseCurve, Search, fit_curve
 from glotmix.mix.laws.interaction import Form, Interaction
 from glotmix.mix.repeats import Repeats
 
-ALONE = 3
+LEAST_BUDGETS = 3
 """Budgets of a language alone that its law needs: one for each of E, B and β."""
 _FLOOR = 1e-3
 """Where r̃ stops falling: other languages may harm, but no share is worth less than nothing."""
@@ -20,7 +20,7 @@ _USUAL = 0.1
 
 
 @dataclass(frozen=True)
-class Alone:
+class MonolingualLaw:
     """The isolated law of one language, `L(D) = E + B (D / D_0)^−β`, D_0 the geometric mean of its budgets.
 
     Args:
@@ -40,7 +40,7 @@ class Alone:
 
         An error of the loss is amplified by 1/β, so it is for looking at; the laws are fitted to losses.
 
-        >>> law = Alone(irreducible=0.5, scale=0.4, beta=0.5, tokens=1e6)
+        >>> law = MonolingualLaw(irreducible=0.5, scale=0.4, beta=0.5, tokens=1e6)
         >>> law.ratio(np.array([0.9, 1.3, 0.4]), np.array([1e6, 1e6, 1e6]))
         array([1.  , 0.25,  nan])
         """
@@ -50,7 +50,7 @@ class Alone:
         return ratio
 
 
-def alone(tokens: Array, losses: Array) -> Alone:
+def fit_monolingual(tokens: Array, losses: Array) -> MonolingualLaw:
     """Fit the isolated law of one language to its runs without the others.
 
     Args:
@@ -58,12 +58,13 @@ def alone(tokens: Array, losses: Array) -> Alone:
         losses: shape (n,).
 
     Raises:
-        DataError: for fewer than `ALONE` budgets.
+        DataError: for fewer than `LEAST_BUDGETS` budgets.
     """
-    if len(np.unique(tokens.round(6))) < ALONE:
+    if len(np.unique(tokens.round(6))) < LEAST_BUDGETS:
         raise DataError(
-            f"{len(np.unique(tokens.round(6)))} budgets of the language alone cannot give its law: {ALONE} are needed",
-            "glotmix mix design --alone 3 adds them",
+            f"{len(np.unique(tokens.round(6)))} budgets of the language alone cannot give its law: {LEAST_BUDGETS} are "
+            "needed",
+            "glotmix mix design --monolingual 3 adds them",
         )
     middle = float(np.exp(np.log(tokens).mean()))
     least = float(losses.min())
@@ -79,8 +80,8 @@ def alone(tokens: Array, losses: Array) -> Alone:
         pull=np.array([[0.0, 0.0, 0.03]]),
         rest=np.array([0.03 * np.log(0.3)]),
     )
-    theta = fit_curve(_Power(), search, (tokens / middle)[:, None], losses).theta
-    return Alone(float(theta[0]), float(np.exp(theta[1])), float(np.exp(theta[2])), middle)
+    theta = fit_curve(_Power(), search, Sample((tokens / middle)[:, None], losses)).theta
+    return MonolingualLaw(float(theta[0]), float(np.exp(theta[1])), float(np.exp(theta[2])), middle)
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,11 @@ class _Power:
 class Climb:
     """A **reconstruction** of Climb (arXiv 2509.15556), whose parametric form is not public.
 
-    First the isolated law of the language, `L_i(D) = E_i + B_i D^−β_i`, from runs of it alone at three budgets or more
-    (`alone`); then, with E, B and β held, r̃ of the mixtures: `L_i(r, D) = E_i + B_i (D r̃_i)^−β_i`, in one of the forms
-    of `interaction.Interaction` with d = D / D_0. It is fitted to losses, not to the inverted ratio, whose error is
-    amplified by 1/β. τ may be negative: a language may harm. ``low_rank``: the linear form with
-    `τ_ij = Σ_q c_iq k_ijq`, k how near the languages are (`Context.kin`): a few numbers where runs are fewer than m².
+    First the law of the language alone, `L_i(D) = E_i + B_i D^−β_i`, from monolingual runs at three budgets or more
+    (`fit_monolingual`); then, with E, B and β held, r̃ of the mixtures: `L_i(r, D) = E_i + B_i (D r̃_i)^−β_i`, in one of
+    the forms of `interaction.Interaction` with d = D / D_0. It is fitted to losses, not to the inverted ratio, whose
+    error is amplified by 1/β. τ may be negative: a language may harm. ``low_rank``: the linear form with
+    `τ_ij = Σ_q c_iq k_ijq`, k the similarity of languages (`Context`): a few numbers where runs are fewer than m².
     θ = (κ, μ, τ_j of every other domain or c_q); the ridge draws all τ_j to μ. Not convex in general.
 
     Args:
@@ -133,34 +134,27 @@ class Climb:
     @property
     def needs(self) -> tuple[Need, ...]:
         """Its own text and runs of it alone; the form of low rank also knows how near languages are."""
-        return ("own", "alone", "kin") if self.low_rank else ("own", "alone")
+        return ("own", "monolingual", "similarity") if self.low_rank else ("own", "monolingual")
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> "ClimbCurve":
-        """See `Law`. `seed` is not used.
+    def fit(self, sample: Sample) -> "ClimbCurve":
+        """See `Law`.
 
         Raises:
             RequestError: for a target that is no domain's own text, or without budgets or (of low rank) similarities.
             DataError: for fewer than three budgets of the language alone.
         """
-        if own is None or context is None or context.tokens is None:
+        shares, losses, own, context = sample.shares, sample.losses, sample.own, sample.context
+        if own is None or context.tokens is None:
             raise RequestError(
                 f"the law {self.name} needs a target that is a language of the runs, and the tokens of every run",
                 "mix.laws=[effective_data]",
             )
         m = shares.shape[1]
-        basis = np.delete(np.eye(m), own, axis=1) if not self.low_rank else _kin(context, own, m)
+        basis = np.delete(np.eye(m), own, axis=1) if not self.low_rank else _similarity(context, own, m)
         tokens = np.broadcast_to(context.tokens, len(shares))
         only = shares[:, own] > 1 - 1e-9
         worth = _worth(shares, context)
-        law = alone(tokens[only] * worth[only, own], losses[only])
+        law = fit_monolingual(tokens[only] * worth[only, own], losses[only])
         formula = Formula(Interaction(own, self.form), law, basis, context)
         q = basis.shape[1]
         # Of the free form μ is the common level; of low rank there is none, c itself is drawn to 0.
@@ -179,16 +173,16 @@ class Climb:
             pull=pull,
             rest=np.zeros(len(pull)),
         )
-        return ClimbCurve(formula, fit_curve(formula, search, shares, losses, near).theta)
+        return ClimbCurve(formula, fit_curve(formula, search, sample).theta)
 
 
-def _kin(context: Context, own: int, m: int) -> Array:
-    if context.kin is None:
+def _similarity(context: Context, own: int, m: int) -> Array:
+    if context.similarity is None:
         raise RequestError(
             "the law climb_low_rank needs to know how near the languages are, and these domains are no languages",
             "mix.laws=[climb_linear]",
         )
-    basis = context.kin.reshape(m, -1).copy()
+    basis = context.similarity.reshape(m, -1).copy()
     basis[own] = 0.0
     return basis
 
@@ -205,14 +199,16 @@ class Formula:
     """`E + B (D r̃ / D_0)^−β` with E, B, β, D_0 of the language alone; θ as in `Climb`."""
 
     form: Interaction
-    alone: Alone
+    monolingual: MonolingualLaw
     basis: Array
     context: Context
 
     def value(self, theta: Array, shares: Array) -> Array:
         """See `curve.Formula`."""
-        reducible: Array = self.alone.scale * (self.budget() * self.ratio(theta, shares)) ** -self.alone.beta
-        return self.alone.irreducible + reducible
+        reducible: Array = (
+            self.monolingual.scale * (self.budget() * self.ratio(theta, shares)) ** -self.monolingual.beta
+        )
+        return self.monolingual.irreducible + reducible
 
     def by_theta(self, theta: Array, shares: Array) -> Array:
         """See `curve.Formula`."""
@@ -234,8 +230,8 @@ class Formula:
 
     def power(self, theta: Array) -> tuple[float, float, float]:
         """See `curve.DoseFormula`; at the budget of the first of the context's mixtures."""
-        beta = self.alone.beta
-        return self.alone.irreducible, float(self.alone.scale * self.budget()[0] ** -beta), beta
+        beta = self.monolingual.beta
+        return self.monolingual.irreducible, float(self.monolingual.scale * self.budget()[0] ** -beta), beta
 
     def ratio(self, theta: Array, shares: Array) -> Array:
         """See `curve.DoseFormula`."""
@@ -254,7 +250,7 @@ class Formula:
 
     def budget(self) -> Array:
         """D / D_0, shape (k,) or (1,)."""
-        return np.ones(1) if self.context.tokens is None else self.context.tokens / self.alone.tokens
+        return np.ones(1) if self.context.tokens is None else self.context.tokens / self.monolingual.tokens
 
     def _raw(self, theta: Array, worth: Array) -> Array:
         return self.form.ratio(float(theta[0]), self.basis @ theta[2:], worth, self.budget())
@@ -266,8 +262,8 @@ class Formula:
         return kept
 
     def _by_ratio(self, theta: Array, shares: Array) -> Array:
-        beta, ratio = self.alone.beta, self.ratio(theta, shares)
-        by: Array = -beta * self.alone.scale * self.budget() ** -beta * ratio ** (-beta - 1)
+        beta, ratio = self.monolingual.beta, self.ratio(theta, shares)
+        by: Array = -beta * self.monolingual.scale * self.budget() ** -beta * ratio ** (-beta - 1)
         return by
 
 

@@ -1,13 +1,14 @@
 """Laws with a formula: fitted by robust least squares with exact Jacobians, from several starts."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Fitted
+from glotmix.mix.laws.base import Sample
 from glotmix.mix.laws.robust import least_squares
 
 HALF_OPEN = 1e-6
@@ -109,6 +110,23 @@ class TransferFormula(ABC):
         return np.broadcast_to(self.transfer(theta), shares.shape).copy()
 
 
+def starts_of(formula: TransferFormula, sample: Sample, strong: float, rest: Callable[[float], Array]) -> Array:
+    """Return three starts of a law of transfer, each with the scale B that fits the median run, given the others.
+
+    Args:
+        formula: of the law.
+        sample: the runs.
+        strong: the τ of the two starts with much transfer; the other has 0.01.
+        rest: what of θ follows E, ln B and ln β, from ln τ.
+    """
+    least, starts = float(sample.losses.min()), []
+    for part, beta, tau in ((0.9, 0.3, 0.01), (0.9, 1.0, strong), (0.5, 1.0, strong)):
+        start = np.concatenate([[part * least, 0.0, np.log(beta)], rest(float(np.log(tau)))])
+        start[1] = np.log(np.median((sample.losses - start[0]) / formula.ratio(start, sample.shares) ** -beta))
+        starts.append(start)
+    return np.array(starts)
+
+
 @dataclass(frozen=True, eq=False)
 class DoseCurve(Curve):
     """A fitted law of the form `E + B r̃^−β`: see `PowerLaw`."""
@@ -128,7 +146,7 @@ class DoseCurve(Curve):
         return self.formula.ratio_by_shares(self.theta, shares)
 
 
-def fit_curve(formula: Formula, search: Search, shares: Array, losses: Array, near: Fitted | None = None) -> Curve:
+def fit_curve(formula: Formula, search: Search, sample: Sample) -> Curve:
     """Fit a formula: least `Σ H((ln f(r;θ) − ln L) / δ) + Σ H(pull θ − rest)`, H Huber's loss, best of all starts.
 
     Residuals are in the log of the loss, so that targets of unlike scale share one δ. The soft constraint passes
@@ -137,11 +155,9 @@ def fit_curve(formula: Formula, search: Search, shares: Array, losses: Array, ne
     Args:
         formula: what is fitted.
         search: starts, bounds and the soft constraint.
-        shares: shape (n, m).
-        losses: shape (n,), positive.
-        near: a former fit of this formula; if given, it is the only start.
+        sample: the runs; a former fit of this formula, `near`, is the only start.
     """
-    log_losses = np.log(losses)
+    shares, near, log_losses = sample.shares, sample.near, np.log(sample.losses)
     last: tuple[Array, Array] | None = None
 
     def value(theta: Array) -> Array:

@@ -2,12 +2,12 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
+from glotmix.mix.laws.base import Formulated, LawSpec, Sample
 from glotmix.mix.laws.curve import HALF_OPEN
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class GaussianProcess:
+class GaussianProcess(Formulated):
     """Matérn 5/2 with one length scale on x = √r, plus noise; hyperparameters by marginal likelihood (ours).
 
     `k(x, x') = s² (1 + √5 d/ℓ + 5d²/3ℓ²) exp(−√5 d/ℓ)`, d = ‖√r − √r'‖: Hellinger's distance between mixtures up to a
@@ -26,21 +26,12 @@ class GaussianProcess:
     """
 
     restarts: int = 1
-    name: str = "gp"
-    needs: tuple[Need, ...] = ()
-    structured: bool = False
-    convex: bool = False
+    name: ClassVar[str] = "gp"
+    structured: ClassVar[bool] = False
+    convex: ClassVar[bool] = False
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> "Process":
-        """See `Law`. `own` and `context` are not used; `near` gives the hyperparameters, which are then kept."""
+    def fit(self, sample: Sample) -> "Process":
+        """See `Law`; `near` gives the hyperparameters, which are then kept."""
 
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
@@ -48,19 +39,19 @@ class GaussianProcess:
 
         kernel = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(1.0, (1e-2, 1e2), nu=2.5) + WhiteKernel(1e-2, (1e-6, 1.0))
         search: str | None = "fmin_l_bfgs_b"
-        if isinstance(near, Process):
-            kernel, search = near.model.kernel_, None
+        if isinstance(sample.near, Process):
+            kernel, search = sample.near.model.kernel_, None
         model = GaussianProcessRegressor(
             kernel,
             normalize_y=True,
             n_restarts_optimizer=0 if search is None else self.restarts,
             optimizer=search,
-            random_state=seed,
+            random_state=sample.seed,
         )
         with warnings.catch_warnings():
             # A hyperparameter at its bound is an answer here (no noise, say), not a failure.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(_roots(shares), losses)
+            model.fit(_roots(sample.shares), sample.losses)
         return Process(model)
 
 

@@ -1,14 +1,14 @@
 """What other languages' tokens are worth to a target: the forms of an interaction-aware ratio r̃ and its derivatives."""
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws import effective_data
-from glotmix.mix.laws.base import Fitted
+from glotmix.mix.laws.base import LawSpec, Need, Sample, TransferLaw, own_share_of
 from glotmix.mix.laws.curve import HALF_OPEN, Curve, DoseCurve, Search, fit_curve
+from glotmix.mix.laws.effective_data import EffectiveData
 
 Form: TypeAlias = Literal["linear", "decay", "saturating"]
 
@@ -117,30 +117,60 @@ class Formula:
         return Interaction(self.own, self.form).by_shares(float(theta[0]), self.transfer(theta), shares)
 
 
-def search(
-    still: effective_data.EffectiveData, shares: Array, losses: Array, own: int, pull: float, warm: bool
-) -> Search:
-    """Where θ of `Formula` is looked for: from the linear form, whose κ is 0, with κ drawn to 0 by `pull`."""
-    linear = still.search(shares, losses, own)
-    settled = linear.starts[0] if warm else still.fit(shares, losses, own).theta
-    q = len(linear.rest)
-    return Search(
-        starts=np.array([[0.5, *settled], [4.0, *settled]]),
-        low=np.append(0.0, linear.low),
-        high=np.append(100.0, linear.high),
-        pull=np.block([[np.sqrt(pull), np.zeros((1, len(settled)))], [np.zeros((q, 1)), linear.pull]]),
-        rest=np.append(0.0, linear.rest),
-    )
+@dataclass(frozen=True)
+class InteractionLaw(TransferLaw):
+    """A **reconstruction** of Climb's interaction-aware ratio (arXiv 2509.15556), whose parametric form is not public.
+
+    `L_i(r) = E_i + B_i r̃_i^(−β_i)`, r̃ the share that a run without the other languages would need for the same loss,
+    in a form of `Interaction` at d = 1. Known of Climb is that transfer is strongest when the target is scarce and
+    fades as its share grows (``decay``; the exponential is ours, not convex in r in general); ``saturating`` is the
+    other shape that its ratio may have (r̃ is concave, so the loss is convex). That all is fitted at once in the space
+    of losses is ours, too, where Climb measures r̃ by inverting a law of monolingual runs (`climb` does that). κ = 0 is
+    `effective_data`. θ = (κ, then those of `effective_data`).
+
+    Args:
+        ridge: as in `effective_data`.
+        transfer: as in `effective_data`.
+        form: of r̃.
+        shaping: strength with which κ is drawn to 0.
+    """
+
+    form: Form = "decay"
+    shaping: float = 0.01
+    needs: ClassVar[tuple[Need, ...]] = ("own",)
+
+    @property
+    def name(self) -> str:
+        """``fading_transfer`` or ``saturating_transfer``."""
+        return "fading_transfer" if self.form == "decay" else "saturating_transfer"
+
+    @property
+    def convex(self) -> bool:  # type: ignore[override]
+        """Where r̃ is concave."""
+        return self.form != "decay"
+
+    def fit(self, sample: Sample) -> DoseCurve:
+        """See `Law`: from the fit of the law that it is without κ.
+
+        Raises:
+            RequestError: for a target that is no domain's own text: there is no share for transfer to hang on.
+        """
+        formula = Formula(own_share_of(self.name, sample.own), self.form)
+        still = EffectiveData(self.ridge, self.transfer)
+        linear, near = still.search(sample), sample.near
+        settled = linear.starts[0] if isinstance(near, Curve) else still.fit(replace(sample, near=None)).theta
+        q = len(linear.rest)
+        search = Search(
+            starts=np.array([[0.5, *settled], [4.0, *settled]]),
+            low=np.append(0.0, linear.low),
+            high=np.append(100.0, linear.high),
+            pull=np.block([[np.sqrt(self.shaping), np.zeros((1, len(settled)))], [np.zeros((q, 1)), linear.pull]]),
+            rest=np.append(0.0, linear.rest),
+        )
+        return DoseCurve(formula, fit_curve(formula, search, sample).theta)
 
 
-def fit_interaction(
-    formula: Formula,
-    still: effective_data.EffectiveData,
-    strength: float,
-    shares: Array,
-    losses: Array,
-    near: Fitted | None,
-) -> DoseCurve:
-    """Fit an interaction to n runs, from the fit of the law that it is without κ; see `Law.fit` and `search`."""
-    where = search(still, shares, losses, formula.own, strength, isinstance(near, Curve))
-    return DoseCurve(formula, fit_curve(formula, where, shares, losses, near).theta)
+LAW = (
+    LawSpec(InteractionLaw(form="decay"), power=True, chooses=True, competes=True, place=20),
+    LawSpec(InteractionLaw(form="saturating"), power=True, chooses=True, competes=True, place=30),
+)

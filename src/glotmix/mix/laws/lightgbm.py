@@ -1,19 +1,19 @@
 """Boosted trees on the shares, as RegMix has them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
+from glotmix.mix.laws.base import Formulated, LawSpec, Sample
 
 if TYPE_CHECKING:
     import lightgbm
 
 
 @dataclass(frozen=True)
-class BoostedTrees:
+class BoostedTrees(Formulated):
     """RegMix (Liu et al. 2024, arXiv 2407.01492): LightGBM regression on r, 1,000 rounds at a learning rate of 0.01.
 
     Unlike RegMix's notebook it never stops early, because there the rounds are chosen on the mixtures that are then
@@ -27,35 +27,28 @@ class BoostedTrees:
 
     rounds: int = 1000
     rate: float = 0.01
-    name: str = "lightgbm"
-    needs: tuple[Need, ...] = ()
-    structured: bool = False
-    convex: bool = False
+    name: ClassVar[str] = "lightgbm"
+    structured: ClassVar[bool] = False
+    convex: ClassVar[bool] = False
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> "Trees":
-        """See `Law`. `own`, `near` and `context` are not used."""
+    def fit(self, sample: Sample) -> "Trees":
+        """See `Law`; runs, losses and seed are used."""
 
         import lightgbm
 
         settings = {
             "objective": "regression",
             "learning_rate": self.rate,
-            "min_data_in_leaf": max(2, min(20, len(losses) // 8)),
-            "seed": seed,
+            "min_data_in_leaf": max(2, min(20, len(sample.losses) // 8)),
+            "seed": sample.seed,
             "deterministic": True,
             "force_col_wise": True,
             "num_threads": 1,
             "verbosity": -1,
         }
-        return Trees(lightgbm.train(settings, lightgbm.Dataset(shares, losses), num_boost_round=self.rounds))
+        return Trees(
+            lightgbm.train(settings, lightgbm.Dataset(sample.shares, sample.losses), num_boost_round=self.rounds)
+        )
 
 
 @dataclass(frozen=True, eq=False)

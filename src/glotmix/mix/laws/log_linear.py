@@ -1,16 +1,17 @@
 """Log-linear: every share moves the logarithm of the reducible loss by a fixed rate."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
+from glotmix.mix.laws.base import Formulated, LawSpec, Sample
 from glotmix.mix.laws.curve import Curve, Search, fit_curve
 
 
 @dataclass(frozen=True)
-class LogLinear:
+class LogLinear(Formulated):
     """Data Mixing Laws, form M4 (Ye et al. 2024, arXiv 2403.16952); Olmix's default.
 
     `L_i(r) = c_i + exp(b_i + Σ_j t_ij r_j)`. θ = (c, b, t_1 … t_m). As shares sum to one, b and the mean of t are told
@@ -24,21 +25,11 @@ class LogLinear:
 
     ridge: float = 1e-4
     delta: float = 0.2
-    name: str = "log_linear"
-    needs: tuple[Need, ...] = ()
-    structured: bool = True
-    convex: bool = True
+    name: ClassVar[str] = "log_linear"
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> Curve:
-        """See `Law`. `own`, `seed` and `context` are not used."""
+    def fit(self, sample: Sample) -> Curve:
+        """See `Law`; of the sample only runs and losses are used."""
+        shares, losses = sample.shares, sample.losses
         m = shares.shape[1]
         least, middle = float(losses.min()), float(np.median(losses))
         starts = []
@@ -57,7 +48,7 @@ class LogLinear:
             rest=np.zeros(m),
             delta=self.delta,
         )
-        return fit_curve(Formula(), search, shares, losses, near)
+        return fit_curve(Formula(), search, sample)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,17 @@
 """Own share: the loss of a language depends on its own share alone."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need, own_share_of
+from glotmix.mix.laws.base import Formulated, LawSpec, Need, Sample, own_share_of
 from glotmix.mix.laws.curve import Curve, Search, fit_curve
 
 
 @dataclass(frozen=True)
-class OwnShare:
+class OwnShare(Formulated):
     """The multilingual scaling law MSL (He et al. 2024, arXiv 2410.12883).
 
     `L_i = (E_i + A_i N^−α + B_i D^−β) r_i^(−γ_i)`; at fixed model size N and budget D the bracket is one number:
@@ -18,27 +19,17 @@ class OwnShare:
     paper's runs never needed. θ = (ln C, ln γ, ln ε). Convex in r.
     """
 
-    name: str = "own_share"
-    needs: tuple[Need, ...] = ("own",)
-    structured: bool = True
-    convex: bool = True
+    name: ClassVar[str] = "own_share"
+    needs: ClassVar[tuple[Need, ...]] = ("own",)
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> Curve:
-        """See `Law`. `seed` and `context` are not used.
+    def fit(self, sample: Sample) -> Curve:
+        """See `Law`.
 
         Raises:
             RequestError: for a target that is no domain's own text.
         """
-        own = own_share_of(self.name, own)
-        top = float(np.log(np.median(losses)))
+        own = own_share_of(self.name, sample.own)
+        top = float(np.log(np.median(sample.losses)))
         search = Search(
             starts=np.array([[top, np.log(0.05), np.log(e)] for e in (1e-4, 1e-2)]),
             low=np.array([top - 10, -9.0, np.log(1e-6)]),
@@ -46,7 +37,7 @@ class OwnShare:
             pull=np.zeros((0, 3)),
             rest=np.zeros(0),
         )
-        return fit_curve(Formula(own), search, shares, losses, near)
+        return fit_curve(Formula(own), search, sample)
 
 
 @dataclass(frozen=True)

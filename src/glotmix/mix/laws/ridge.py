@@ -1,15 +1,16 @@
 """Ridge: the loss as a weighted sum of the shares."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from glotmix.mix.accounting import Array
-from glotmix.mix.laws.base import Context, Fitted, LawSpec, Need
+from glotmix.mix.laws.base import Formulated, LawSpec, Sample
 
 
 @dataclass(frozen=True)
-class Ridge:
+class Ridge(Formulated):
     """`L_i(r) = b_i + Σ_j w_ij r_j` with `α Σ w²` in the squared error: RegMix's linear baseline (arXiv 2407.01492).
 
     Being linear it has its optimum in a corner of whatever is allowed: good for ranking, not for choosing.
@@ -19,25 +20,15 @@ class Ridge:
     """
 
     alpha: float = 1.0
-    name: str = "ridge"
-    needs: tuple[Need, ...] = ()
-    structured: bool = False
-    convex: bool = True
+    name: ClassVar[str] = "ridge"
+    structured: ClassVar[bool] = False
 
-    def fit(
-        self,
-        shares: Array,
-        losses: Array,
-        own: int | None = None,
-        seed: int = 0,
-        near: Fitted | None = None,
-        context: Context | None = None,
-    ) -> "Linear":
-        """See `Law`. `own`, `seed`, `near` and `context` are not used."""
+    def fit(self, sample: Sample) -> "Linear":
+        """See `Law`; of the sample only runs and losses are used."""
 
         from sklearn.linear_model import Ridge as Regression
 
-        found = Regression(alpha=self.alpha).fit(shares, losses)
+        found = Regression(alpha=self.alpha).fit(sample.shares, sample.losses)
         return Linear(float(found.intercept_), np.asarray(found.coef_, dtype=np.float64))
 
 
