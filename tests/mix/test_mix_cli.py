@@ -106,7 +106,7 @@ def test_a_fit_is_reused_only_with_the_runs_that_it_was_made_from(made, tmp_path
 
 def test_where_languages_were_run_alone_their_laws_and_the_measured_ratios_are_written(made):
     told = json.loads((made / "fit" / "fit.json").read_text())
-    assert list(told["alone"]) == LANGUAGES and 0.1 < told["alone"]["eng_Latn"]["beta"] < 0.9
+    assert list(told["monolingual"]) == LANGUAGES and 0.1 < told["monolingual"]["eng_Latn"]["beta"] < 0.9
     with (made / "fit" / "measured.csv").open(newline="") as file:
         measured = {row["run_id"]: row for row in csv.DictReader(file)}
     with (made / "fit" / "ratios.csv").open(newline="") as file:

@@ -1,0 +1,155 @@
+"""The rule that chooses, its proof and its ranges, in worlds that are given and not fitted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from glotmix.mix.accounting import Available
+from glotmix.mix.law_fit import choose as choose_law
+from glotmix.mix.laws.curve import Curve
+from glotmix.mix.laws.effective_data import Formula
+from glotmix.mix.limits import Box, Limits, box
+from glotmix.mix.ranges import ranges
+from glotmix.mix.repeat_worth import RepeatWorth, cap
+from glotmix.mix.repeats import Repeats
+from glotmix.mix.rule import Rule, choose
+from glotmix.mix.runs import Runs
+from glotmix.mix.solve import Goal, solve
+from glotmix.mix.worlds import Worlds, hellinger, slack
+
+M = 4
+PRIOR = np.full(M, 1 / M)
+
+
+def goal(scales, high=None):
+    """Each language's loss falls with its own share alone, by a scale of its own."""
+    laws = [
+        Curve(Formula(i), np.array([0.8, np.log(b), np.log(0.4), 0, *[-16.0] * (M - 1)])) for i, b in enumerate(scales)
+    ]
+    within = Box(np.zeros(M), np.ones(M) if high is None else np.array(high))
+    return Goal(laws, PRIOR, within, Repeats(np.full(M, np.inf)), PRIOR)
+
+
+def worlds(*scales, doubt=0.0, **more):
+    point = goal(np.mean(scales, axis=0), **more)
+    return Worlds(point, tuple(goal(each, **more) for each in scales), (), doubt)
+
+
+SURE = worlds((0.6, 0.2, 0.2, 0.2), (0.62, 0.2, 0.2, 0.2), doubt=0.001)
+
+
+def test_what_is_proven_is_taken_and_what_is_not_leaves_the_prior():
+    found = choose(SURE, Rule(PRIOR))
+    assert found.proven and found.gain[1] > 0 and found.shares is found.best
+    assert found.best[0] > 1.5 * PRIOR[0], "the language with most to gain gets more"
+    best = solve(SURE.point, starts=6)
+    at = float(SURE.point.value(found.best[None])[0])
+    whole = float(SURE.point.value(PRIOR[None])[0])
+    assert at - best.value < 0.1 * (whole - best.value), "little of the gain is paid for caution and pull"
+    far = float(hellinger(found.best, PRIOR))
+    # As much doubt as the gain is worth: 1.96 standard deviations, a hair to either side.
+    for factor, proven in ((0.9, True), (1.1, False)):
+        doubtful = choose(replace(SURE, slack=factor * found.gain[0] / 1.96 / far), Rule(PRIOR, caution=0.0))
+        assert doubtful.proven is proven
+        np.testing.assert_array_equal(doubtful.shares, doubtful.best if proven else doubtful.prior)
+
+
+def test_where_worlds_disagree_caution_stays_nearer_to_the_prior():
+    apart = worlds((0.9, 0.2, 0.2, 0.2), (0.3, 0.2, 0.2, 0.2), (0.6, 0.2, 0.2, 0.2))
+    far = [float(hellinger(choose(apart, Rule(PRIOR, caution=z, pull=0.0)).best, PRIOR)) for z in (0.0, 1.0, 3.0)]
+    assert far[0] > 1.1 * far[1] > 1.1**2 * far[2]
+
+
+def test_the_pull_is_to_the_prior_and_the_floor_a_part_of_it():
+    pulled = [float(hellinger(choose(SURE, Rule(PRIOR, 0.0, k)).best, PRIOR)) for k in (0.0, 0.2, 2.0)]
+    assert pulled[0] > 1.2 * pulled[1] > 1.2**2 * pulled[2] > 0
+    nothing = worlds((0.6, 0.6, 0.6, 1e-6))
+    for floor in (0.02, 0.4):
+        found = choose(nothing, Rule(PRIOR, 0.0, 0.0, floor)).best
+        assert found[3] == pytest.approx(floor * PRIOR[3], rel=0.02)
+    capped = worlds((0.6, 0.2, 0.2, 0.2), high=(0.3, 1, 1, 0.0))
+    found = choose(capped, Rule(PRIOR)).best
+    assert found[0] <= 0.3 + 1e-9 and found[3] == 0, "a ceiling is stronger than the floor"
+
+
+def test_with_the_distance_of_sizes_intervals_widen_and_their_sign_stays():
+    best = choose(SURE, Rule(PRIOR)).best
+    others = np.array([PRIOR, best])
+    near, far = (replace(SURE, decades=d).interval(best, others) for d in (0.0, 3.0))
+    gain, low, high = (each[0] for each in near)
+    np.testing.assert_allclose(low + high, 2 * gain)
+    assert gain == far[0][0] and 0 < far[1][0] < 0.2 * low and far[2][0] > high
+    back = replace(SURE, decades=3.0).interval(PRIOR, best[None])
+    assert back[0][0] == pytest.approx(-gain) and back[1][0] == pytest.approx(-far[2][0])
+    assert back[2][0] == pytest.approx(-far[1][0])
+    wide = replace(SURE, slack=0.1)
+    low_near, low_far = (replace(wide, decades=d).interval(best, others)[1][0] for d in (0.0, 1.0))
+    assert low_far < low_near < 0, "what spans zero only widens"
+
+
+def test_ranges_hold_what_the_runs_see_no_difference_of():
+    best = choose(SURE, Rule(PRIOR)).best
+    within = SURE.point.within
+    low, high = ranges(SURE, best, best, within, 2e-3)
+    assert (low <= best).all() and (best <= high).all() and (high - low > 0.01).all()
+    value = SURE.point.score(SURE.point.losses(best[None]))[0]
+    for i in range(M):
+        # At the end of a range, the others in proportion, the loss has risen by no more than was asked.
+        edge = best * (1 - high[i]) / (1 - best[i])
+        edge[i] = high[i]
+        assert SURE.point.score(SURE.point.losses(edge[None]))[0] - value < 2.2e-3
+    wider = ranges(SURE, best, best, within, 1e-2)
+    assert (wider[0] < low).all() and (wider[1] > high).all()
+    doubtful = ranges(replace(SURE, slack=0.1), best, best, within, 2e-3)
+    assert (doubtful[1] - doubtful[0] > high - low).all(), "of what is doubtful, too"
+    taken = np.array([0.97, 0.01, 0.01, 0.01])
+    low, high = ranges(SURE, best, taken, within, 2e-3)
+    assert high[0] >= 0.97 and low[1] <= 0.01, "the mixture taken is within, whatever the worlds say of it"
+    without = worlds((0.6, 0.2, 0.2, 0.2), high=(1, 1, 1, 0.0))
+    low, high = ranges(
+        without, np.array([0.4, 0.3, 0.3, 0.0]), np.array([0.4, 0.3, 0.3, 0.0]), without.point.within, 0.01
+    )
+    assert low[3] == high[3] == 0
+
+
+def seen(noise, seeds=0):
+    rng = np.random.default_rng(3)
+    shares = rng.dirichlet(np.full(M, 8.0), 24)
+    shares = np.vstack([shares, np.tile(PRIOR, (seeds, 1))])
+    true = goal((0.6, 0.4, 0.3, 0.2))
+    losses = true.losses(shares) * np.exp(noise * rng.standard_normal((len(shares), M)))
+    names = tuple(f"l{i}" for i in range(M))
+    return Runs(tuple(map(str, range(len(shares)))), names, names, shares, losses), true
+
+
+def test_half_of_the_noise_that_was_measured_is_taken_out_of_the_doubt():
+    runs, true = seen(0.02, seeds=8)
+    choices = [choose_law(runs, target, ("own_share", "effective_data")) for target in runs.targets]
+    with_noise = slack(runs, choices, true, PRIOR)
+    unknown = runs.take(np.arange(24))
+    cut = [replace(c, residuals=c.residuals[:24]) for c in choices]
+    noise_in = slack(unknown, cut, true, PRIOR)
+    assert 0.3 * noise_in < with_noise < 0.9 * noise_in
+    quiet, _ = seen(0.0001, seeds=8)
+    choices = [choose_law(quiet, target, ("own_share", "effective_data")) for target in quiet.targets]
+    assert slack(quiet, choices, true, PRIOR) < 0.1 * with_noise
+
+
+def test_a_token_may_be_seen_as_often_as_repeats_are_worth_where_two_sizes_say_it():
+    def at(size, rate):
+        return RepeatWorth(size, rate, 1.0, 60.0, 20)
+
+    assert cap([]) == cap([at(1e5, 60.0)]) == 4
+    assert cap([at(1e5, 8.0), at(2e5, 30.0)]) == 8
+    assert cap([at(1e5, 60.0), at(2e5, 60.0)]) == 15
+    assert cap([at(1e5, 1.0), at(2e5, 60.0)]) == 4
+
+
+def test_unimax_of_the_box_that_was_asked_is_what_the_rule_takes_for_the_prior():
+    there = Available.of({f"l{i}": (1, n, n) for i, n in enumerate((4000, 2000, 1000, 100))})
+    within = box(there, 4000, Limits(4))
+    assert within.high[3] == pytest.approx(0.1)
+    drawn = replace(SURE, point=replace(SURE.point, within=within), slack=10.0)
+    found = choose(drawn, Rule(np.full(M, 1 / M)))
+    assert not found.proven and found.shares[3] == pytest.approx(0.1) and found.shares.sum() == pytest.approx(1)
