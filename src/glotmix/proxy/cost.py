@@ -128,9 +128,11 @@ def _streams(shape: Shape, models: int, steps: int, config: ProxiesConfig, devic
 def spoken(seconds: float) -> str:
     """Say a span in words.
 
-    >>> spoken(42), spoken(1500), spoken(9000)
-    ('42 seconds', '25 minutes', '2.5 hours')
+    >>> spoken(42), spoken(1500), spoken(9000), spoken(1e6)
+    ('42 seconds', '25 minutes', '2.5 hours', '12 days')
     """
     if seconds < 90:
         return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+    if seconds < 48 * 3600:
+        return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.0f} days"
