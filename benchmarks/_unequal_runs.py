@@ -25,13 +25,15 @@ TOKENS, PIECES, CONTEXT, BATCH, TOGETHER = 98_304, 1024, 64, 2, 16
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run: shares in the order of `LANGUAGES`; `half` 0 is what laws see, 1 what is reported."""
+    """A run: shares in the order of `LANGUAGES`; `half` 0 is what laws see, 1 what is reported; `phases` of schedules."""
 
     name: str
     parameters: float
     seed: int
     shares: tuple[float, ...]
     half: int
+    phases: tuple[tuple[float, ...], ...] = ()
+    tokens: int = TOKENS
 
 
 def corpus() -> tuple[text.Texts, text.Texts]:
@@ -76,15 +78,15 @@ def train(wanted: Sequence[Wanted]) -> None:
     here = halves[0]
     missing = [run for run in wanted if losses(run.name) is None]
     config = ProxiesConfig(context=CONTEXT, batch=BATCH)
-    for size, half in sorted({(run.parameters, run.half) for run in missing}):
-        mine = [run for run in missing if (run.parameters, run.half) == (size, half)]
+    for size, half, tokens in sorted({(run.parameters, run.half, run.tokens) for run in missing}):
+        mine = [run for run in missing if (run.parameters, run.half, run.tokens) == (size, half, tokens)]
         formed = shape(size, here.pieces, CONTEXT)
-        steps = TOKENS // (BATCH * CONTEXT)
+        steps = tokens // (BATCH * CONTEXT)
         training = ensemble.Training(BATCH, steps, config.rate_of(formed.width))
         for at in range(0, len(mine), TOGETHER):
             some = mine[at : at + TOGETHER]
             windows = [
-                text.starts(here, run.shares, steps * BATCH, CONTEXT, run.seed, [np.inf] * len(LANGUAGES))
+                text.starts(here, run.shares, steps * BATCH, CONTEXT, run.seed, [np.inf] * len(LANGUAGES), run.phases)
                 for run in some
             ]
             state = ensemble.State.begin(model.begin(formed, [run.seed for run in some]), torch.device("cpu"))

@@ -1,6 +1,6 @@
 """What runs say of any mixture, beside the one that was chosen: losses, how they change, and how far that can be wrong.
 
-The laws and their weights are those that choose (`law_fit.voices`), fitted to all runs. The doubt of a change is made
+The laws and their weights are those that choose (`law_fit.law_weights`), fitted to all runs. The doubt of a change is made
 of two parts, as in `uncertainty`: how the laws differ among each other, and by how far held-out mixtures at that
 distance were from what they say (`worlds.slack`). Draws of the runs, which take minutes, are not among it.
 """
@@ -22,8 +22,7 @@ from glotmix.mix.repeat_worth import discounted
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs, read
 from glotmix.mix.solve import Goal
-from glotmix.mix.uncertainty import SURE
-from glotmix.mix.worlds import Worlds, hellinger, slack, worlds
+from glotmix.mix.worlds import SURE, Worlds, hellinger, slack, worlds
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +75,7 @@ class Predictor:
                     "change": float(change[i]),
                     "low": float(change[i] - doubt[i]),
                     "high": float(change[i] + doubt[i]),
-                    "law": max(choice.voices, key=lambda name: choice.voices[name]),
+                    "law": max(choice.weights, key=lambda name: choice.weights[name]),
                     "error": next(s.error for s in choice.scores if s.law == choice.law.name),
                     "warning": choice.warning,
                 }
