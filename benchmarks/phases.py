@@ -1,7 +1,7 @@
 """Schedules: does the law over phases rank schedules that it has not seen, and better than one that knows no order?
 
-Six of the languages of `unequal` in two phases, 0.7 and 0.3 of the tokens; models of 0.13M parameters on schedules around
-UniMax, a quarter of them constant. Laws are fitted to the first and judged on the others, which differ in every share.
+Six of the languages of `unequal` in two phases, 0.7 and 0.3 of the tokens; models of 0.13M parameters on schedules
+around UniMax, a quarter of them constant. Laws are fitted to the first and judged on the others, which differ in every share.
 `rank.{law}`: Spearman of predicted and measured loss on unseen schedules, mean of the languages with the interval over
 them. Controls: `totals`, effective data on the shares over both phases, which knows no order; `shuffled`, the law with
 the phases of every run exchanged; `seeds`, what a second seed of the same schedules says: no law can be better.
@@ -90,18 +90,16 @@ def run(small: bool) -> Iterable[Row]:
             ("pooled_cells", "pooled_cells", "", ""), ("effective_data", "effective_data", "", ""),
             ("totals", "effective_data", "totals", "totals"), ("shuffled", "pooled_cells", "shuffled", ""),
         ):  # fmt: skip
-            ranks = [
-                100
-                * spearmanr(predict(fit(asked(here, how), t, law(by)), asked(there, test), t), there.loss(t)).statistic
-                for t in MINE
-            ]
+            mine, others = asked(here, how), asked(there, test)
+            found = [(predict(fit(mine, t, law(by)), others, t), there.loss(t)) for t in MINE]
+            ranks = [100 * spearmanr(*pair).statistic for pair in found]
             low, high = harness.interval(np.array(ranks))
             yield Row(NAME, f"rank.{name}", float(np.mean(ranks)), low, high, len(unseen), "ρ × 100", told)
         ranks = [100 * spearmanr(twice.loss(t), there.loss(t)).statistic for t in MINE]
         low, high = harness.interval(np.array(ranks))
         yield Row(NAME, "rank.seeds", float(np.mean(ranks)), low, high, len(unseen), "ρ × 100", told)
-        found = staged_by(stock(), MixConfig(tokens=TOKENS, bootstrap=4 if small else 24), here)
-        yield Row(NAME, "gain.schedule", *found.gain, len(fitted), "bpb", told | {"proven": found.proven})
+        best = staged_by(stock(), MixConfig(tokens=TOKENS, bootstrap=4 if small else 24), here)
+        yield Row(NAME, "gain.schedule", *best.gain, len(fitted), "bpb", told | {"proven": best.proven})
 
 
 if __name__ == "__main__":

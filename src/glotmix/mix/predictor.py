@@ -1,7 +1,7 @@
 """What runs say of any mixture, beside the one that was chosen: losses, how they change, and how far that can be wrong.
 
-The laws and their weights are those that choose (`law_fit.law_weights`), fitted to all runs. The doubt of a change is made
-of two parts, as in `uncertainty`: how the laws differ among each other, and by how far held-out mixtures at that
+The laws and their weights are those that choose (`law_fit.law_weights`), fitted to all runs. The doubt of a change is
+made of two parts, as in `uncertainty`: how the laws differ among each other, and by how far held-out mixtures at that
 distance were from what they say (`worlds.slack`). Draws of the runs, which take minutes, are not among it.
 """
 
