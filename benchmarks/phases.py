@@ -2,9 +2,9 @@
 
 Six of the languages of `unequal` in two phases, 0.7 and 0.3 of the tokens; models of 0.13M parameters on schedules
 around UniMax, a quarter of them constant. Laws are fitted to the first and judged on the others, which differ in every
-share. `rank.{law}`: Spearman of predicted and measured loss on unseen schedules, mean of the languages with the interval
+share. `rank.{law}`: Spearman of predicted and measured loss on unseen schedules, mean of the languages with an interval
 over them. Controls: `totals`, effective data on the shares over both phases, which knows no order; `shuffled`, the law
-with the phases of every run exchanged; `seeds`, what a second seed of the same schedules says: no law can be better.
+with the phases of every run exchanged; `seeds`, what a second seed of the same schedules says: none can be better.
 `gain.schedule`: predicted gain of the best schedule over the best constant mixture.
 
 Trained in parts, a file a run in .bench/unequal/losses: interrupted, the same command goes on.
