@@ -25,7 +25,7 @@ TOKENS, PIECES, CONTEXT, BATCH, TOGETHER = 98_304, 1024, 64, 2, 16
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run: shares in the order of `LANGUAGES`; `half` 0 is what laws see, 1 what is reported; `phases` of schedules."""
+    """A run: shares in the order of `LANGUAGES`; `half` 0 is for laws, 1 is reported; `phases` of schedules."""
 
     name: str
     parameters: float
