@@ -1,5 +1,7 @@
 """What a table of runs cannot speak for is named, and then no gain counts as told apart."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,9 @@ from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import files
 from glotmix.mix.accounting import Available
 from glotmix.mix.compare import compare
-from glotmix.mix.doubts import doubts, unlearned
-from glotmix.mix.law_fit import choose
+from glotmix.mix.doubts import by_chance, doubts, unlearned
+from glotmix.mix.law_fit import Score, choose
+from glotmix.mix.laws import law
 from glotmix.mix.plan import MixConfig, plan
 from glotmix.mix.runs import Runs, olmix, write
 
@@ -61,6 +64,41 @@ def test_proxies_no_better_than_single_bytes_are_named_and_nothing_is_told_apart
     assert compared.gains[0].low > 0 and not compared.gains[0].told_apart and compared.doubts
     # Without what single bytes give nothing is said of it.
     assert doubts(table()) == ()
+
+
+def test_doubt_leaves_the_prior_even_where_a_gain_seems_proven(tmp_path):
+    there = Available.of({lang: (10, n, n) for lang, n in zip(LANGUAGES, (9_000_000, *[400_000] * 3), strict=True)})
+    asked = MixConfig(**ASKED, bootstrap=12, prior="natural")
+    natural = {lang: size / there.total for lang, size in zip(there.languages, there.tokens, strict=True)}
+    found = {}
+    for name, amharic in (("sure", 5.0), ("doubtful", 1.5)):
+        runs = table(unigram=np.array([5.0, 5.0, amharic, 5.0]))
+        found[name] = plan(there, asked, written(tmp_path / name, runs))
+    sure, doubtful = (found[name].evidence["verdict"] for name in ("sure", "doubtful"))
+    assert sure["proven"] and sure["gain"]["low"] > 0 and any(gain["told_apart"] for gain in found["sure"].gains)
+    assert not doubtful["proven"] and not any(gain["told_apart"] for gain in found["doubtful"].gains)
+    assert {row.lang: row.share for row in found["doubtful"].mixture.rows} == pytest.approx(natural, abs=1e-6)
+    assert doubtful["best"] == pytest.approx(sure["best"]), "what was found is said, and not taken"
+
+
+def test_proxies_are_asked_of_a_language_where_they_saw_most_of_it():
+    shares = np.linspace(0.05, 0.95, 12)
+    losses = np.column_stack([np.where(shares > 0.5, 2.0, 6.0), np.where(shares > 0.5, 6.0, 2.0)])
+    both = np.column_stack([shares, 1 - shares])
+    names = tuple(f"r{i}" for i in range(12))
+    runs = Runs(names, LANGUAGES[:2], LANGUAGES[:2], both, losses, unigram=np.array([4.0, 4.0]))
+    assert not unlearned(runs, "eng_Latn") and not unlearned(runs, "hin_Deva")
+    turned = Runs(names, LANGUAGES[:2], LANGUAGES[:2], both, losses[:, ::-1], unigram=np.array([4.0, 4.0]))
+    assert unlearned(turned, "eng_Latn") and unlearned(turned, "hin_Deva")
+
+
+@pytest.mark.parametrize(("beats", "rank", "chance"), [
+    (True, 0.9, False), (False, 0.9, True), (True, 0.2, True), (True, None, True),
+])  # fmt: skip
+def test_a_law_speaks_where_it_beats_the_mean_and_ranks_better_than_chance(beats, rank, chance):
+    score = Score("own_share", 0.1, 0.1, 0.2, rank, 30, beats)
+    chosen = SimpleNamespace(law=law("own_share"), scores=(score,))
+    assert bool(by_chance(chosen)) == chance
 
 
 def test_a_target_that_no_law_ranks_is_named():
