@@ -61,6 +61,7 @@ class Explorer:
     def warm(self) -> None:
         """Read what the first questions need, while the page is opened."""
         self.lines.warm()
+        self.documents.warm()
 
     @property
     def calls(self) -> dict[str, Handler]:

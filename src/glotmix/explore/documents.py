@@ -25,8 +25,8 @@ from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError, RequestError, blame, did_you_mean
 from glotmix.explore import story
 
-COLUMNS_HELD = 48
-"""Columns of numbers that stay in memory: 4 MB each at a million documents."""
+HELD = 512 * 2**20
+"""Bytes of columns of numbers that stay in memory: 128 columns of a million documents."""
 
 AGAIN = "glotmix run RECIPE makes it again"
 
@@ -70,8 +70,11 @@ class Pieces:
         self.groups: list[tuple[Path, int, int, int]] = []
         """Of each row group: its file, its number there, its first row, how many it has."""
         self.starts = [0]
+        # Footers are read once: of many small files they take longer than a column.
+        self._footers: list[pq.FileMetaData] = []
         for path in self.files:
             with blame(path, AGAIN, "Parquet file"), pq.ParquetFile(path) as file:
+                self._footers.append(file.metadata)
                 start = self.starts[-1]
                 for group in range(file.metadata.num_row_groups):
                     size = file.metadata.row_group(group).num_rows
@@ -89,13 +92,27 @@ class Pieces:
         number = bisect_right(self.starts, row) - 1
         return number, row - self.starts[number]
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the first file; of no file, none."""
+        return self._footers[0].schema.to_arrow_schema() if self._footers else pa.schema([])
+
+    def read(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+        """Yield some columns of each file, with the number of its first row."""
+        for path, footer, start in zip(self.files, self._footers, self.starts, strict=False):
+            with (
+                blame(path, AGAIN, "Parquet file"),
+                pq.ParquetFile(path, metadata=footer, memory_map=True, page_checksum_verification=True) as file,
+            ):
+                yield start, file.read(list(columns))
+
     def column(self, name: str) -> pa.ChunkedArray:
         """Return a column of all rows."""
-        return table.read(self.files, [name])[name]
+        return pa.chunked_array([c for _, t in self.read([name]) for c in t[name].chunks], self.schema.field(name).type)
 
     def has(self, name: str) -> bool:
         """Whether every file has a column."""
-        return bool(self.files) and all(name in pq.read_schema(path).names for path in self.files)
+        return bool(self.files) and all(name in f.schema.to_arrow_schema().names for f in self._footers)
 
 
 class Documents:
@@ -115,6 +132,7 @@ class Documents:
         self.record = record.require(self.folder / "ledger", "run RECIPE (the explorer shows finished tables)")
         self._lock = threading.Lock()
         self._columns: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._pieces: dict[str, Pieces] = {}
         self.steps = [s for s in context.steps if s.per_document and record.read(context.step_dir(s.name)) is not None]
         # The raw corpus may be gone where its cleaned one stands.
         names = [*context.corpus_steps[-1:], "ledger", *(s.name for s in self.steps)]
@@ -194,19 +212,31 @@ class Documents:
         counts = np.bincount(self.failed.codes[wanted[self._failing]], minlength=len(self.failed.names))
         return {name: int(n) for name, n in zip(self.failed.names, counts, strict=True) if n}
 
+    def pieces(self, step: str) -> Pieces:
+        """Return the parts of a signal, opened once.
+
+        Raises:
+            DataError: if they hold another number of documents than the ledger.
+        """
+        if step not in self._pieces:
+            folder = self.context.step_dir(step)
+            held = Pieces(story.parts(folder))
+            if held.total != len(self):
+                raise DataError(f"{folder} holds {held.total:,} documents and the ledger {len(self):,}", AGAIN)
+            self._pieces[step] = held
+        return self._pieces[step]
+
     @cached_property
     def numeric(self) -> dict[str, str]:
-        """Columns of numbers that the signals hold: ``signal.column`` → unit and meaning."""
+        """Columns of numbers that the signals hold: ``signal.column`` → its meaning."""
         found = {}
         for step in self.steps:
-            files = story.parts(self.context.step_dir(step.name))
-            told = {c.name: c for c in step.columns}
-            for field in pq.read_schema(files[0]) if files else ():
-                if pa.types.is_integer(field.type) or pa.types.is_floating(field.type):
-                    if field.name in ("content", "shingles") or field.name.startswith("band_"):
-                        continue  # hashes
-                    column = told.get(field.name)
-                    found[f"{step.name.removeprefix('signals/')}.{field.name}"] = column.meaning if column else ""
+            told = {c.name: c.meaning for c in step.columns}
+            for field in self.pieces(step.name).schema:
+                plain = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+                # Hashes are numbers that say nothing.
+                if plain and field.name not in ("content", "shingles") and not field.name.startswith("band_"):
+                    found[f"{step.name.removeprefix('signals/')}.{field.name}"] = told.get(field.name, "")
         return found
 
     def numbers(self, name: str) -> NDArray[np.float32]:
@@ -214,7 +244,6 @@ class Documents:
 
         Raises:
             RequestError: if there is no such column.
-            DataError: if it holds another number of documents than the ledger.
         """
         if name not in self.numeric:
             raise RequestError(f"there is no column {name!r}{did_you_mean(name, self.numeric)}")
@@ -222,18 +251,26 @@ class Documents:
             if name in self._columns:
                 self._columns.move_to_end(name)
                 return self._columns[name]
-        step, _, column = name.rpartition(".")
-        folder = self.context.step_dir(f"signals/{step}")
-        with blame(folder, AGAIN, "signal"):
-            values = table.read(story.parts(folder), [column])[column].to_numpy().astype(np.float32)
-        if len(values) != len(self):
-            raise DataError(f"{folder} holds {len(values):,} documents and the ledger {len(self):,}", AGAIN)
+        return self._load(name.rpartition(".")[0], [name])[name]
+
+    def warm(self) -> None:
+        """Read every column of numbers, file by file, where all of them may stay in memory."""
+        if 4 * len(self) * len(self.numeric) <= HELD:
+            for step in self.steps:
+                name = step.name.removeprefix("signals/")
+                self._load(name, [n for n in self.numeric if n.rpartition(".")[0] == name])
+
+    def _load(self, step: str, names: list[str]) -> dict[str, NDArray[np.float32]]:
+        made = {name: np.empty(len(self), np.float32) for name in names}
+        columns = [name.rpartition(".")[2] for name in names]
+        for start, rows in self.pieces(f"signals/{step}").read(columns) if names else ():
+            for name, column in zip(names, columns, strict=True):
+                made[name][start : start + rows.num_rows] = rows[column].to_numpy()
         with self._lock:
-            self._columns[name] = values
-            while len(self._columns) > COLUMNS_HELD:
+            self._columns |= made
+            while self._columns and 4 * len(self) * len(self._columns) > HELD:
                 self._columns.popitem(last=False)
-        held: NDArray[np.float32] = values
-        return held
+        return made
 
     def story(self, row: int) -> dict[str, Any]:
         """Return what `story.at` tells of a document."""
