@@ -7,14 +7,13 @@ one member of the table; any other (``hbs``, ``lah``, ``kok`` …) stays itself,
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Literal
-
-from langcodes.tag_parser import LanguageTagError, parse_tag
 
 from glotmix.core.errors import RequestError
 
@@ -32,6 +31,8 @@ Yiii
 UNSPACED = frozenset(_UNSPACED.split())
 """Scripts that put no white space between words (``lbLetters`` of CLDR 48's script metadata: lines break between
 letters; and Tibetan, which marks syllables)."""
+
+_PLAIN = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?")
 
 _HAN = frozenset({"Hani", "Hans", "Hant"})
 _SCRIPT_OF_LANGUAGE = {
@@ -257,10 +258,7 @@ def _scripts() -> frozenset[str]:
 
 def _tags(code: str) -> dict[str, str]:
     """Return the parts of a tag: ``language``, which is known, and perhaps ``script`` and ``territory``."""
-    try:
-        tags: dict[str, str] = dict(parse_tag(code.strip()))  # type: ignore[no-untyped-call]
-    except LanguageTagError as error:
-        raise _unknown(code) from error
+    tags = _plain_tag(code.strip()) or _any_tag(code)
     language = tags.get("extlang", tags.get("language", ""))
     if language not in _entries():
         raise _unknown(code)
@@ -271,6 +269,25 @@ def _tags(code: str) -> dict[str, str]:
             f"write four letters, such as {_entries()[language].iso}_Latn",
         )
     return tags | {"language": language}
+
+
+def _plain_tag(code: str) -> dict[str, str] | None:
+    """Return the parts of ``fr``, ``fra`` or ``fra_Latn``, as nearly all codes are; None for what takes a parser."""
+    found = _PLAIN.fullmatch(code)
+    if found is None:
+        return None
+    language, script = found.groups()
+    return {"language": language.lower()} | ({"script": script.title()} if script else {})
+
+
+def _any_tag(code: str) -> dict[str, str]:
+    # Here and not above: it loads tables of all the world's tags.
+    from langcodes.tag_parser import LanguageTagError, parse_tag
+
+    try:
+        return dict(parse_tag(code.strip()))  # type: ignore[no-untyped-call]
+    except LanguageTagError as error:
+        raise _unknown(code) from error
 
 
 def _table(name: str) -> Iterator[list[str]]:

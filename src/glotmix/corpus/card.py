@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import langcodes
 import yaml
 
 from glotmix.core import language
@@ -111,6 +110,8 @@ def tag(lang: str) -> str:
     >>> tag("fra_Latn"), tag("nob_Latn"), tag("zho_Hans"), tag("arb_Arab"), tag("kmr_Latn")
     ('fr', 'nb', 'zh', 'arb', 'kmr')
     """
+    import langcodes
+
     return langcodes.Language.get(language.parse(lang).iso).to_tag()
 
 

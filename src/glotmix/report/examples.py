@@ -12,9 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from daft import Window, col, lit
-from daft.functions import hash as hash_of
-from daft.functions import list_count, row_number, when
 
 from glotmix.core import table
 from glotmix.report.excerpt import cut, visible
@@ -80,6 +77,10 @@ class Cluster:
 
 def dropped(ledger: Path) -> dict[str, list[dict[str, Any]]]:
     """Draw documents that each rule dropped: those that fail the fewest rules first, one language after the other."""
+    from daft import Window, col, lit
+    from daft.functions import hash as hash_of
+    from daft.functions import list_count, row_number
+
     order = Window().partition_by("rule", "lang").order_by("failures", "key", "id")
     rows = table.collect(
         _ledger(ledger)
@@ -107,6 +108,9 @@ def borderline(ledger: Path, order: Sequence[str]) -> list[dict[str, Any]]:
         ledger: the ledger.
         order: the languages, in the order of the page.
     """
+    from daft import Window, col, lit
+    from daft.functions import row_number
+
     each = min(4, max(1, BORDERLINE // (2 * len(order))))
     nearest = Window().partition_by("lang", "kept").order_by("distance", "id")
     rows = table.collect(
@@ -125,6 +129,9 @@ def largest_clusters(ledger: Path, duplicates: Path) -> list[tuple[dict[str, Any
 
     The two are the one that stands for the others and, if there is one, a near duplicate, otherwise an exact one.
     """
+    from daft import Window, col, lit
+    from daft.functions import row_number, when
+
     found = table.scan(parts(duplicates), ["id", "cluster", "cluster_size"]).where(col("cluster_size") > lit(1))
     names = table.collect(
         found.where(col("id") == col("cluster")).sort(["cluster_size", "id"], desc=[True, False]).limit(CLUSTERS)

@@ -6,8 +6,6 @@ A text from the web may hold anything: a cut inside a letter, a bell, an overrid
 import unicodedata
 from functools import lru_cache
 
-import langcodes
-
 _ZWJ = "\u200d"
 _JOINS_LEFT = frozenset("\u200c\u200d\u0e33\u0eb3\uff9e\uff9f")
 """Not marks by category, and still part of the letter before (Grapheme_Extend and SpacingMark of UAX #29)."""
@@ -134,4 +132,6 @@ def tag(code: str) -> str:
     ('zh-Hans', 'ar', 'fr', 'ko')
     """
     given = code.replace("_Hang", "_Kore").replace("_", "-")
+    import langcodes
+
     return str(langcodes.get(given).prefer_macrolanguage().simplify_script())

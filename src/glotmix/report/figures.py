@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daft import col, lit
-from daft.functions import list_join, when
-
 from glotmix.core import table
 
 STAGES = (
@@ -72,6 +69,9 @@ class Way:
 
 def ways(ledger: Path) -> list[Way]:
     """Count the documents of a ledger by language, source, deciding rule and all failed rules."""
+    from daft import col
+    from daft.functions import list_join
+
     frame = table.scan(parts(ledger), ["id", "lang", "source", "rule", "failed", "bytes"])
     grouped = (
         frame.with_column("failed", list_join(col("failed"), _BETWEEN))
@@ -216,6 +216,8 @@ class Identified:
 
 def identified(ledger: Path, identify: Path) -> list[Identified]:
     """Compare declared and identified languages."""
+    from daft import col
+
     frame = (
         table.scan(parts(ledger), ["id", "lang"])
         .join(table.scan(parts(identify), ["id", "label", "agrees"]), on="id")
@@ -239,6 +241,8 @@ def identified(ledger: Path, identify: Path) -> list[Identified]:
 
 def cluster_sizes(duplicates: Path) -> list[tuple[int, int]]:
     """Return (size, how many clusters have it) for clusters of two and more, by size."""
+    from daft import col, lit
+
     # A cluster is named after its smallest id, so exactly one member carries its own name.
     frame = (
         table.scan(parts(duplicates), ["id", "cluster", "cluster_size"])
@@ -261,6 +265,9 @@ class Clustered:
 
 def clustered(ledger: Path, duplicates: Path) -> list[Clustered]:
     """Count, per language, the documents in clusters of two and more and those dropped as duplicates."""
+    from daft import col, lit
+    from daft.functions import when
+
     frame = (
         table.scan(parts(ledger), ["id", "lang", "rule"])
         .join(table.scan(parts(duplicates), ["id", "cluster_size"]), on="id")

@@ -6,15 +6,16 @@ import operator
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import daft
 import pyarrow as pa
 import pyarrow.parquet as pq
-from daft import DataType, col, lit
-from daft.functions import approx_percentiles, contains, is_nan, list_join, log10, when
 
 from glotmix.core import table
 from glotmix.report.figures import parts
+
+if TYPE_CHECKING:
+    import daft
 
 BINS = 32
 """Bins of a histogram, about: their width is a round number."""
@@ -118,6 +119,9 @@ def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Cu
         folder: the signal.
         lines: thresholds by column.
     """
+    from daft import col, lit
+    from daft.functions import list_join
+
     files = parts(folder)
     schema = pq.read_schema(files[0])
     numeric = [f for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
@@ -134,14 +138,20 @@ def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Cu
     return [Histogram(signal, name, scales[name], cells[name], tuple(lines.get(name, ()))) for name in scales]
 
 
-def _value(column: str) -> daft.Expression:
+def _value(column: str) -> "daft.Expression":
     """Return a column in 64 bits, with null for what is no number."""
+    from daft import DataType, col, lit
+    from daft.functions import is_nan, when
+
     value = col(column).cast(DataType.float64())
     return when(is_nan(value), lit(None)).otherwise(value)
 
 
-def _scales(documents: daft.DataFrame, whole: dict[str, bool], lines: dict[str, list[Cutoff]]) -> dict[str, Scale]:
+def _scales(documents: "daft.DataFrame", whole: dict[str, bool], lines: dict[str, list[Cutoff]]) -> dict[str, Scale]:
     """Choose bins that show the 1st to the 99th percentile of every language, and every threshold."""
+    from daft import col
+    from daft.functions import approx_percentiles
+
     ends = table.collect(
         documents.groupby("lang").agg(
             *(approx_percentiles(col(name), [0.01, 0.99]).alias(f"ends {name}") for name in whole),
@@ -188,9 +198,11 @@ def _round_up(step: float) -> float:
 
 
 def _cells(
-    documents: daft.DataFrame, signal: str, scales: dict[str, Scale]
+    documents: "daft.DataFrame", signal: str, scales: dict[str, Scale]
 ) -> dict[str, dict[tuple[str, int], tuple[int, int, int]]]:
     """Count the documents of each score by language, bin and fate: one query, whatever the number of scores."""
+    from daft import col, lit
+
     places = [(_bin(col(name), scale) * lit(3) + _fate(signal, name)).alias(name) for name, scale in scales.items()]
     rows = table.collect(
         documents.select(col("lang"), *places)
@@ -209,7 +221,10 @@ def _cells(
     }
 
 
-def _bin(value: daft.Expression, scale: Scale) -> daft.Expression:
+def _bin(value: "daft.Expression", scale: Scale) -> "daft.Expression":
+    from daft import DataType, lit
+    from daft.functions import log10
+
     if scale.log:
         value = log10(value.clip(lit(scale.edge(0)), lit(scale.edge(scale.bins))))
     # The small addition keeps a value that stands on an edge, such as 0.3 in 32 bits, in the bin that begins there.
@@ -217,8 +232,11 @@ def _bin(value: daft.Expression, scale: Scale) -> daft.Expression:
     return at.clip(lit(0.0), lit(float(scale.bins - 1))).cast(DataType.int32())
 
 
-def _fate(signal: str, column: str) -> daft.Expression:
+def _fate(signal: str, column: str) -> "daft.Expression":
     """Return 0 for a kept document, 1 for one that fails a rule on this score, 2 for one dropped for other reasons."""
+    from daft import DataType, col, lit
+    from daft.functions import contains, when
+
     # A rule is called by signal and column, or as the column is.
     rules = _RULES.get(signal, (f"{signal}.{column}.", column))
     here = functools.reduce(operator.or_, (contains(col("failed"), _BETWEEN + rule) for rule in rules))

@@ -6,7 +6,7 @@ compared (docs/language.md). fastText models (GlotLID, OpenLID, lid.176) are rea
 
 import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -120,11 +120,9 @@ def _unpacked() -> dict[str, NDArray[Any]]:
 
     size = (MODEL_DIR / MODEL_FILE).stat().st_size
     folder = remote.cache() / "models" / f"py3langid-{version('py3langid')}-{size}"
-    names = (*_ARRAYS, "classes")
-    try:
-        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
-    except (OSError, ValueError):
-        pass
+    held = _mapped(folder, (*_ARRAYS, "classes"))
+    if held is not None:
+        return held
     from py3langid.modelio import load_model
 
     weights, priors, classes, *rest = load_model(MODEL_DIR / MODEL_FILE)
@@ -133,6 +131,20 @@ def _unpacked() -> dict[str, NDArray[Any]]:
         for (name, kind), array in zip(_ARRAYS.items(), (weights, priors, *rest), strict=True)
     }
     made["classes"] = np.array(classes)
+    _kept(folder, made)
+    return made
+
+
+def _mapped(folder: Path, names: Sequence[str]) -> dict[str, NDArray[Any]] | None:
+    """Return arrays that `_kept` has written, mapped and not read; None where they are not there."""
+    try:
+        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
+    except (OSError, ValueError):
+        return None
+
+
+def _kept(folder: Path, made: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays into the machine's cache, if it can be written to."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
@@ -141,9 +153,8 @@ def _unpacked() -> dict[str, NDArray[Any]]:
             Path(scratch).chmod(0o755)
             Path(scratch).rename(folder)
     except OSError:
-        # Nowhere to write, or another process was first: it is unpacked again next time, or found.
+        # Nowhere to write, or another process was first: it is made again next time, or found.
         pass
-    return made
 
 
 class FastText:
@@ -228,7 +239,17 @@ _ASSIGNED = ((0x80, 0x3400), (0xA640, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2F
 
 @cache
 def _letters() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the classes and the combining classes of all code points, as `careful` takes them."""
+    """Return the classes and the combining classes of all code points, as `careful` takes them: made once per machine."""
+    folder = remote.cache() / "models" / f"letters-{unicodedata.unidata_version}"
+    found = _mapped(folder, ("classes", "marks"))
+    if found is None:
+        classes, marks = _classified()
+        found = {"classes": classes, "marks": marks}
+        _kept(folder, found)
+    return found["classes"], found["marks"]
+
+
+def _classified() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     classes, marks = np.zeros(0x110000, np.uint8), np.zeros(0x110000, np.uint8)
     # The second and third letters of Hangul syllables join the first; the rest of what joins stands in decompositions.
     classes[0x1161:0x1176] = classes[0x11A8:0x11C3] = 1
