@@ -1,6 +1,6 @@
-"""A recipe's data set on a Ray cluster of several node processes of this machine, one of which may be killed.
+"""A recipe's data set on a Ray cluster of several node processes of this machine; a node or the driver may be killed.
 
-python -m benchmarks._ray_nodes RECIPE NODES [kill], in an environment with Ray; prints how many parts each node made.
+python -m benchmarks._ray_nodes RECIPE NODES [node|driver], in an environment with Ray; prints the parts of each node.
 """
 
 import json
@@ -12,8 +12,14 @@ from collections import Counter
 from pathlib import Path
 
 
-def main(recipe: Path, nodes: int, kill: bool) -> None:
-    """Start the cluster, run the recipe on it as a user would, and perhaps kill a node when the first signal began."""
+def main(recipe: Path, nodes: int, kill: str | None) -> None:
+    """Start the cluster, run the recipe on it as a user would, and perhaps kill something when the first signal began.
+
+    Args:
+        recipe: what is run.
+        nodes: of the cluster.
+        kill: ``node``: the run must go on without it; ``driver``: it is started again.
+    """
     from ray.cluster_utils import Cluster
 
     told = {"num_cpus": 1, "object_store_memory": 2 * 10**8}
@@ -25,12 +31,20 @@ def main(recipe: Path, nodes: int, kill: bool) -> None:
     log = recipe.parent / "ray.log"
     killed = False
     with log.open("w") as out:
-        run = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+
+        def started() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+
+        run = started()
         while run.poll() is None:
             begun = list((recipe.parent / "ray" / "signals").glob(".*/.progress/*.scratch"))
-            if kill and not killed and begun:
+            if begun and not killed and kill == "node":
                 cluster.remove_node(others[0], allow_graceful=False)
                 killed = True
+            elif begun and not killed and kill == "driver":
+                run.kill()
+                run.wait()
+                killed, run = True, started()
             time.sleep(0.02)
     made: Counter[str] = Counter()
     for path in (recipe.parent / "ray").rglob("record.json"):
@@ -42,4 +56,4 @@ def main(recipe: Path, nodes: int, kill: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]), "kill" in sys.argv)
+    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)

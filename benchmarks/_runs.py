@@ -19,6 +19,22 @@ from benchmarks import harness
 GLOTMIX = Path(sys.executable).with_name("glotmix")
 
 
+def installed() -> dict[str, str]:
+    """Return the environment of a run as `pip install glotmix` leaves it: bytecode compiled, and no pandas.
+
+    PyArrow loads pandas where it is installed, which takes as long as a small run; glotmix does not install it.
+    """
+    folder = harness.BENCH / "core"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sitecustomize.py").write_text("import sys\n\nsys.modules['pandas'] = None\n", "utf-8")
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(harness.BENCH / "bytecode"),
+    }
+
+
 def recipe(folder: Path, sources: Sequence[Path], settings: Mapping[str, object] | None = None) -> Path:
     """Write the recipe of the main path without a rater, for files with ``id, lang, text``; return its path."""
     folder.mkdir(parents=True, exist_ok=True)

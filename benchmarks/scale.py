@@ -71,9 +71,9 @@ def on_ray(documents: int, nodes: int = 3) -> Iterator[Row]:
     _runs.finish([*_runs.command(recipe), "output=alone"])
     expected = _runs.digests(folder / "alone")
     told: dict[str, dict[str, object]] = {}
-    for how in ("ray", "kill"):
+    for how in ("ray", "node", "driver"):
         shutil.rmtree(folder / "ray", ignore_errors=True)
-        command = [_ray.python(), "-m", "benchmarks._ray_nodes", recipe, nodes, *(["kill"] if how == "kill" else [])]
+        command = [_ray.python(), "-m", "benchmarks._ray_nodes", recipe, nodes, *([how] if how != "ray" else [])]
         environment = os.environ | _ray.ENVIRONMENT
         done = subprocess.run(
             [str(c) for c in command], cwd=harness.ROOT, env=environment, capture_output=True, text=True, check=False
@@ -88,8 +88,9 @@ def on_ray(documents: int, nodes: int = 3) -> Iterator[Row]:
     yield row("ray.nodes_used", len(parts), n=nodes, unit="nodes", settings=settings | {"parts of each": parts})
     unit = "share of files"
     yield row("ray.equal_bytes", told["ray"]["equal"], n=len(expected), unit=unit, settings=settings)
-    killed = told["kill"]["equal"] if told["kill"]["killed"] else None
-    yield row("ray.node_killed.equal_bytes", killed, n=len(expected), unit=unit, settings=settings | told["kill"])
+    for how in ("node", "driver"):
+        killed = told[how]["equal"] if told[how]["killed"] else None
+        yield row(f"ray.{how}_killed.equal_bytes", killed, n=len(expected), unit=unit, settings=settings | told[how])
 
 
 def in_a_store(documents: int) -> Iterator[Row]:

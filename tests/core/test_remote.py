@@ -11,7 +11,11 @@ from benchmarks import _s3
 from benchmarks._s3 import KEY, SECRET, error, gets, puts, times
 
 from glotmix.core import remote
+from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError, RequestError
+from glotmix.core.record import digest_file
+from glotmix.mix import steps
+from glotmix.mix.config import RunsConfig
 from glotmix.pipeline import recipe
 from glotmix.pipeline.run import Job
 
@@ -178,3 +182,18 @@ def test_what_was_fetched_is_not_fetched_again_until_it_changes(store):
     store.fault = None
     store.client.put_object(Bucket="data", Key="raw/a.jsonl", Body=lines(6))
     assert remote.fetched("s3://data/raw/a.jsonl").read_bytes() == lines(6)
+
+
+def test_tables_of_runs_may_lie_in_a_store(store, tmp_path):
+    (tmp_path / "raw.jsonl").write_bytes(lines(3))
+    far = {"mixtures": "s3://data/runs/ratios.csv", "losses": "s3://data/runs/metrics.csv"}
+    for name, address in far.items():
+        (tmp_path / f"{name}.csv").write_text(f"{name}\n1\n", "utf-8")
+        store.client.put_object(Bucket="data", Key=address.removeprefix("s3://data/"), Body=f"{name}\n1\n".encode())
+    work = job(tmp_path, "raw.jsonl", "out")
+    told = work.recipe.mix.model_copy(update={"runs": RunsConfig(format="regmix", **far)})
+    context = RunContext(work.recipe.model_copy(update={"mix": told}), tmp_path, tmp_path / "out")
+    found = steps.config_of(context).runs
+    assert [Path(getattr(found, name)).read_text("utf-8") for name in far] == ["mixtures\n1\n", "losses\n1\n"]
+    beside = {name: digest_file(tmp_path / f"{name}.csv") for name in far}
+    assert {name: str(digest) for name, digest in steps.runs(context).items()} == {n: str(d) for n, d in beside.items()}

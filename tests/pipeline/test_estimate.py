@@ -104,6 +104,15 @@ def test_the_command_foretells_makes_nothing_and_the_run_says_how_far_off_it_was
     assert "estimated: " in told(where)
 
 
+@pytest.mark.parametrize(("command", "last"), [("select", "ledger"), ("export", "dataset")])
+def test_deciding_and_exporting_can_be_estimated_too(job, tmp_path, command, last):
+    words = [command, str(tmp_path / "recipe.yaml"), "--estimate", "--sample", "80", "--json", "--quiet"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["steps"][-1]["step"] == last
+    assert [p.relative_to(job.folder).as_posix() for p in job.folder.rglob("*") if p.is_file()] == [costs.FILE]
+
+
 def test_a_data_set_on_the_hub_has_no_files_to_sample(tmp_path):
     sources = [{"name": "far", "path": "hf://owner/name", "language": "fra_Latn"}]
     content = {"name": "far", "corpus": {"sources": sources}, "quality": None, "select": {"retain": "all"}}

@@ -13,7 +13,20 @@ import typer
 
 from glotmix import __version__
 from glotmix.cli import export_to, label, what_if
-from glotmix.cli.options import AsJson, DryRun, Estimated, Overrides, Quiet, RecipePath, Wait, job
+from glotmix.cli.options import (
+    AsJson,
+    Cores,
+    DryRun,
+    Estimated,
+    Machines,
+    Overrides,
+    Quiet,
+    RecipePath,
+    Sample,
+    Wait,
+    foretold,
+    job,
+)
 from glotmix.core import memory
 from glotmix.core.errors import DataError, GlotmixError, MemoryShortError, RequestError
 
@@ -73,9 +86,9 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
         overrides: Overrides = None,
         dry_run: DryRun = False,
         estimate: Estimated = False,
-        cores: Annotated[int | None, typer.Option(help="for --estimate: cores of a machine; all of this one's")] = None,
-        machines: Annotated[int, typer.Option(help="for --estimate: how many such machines")] = 1,
-        sample: Annotated[int, typer.Option(help="for --estimate: documents of the largest sample")] = 4_000,
+        cores: Cores = None,
+        machines: Machines = 1,
+        sample: Sample = 4_000,
         wait: Wait = False,
         as_json: AsJson = False,
         quiet: Quiet = False,
@@ -86,11 +99,7 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
             if dry_run:
                 result: Any = work.plan(until)
             elif estimate:
-                from glotmix.pipeline import costs
-                from glotmix.pipeline.estimate import estimate as foretell
-
-                result = foretell(work, until, sample, cores, machines).as_json()
-                costs.keep(work.folder, result)
+                result = foretold(work, until, sample, cores, machines)
             else:
                 result = work.run(until, wait)
         if as_json:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from glotmix.cli.options import Cores, Estimated, Machines, Sample, foretold, job
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -28,21 +30,30 @@ def export(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="print the plan and what would be reused; make nothing, send nothing")
     ] = False,
+    estimate: Estimated = False,
+    cores: Cores = None,
+    machines: Machines = 1,
+    sample: Sample = 4_000,
     as_json: Annotated[
         bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
 ) -> None:
     """Write the data set, its blends and its card; on request its tokens, and to the Hub."""
-    from glotmix.cli.options import job
-    from glotmix.cli.show import show_plan, show_summary
+    from glotmix.cli.show import show_estimate, show_plan, show_summary
 
     given = [*(overrides or ()), *([f"export.tokens.tokenizer={tokens}"] if tokens is not None else ())]
     with job(recipe, given, quiet) as work:
         until = "tokens" if work.context.recipe.export.tokens is not None else "dataset"
-        result: Any = work.plan(until) if dry_run else work.run(until)
+        result: Any
+        if dry_run:
+            result = work.plan(until)
+        elif estimate:
+            result = foretold(work, until, sample, cores, machines)
+        else:
+            result = work.run(until)
         sent = None
-        if push is not None and not dry_run:
+        if push is not None and not dry_run and not estimate:
             from glotmix.export.hub import push as send
 
             sent = send(work.context.step_dir("dataset"), push, private=not public)
@@ -50,6 +61,8 @@ def export(
         typer.echo(json.dumps(result if sent is None else {**result, "push": sent}, ensure_ascii=False, indent=1))
     elif dry_run:
         show_plan(result)
+    elif estimate:
+        show_estimate(result)
     else:
         show_summary(result)
         if sent is not None:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and what
 Estimated = Annotated[
     bool, typer.Option("--estimate", help="run samples, say what all of it will take, and make nothing else")
 ]
+Cores = Annotated[int | None, typer.Option(help="for --estimate: cores of a machine; all of this one's")]
+Machines = Annotated[int, typer.Option(help="for --estimate: how many such machines")]
+Sample = Annotated[int, typer.Option(help="for --estimate: documents of the largest sample")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 
 
@@ -37,3 +40,13 @@ def job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Iterator["Job
     else:
         with Bars(live=True) as bars:
             yield Job(recipes.load(recipe, overrides or ()), recipe.parent, bars)
+
+
+def foretold(work: "Job", until: str | None, sample: int, cores: int | None, machines: int) -> dict[str, Any]:
+    """Return what a job will take, from running samples, and keep it to be compared with the run."""
+    from glotmix.pipeline import costs
+    from glotmix.pipeline.estimate import estimate
+
+    result = estimate(work, until, sample, cores, machines).as_json()
+    costs.keep(work.folder, result)
+    return result

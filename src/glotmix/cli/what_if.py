@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from glotmix.cli.options import Wait, job
+from glotmix.cli.options import Cores, Estimated, Machines, Sample, Wait, foretold, job
 from glotmix.core.errors import RequestError
 
 WhatIf = Annotated[
@@ -26,6 +26,10 @@ def select(
     ] = None,
     what_if: WhatIf = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused")] = False,
+    estimate: Estimated = False,
+    cores: Cores = None,
+    machines: Machines = 1,
+    sample: Sample = 4_000,
     wait: Wait = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")
@@ -33,7 +37,7 @@ def select(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
 ) -> None:
     """Decide what is kept; measures nothing again."""
-    from glotmix.cli.show import show_changes, show_losses, show_plan, show_summary
+    from glotmix.cli.show import show_changes, show_estimate, show_losses, show_plan, show_summary
 
     result: Any
     if what_if:
@@ -52,7 +56,12 @@ def select(
         result["duplicates"] = losses(now.context)
     else:
         with job(recipe, overrides, quiet) as work:
-            result = work.plan("ledger") if dry_run else work.run("ledger", wait)
+            if dry_run:
+                result = work.plan("ledger")
+            elif estimate:
+                result = foretold(work, "ledger", sample, cores, machines)
+            else:
+                result = work.run("ledger", wait)
     if as_json:
         typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
     elif what_if:
@@ -61,6 +70,8 @@ def select(
         show_losses(result["duplicates"])
     elif dry_run:
         show_plan(result)
+    elif estimate:
+        show_estimate(result)
     else:
         show_summary(result)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from glotmix.core import table
+from glotmix.core import remote, table
 from glotmix.core.context import RunContext
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import StepSpec
@@ -57,6 +57,11 @@ def config_of(context: RunContext) -> MixConfig:
             others="prior" if config.proxies.languages is not None else "refuse",
         )
         config = config.model_copy(update={"runs": tables, "proxies": None})
+    elif config.runs is not None:
+        # Tables in a store are read where they were fetched to.
+        given = {name: getattr(config.runs, name) for name in ("mixtures", "losses")}
+        far = {name: str(context.path(at).absolute()) for name, at in given.items() if remote.is_remote(at)}
+        config = config.model_copy(update={"runs": config.runs.model_copy(update=far)})
     found: MixConfig = config
     return found
 

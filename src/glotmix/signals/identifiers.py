@@ -239,7 +239,7 @@ _ASSIGNED = ((0x80, 0x3400), (0xA640, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2F
 
 @cache
 def _letters() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the classes and the combining classes of all code points, as `careful` takes them: made once per machine."""
+    """Return the classes and the combining classes of all code points, as `careful` takes them, made once a machine."""
     folder = remote.cache() / "models" / f"letters-{unicodedata.unidata_version}"
     found = _mapped(folder, ("classes", "marks"))
     if found is None:
