@@ -71,7 +71,7 @@ def rated(folder: Path, features: str) -> Mapping[str, float]:
     lesson = TrainingSpec(files=[anchors.shipped()])
     shutil.rmtree(folder / "out", ignore_errors=True)
     shutil.rmtree(made, ignore_errors=True)
-    head = Head(kind="logistic" if features == "static" else "both")
+    head = Head()
     record.build(made, record.Identity("rater", 1), lambda out: train_rater.make(out, lesson, eyes, head, 0), Silent())
     where, out = folder / "corpus", folder / "out"
     spent: dict[str, float] = {}

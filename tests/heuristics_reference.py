@@ -110,6 +110,36 @@ def repeated(pieces: list[str] | list[tuple[str, ...]]) -> list[int]:
     return [i for i, p in enumerate(pieces) if p in pieces[:i]]
 
 
+def in_lists(clean: str, script: str) -> int:
+    """Visible characters of five and more short items with a comma after each, one after the other."""
+    total, items, item = 0, [], 0
+    for i, c in enumerate(clean + "\n"):
+        if c in SPACES:
+            continue
+        twice = script == "Ethi" and c in ":፡" and i > 0 and clean[i - 1] == c
+        comma = c in ",،、，፣"
+        empty = comma and not item
+        if comma and item:
+            items.append(min(item, 25) + 1)
+        ends = c in BREAKS or c == ";" or c in TERMINALS or c == EXTRA.get(script) or twice
+        item = 0 if ends or comma else item + 1
+        if ends or empty or (items and item > 25):
+            total += sum(items) if len(items) >= 5 else 0
+            items = []
+    return total
+
+
+def capital_runs(clean: str, placed: list[tuple[int, str]]) -> int:
+    """Runs of at least three capitalised units, a single space between each and the next."""
+    found, run, stop = 0, 0, None
+    for at, unit in placed:
+        near = stop is not None and at - stop == 1 and clean[stop] in SPACES
+        run = (run + 1 if near else 1) if upper(unit[0]) else 0
+        found += run == 3
+        stop = at + len(unit)
+    return found
+
+
 def measure(text: str, script: str, stop_words: frozenset[str]) -> dict[str, float | None]:
     """Return every column of one text."""
 
@@ -162,6 +192,8 @@ def measure(text: str, script: str, stop_words: frozenset[str]) -> dict[str, flo
         for u in units for i, b in enumerate(u) if i
     )  # fmt: skip
     counts = Counter(units)
+    long = sorted((k for u, k in counts.items() if len(u) >= 4), reverse=True)
+    first = next((c for c in clean if c not in SPACES + BREAKS), "")
     line_chars = sum(map(len, lines))
     again_lines, again_blocks = repeated(lines), repeated(blocks)
     spaced = script not in UNSPACED
@@ -212,6 +244,11 @@ def measure(text: str, script: str, stop_words: frozenset[str]) -> dict[str, flo
         "link_ratio": per(links(text), len(units)),
         "curly_brackets": clean.count("{") + clean.count("}"),
         "placeholders": len(re.findall("lorem ipsum|javascript", text, re.IGNORECASE | re.ASCII)),
+        "list_share": per(in_lists(clean, script), visible),
+        "capital_run_ratio": per(capital_runs(clean, placed), len(units)) if cased else None,
+        "opens_small": int(first != "" and unicodedata.category(first) == "Ll") if cased else None,
+        "top_word_share": per(sum(long[:1]), len(units)) if spaced else None,
+        "top_words_share": per(sum(long[:5]), len(units)) if spaced else None,
     }
 
 

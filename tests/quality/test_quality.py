@@ -66,7 +66,7 @@ def test_the_order_of_documents_changes_no_byte_of_a_rater(tmp_path):
     data = planted(60)
     order = np.random.default_rng(3).permutation(len(data.labels))
     other = Labelled(data.features.take(order), data.labels[order], data.group[order], COLUMNS)
-    head = Head(normalise="shared", trees=10, seeds=2)
+    head = Head(kind="both", normalise="shared", trees=10, seeds=2)
     for name, one in (("a", data), ("b", other)):
         (tmp_path / name).mkdir()
         Rater(classifier_bank.train(one, head, 1), one.usual).write(tmp_path / name)
@@ -86,7 +86,11 @@ def test_the_logistic_head_is_scikit_learns_with_gaps_as_mean_and_mark():
     mean, sd = np.nanmean(matrix, axis=0), np.nanstd(matrix, axis=0)
     design = np.c_[np.where(gaps, 0, (matrix - mean) / sd), gaps[:, [2]]]
     weights = anchors.weights(data.features["lang"], data.labels, 10_000)
-    wanted = LogisticRegression(C=0.03, max_iter=2000).fit(design, data.labels, weights).predict_proba(design)[:, 1]
+    wanted = (
+        LogisticRegression(C=Head().inverse_penalty, max_iter=2000)
+        .fit(design, data.labels, weights)
+        .predict_proba(design)[:, 1]
+    )
     np.testing.assert_allclose(found.score(matrix), wanted, atol=1e-4)
 
 

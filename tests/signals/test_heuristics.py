@@ -35,7 +35,8 @@ PIECES = [
     "@home", "{x}", "lorem ipsum", "Lorem Ipsum", "JavaScript", "caf\u0065\u0301", "Ã©", "â€™", "été »", "3.14",
     "。!a", "1,000", "e.g.", "rock'n'roll", "90's", "#tag", "• a", "- b", "* c", "-d", "👩‍👩‍👧", "🇫🇷", "a\u200db",
     "(end.)", "\"so!\" ", "?!", "readMore", "McDonald", "::", "፡፡", "==========", "a a a a ",
-    "one two three four five six ", "\u2028", "\u2029",
+    "one two three four five six ", "\u2028", "\u2029", "red, blue, green, ", "ab، cd،ef،", "赤、青，", "ab፣ ",
+    "Home About Us Contact ", "Home ", "WORD ", "dogs' Home ", ",,",
 ]  # fmt: skip
 SINGLES = list(" \t\n\r\v\f\x85\u00a0\u3000.!?…,;:'’\"()[]«»-|>*+#@%&/\\=_~°€+<$^`") + list(
     "0123456789٣५½\u200b\u200d\ufeff\ufffd\x00\x1c\ue000\ufe0f\u0301•★❤"
@@ -113,6 +114,15 @@ def test_corners(code: str) -> None:
         "The THE the tHe and And",
         "a" * 300 + " " + "ab" * 300,
         "\r\r\n\n a\r\nb\rc",
+        "Start with a rather long one here that ends in apples, pears, red plums, figs , quinces, and no more",
+        "a, b, c, d; e, f, g, h, i, j. k, l, m, n, o, p\nq, r",
+        "x" * 26 + ", a, b, c, d, " + "y" * 26 + ", e, f, g, h, i, j,",
+        "Home About Us  Our Team, New York City and The Big Old Apple Tree House",
+        "small beginnings",
+        "• Small",
+        " “small”",
+        "1 Small",
+        "that that that with with 2013 2013 a a a a a naïve naïve",
         "{{x}} } lorem  ipsum LOREM IPSUM javascripts",
     ]
     assert_as_the_reference(corners, code)

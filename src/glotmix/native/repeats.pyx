@@ -12,7 +12,15 @@ from libc.string cimport memset
 
 import numpy as np
 
-FIELDS = ("distinct", "top_2", "top_3", "top_4", "again_5", "again_6", "again_7", "again_8", "again_9", "again_10")
+FIELDS = (
+    "distinct", "top_2", "top_3", "top_4", "again_5", "again_6", "again_7", "again_8", "again_9", "again_10",
+    "top_long", "five_long",
+)  # fmt: skip
+
+cdef enum:
+    LONG = 4          # letters of a word that says what a text is about
+    TOP_LONG = 10
+    FIVE_LONG = 11
 
 cdef struct Table:
     # Open-addressed hash table from a key to its number in the order of first sight; a key is never 0.
@@ -56,7 +64,8 @@ def repeats(
         grain: (n,) int32 >= 1, units per word: a "k-gram" of a text is k * grain units.
         out: (n, len(FIELDS)) int64, zeroes: distinct units; ``top_k``, the most characters that one repeated k-gram
             holds (occurrences that do not overlap, from left to right); ``again_k``, characters inside a k-gram that
-            stood before, each counted once.
+            stood before, each counted once; ``top_long``, how often the most frequent unit of at least four characters
+            stands there, and ``five_long`` the five most frequent ones together.
         entropy: (n,) float64: Shannon entropy of the units, in bits; 0 for a text without units.
     """
     cdef int64_t n = grain.shape[0]
@@ -68,6 +77,10 @@ def repeats(
     cdef int32_t[::1] place = np.empty(longest + 1, np.int32)
     cdef int32_t[::1] count = np.empty(longest + 1, np.int32)
     cdef int32_t[::1] free_at = np.empty(longest + 1, np.int32)
+    cdef int32_t[::1] wide = np.empty(longest + 1, np.int32)
+    cdef int32_t most[5]
+    cdef int32_t here
+    cdef int k
     cdef uint64_t[::1] keys = np.empty(max(16, 4 * longest), np.uint64)
     cdef int32_t[::1] numbers = np.empty(max(16, 4 * longest), np.int32)
     cdef Table table = Table(&keys[0], &numbers[0], 4, 0)
@@ -85,6 +98,7 @@ def repeats(
                 # The lowest bit is given up so that no key is 0.
                 number = number_of(&table, hashes[first + i] | 1)
                 count[number] += 1
+                wide[number] = chars[first + i]
                 unit[i] = number
                 gram[i] = number
                 place[i] = <int32_t>i
@@ -94,6 +108,17 @@ def repeats(
                 share = <double>count[i] / size
                 bits -= share * log2(share)
             entropy[doc] = bits
+            memset(most, 0, sizeof(most))
+            for i in range(table.size):
+                if wide[i] >= LONG and count[i] > most[4]:
+                    here = count[i]
+                    k = 4
+                    while k > 0 and most[k - 1] < here:
+                        most[k] = most[k - 1]
+                        k -= 1
+                    most[k] = here
+            out[doc, TOP_LONG] = most[0]
+            out[doc, FIVE_LONG] = most[0] + most[1] + most[2] + most[3] + most[4]
 
             places = size
             for length in range(2, 10 * grain[doc] + 1):

@@ -14,7 +14,7 @@ FIELDS = (
     "foreign", "gopher_symbols", "longest_run", "units", "unit_chars", "longest_unit", "stop_words",
     "short_units", "capital_units", "joined_case", "tokens", "letter_tokens", "separators", "lines", "line_chars",
     "short_lines", "terminal_lines", "bullet_lines", "ellipsis_lines", "breaks", "sentences", "longest_sentence",
-    "links", "curly_brackets", "placeholders",
+    "links", "curly_brackets", "placeholders", "list_chars", "capital_runs", "opens_small",
 )  # fmt: skip
 
 cdef enum:
@@ -22,7 +22,7 @@ cdef enum:
     GOPHER_SYMBOLS, LONGEST_RUN, UNITS, UNIT_CHARS, LONGEST_UNIT, STOP_WORDS
     SHORT_UNITS, CAPITAL_UNITS, JOINED_CASE, TOKENS, LETTER_TOKENS, SEPARATORS, LINES, LINE_CHARS
     SHORT_LINES, TERMINAL_LINES, BULLET_LINES, ELLIPSIS_LINES, BREAKS, SENTENCES, LONGEST_SENTENCE
-    LINKS, CURLY_BRACKETS, PLACEHOLDERS
+    LINKS, CURLY_BRACKETS, PLACEHOLDERS, LIST_CHARS, CAPITAL_RUNS, OPENS_SMALL
 
 # The kinds and flags of glotmix.native.codepoints (a test compares them).
 cdef enum:
@@ -89,6 +89,52 @@ cdef struct Line:
 
 cdef struct Token:
     bint open, letter, unit     # it holds a letter; a letter or number
+
+
+cdef enum:
+    ITEM = 25           # visible characters of a list's item at most
+    ITEMS = 5           # items of a list at least
+    RUN_OF_CAPITALS = 3
+
+cdef struct Listing:
+    # Short items with commas between them, one after the other.
+    int64_t items, chars, item
+
+
+cdef struct Capitals:
+    # Capitalised units, one space between each and the next.
+    int64_t run
+    int64_t gap         # characters since the last unit; 1 for a single space, more for anything else
+
+
+cdef inline void end_list(Listing* listing, int64_t* row) noexcept nogil:
+    if listing.items >= ITEMS:
+        row[LIST_CHARS] += listing.chars
+    listing.items = 0
+    listing.chars = 0
+
+
+cdef inline void end_item(Listing* listing, int64_t* row) noexcept nogil:
+    """A comma: what stood before it is an item; the first of a list may be the end of something longer."""
+    if listing.item:
+        listing.items += 1
+        listing.chars += min(listing.item, ITEM) + 1
+    else:
+        end_list(listing, row)
+    listing.item = 0
+
+
+cdef inline void next_unit(Capitals* capitals, int kind, int64_t* row) noexcept nogil:
+    if kind == UPPER:
+        capitals.run = capitals.run + 1 if capitals.gap == 1 else 1
+        row[CAPITAL_RUNS] += capitals.run == RUN_OF_CAPITALS
+    else:
+        capitals.run = 0
+    capitals.gap = 0
+
+
+cdef inline bint is_comma(uint32_t c) noexcept nogil:
+    return c == 44 or c == 0x060C or c == 0x3001 or c == 0xFF0C or c == 0x1363
 
 
 cdef struct Paragraph:
@@ -227,6 +273,8 @@ def scan(
     cdef Line line
     cdef Token token
     cdef Paragraph paragraph
+    cdef Listing listing
+    cdef Capitals capitals
     cdef Stops stops
     cdef int language
     cdef int64_t n = profile.shape[0]
@@ -253,6 +301,8 @@ def scan(
             heads = 0
             wanted = 0
             token = Token(False, False, False)
+            listing = Listing(0, 0, 0)
+            capitals = Capitals(0, 2)
             since = 0
             while at < end:
                 c = next_char(text, &at)
@@ -275,13 +325,17 @@ def scan(
 
                 if kind == SPACE or kind == BREAK:
                     row[SPACES] += 1
+                    capitals.gap += unit.open and unit.joiner != 0
                     end_unit(&unit, &line, &unit_stream, &stops, row)
                     end_token(&token, row)
                     if sentence:
                         end_sentence(&since, row)
                         sentence = 0
+                    capitals.gap += 1 if kind == SPACE else 2
                     if kind == BREAK and not (c == 13 and at < end and text[at] == 10):
                         row[BREAKS] += 1
+                        end_list(&listing, row)
+                        listing.item = 0
                         end_line(&line, &paragraph, &line_stream, &paragraph_stream, short_units[language], row)
                         if c == 0x2029:
                             end_paragraph(&paragraph, &paragraph_stream)
@@ -297,6 +351,8 @@ def scan(
                         (c == 45 or c == 42 or c == 43) and at < end and (text[at] == 32 or text[at] == 9)
                     )
                 token.open = True
+                if row[VISIBLE] == 0:
+                    row[OPENS_SMALL] = kind == LOWER
                 row[VISIBLE] += 1
                 row[LONGEST_RUN] = max(row[LONGEST_RUN], run)
                 line.h = absorb(line.h, c)
@@ -313,6 +369,15 @@ def scan(
                     line.end = TERMINATED if terminal else PLAIN
                     if c == 0x2026 or (c == 46 and run >= 3):
                         line.end = TRAILING_OFF
+                if is_comma(c):
+                    end_item(&listing, row)
+                elif terminal or c == 59:
+                    end_list(&listing, row)
+                    listing.item = 0
+                else:
+                    listing.item += 1
+                    if listing.items and listing.item > ITEM:
+                        end_list(&listing, row)
                 # A sentence ends at . ! ? only before a space; at 。 or ። or । anywhere.
                 if terminal:
                     sentence = 2 if c >= 128 or sentence == 2 else 1
@@ -327,12 +392,16 @@ def scan(
                     if flags & UNSPACED:
                         end_unit(&unit, &line, &unit_stream, &stops, row)
                         begin_unit(&unit, c, kind, True)
+                        next_unit(&capitals, kind, row)
                     elif not unit.open or unit.alone:
                         end_unit(&unit, &line, &unit_stream, &stops, row)
                         begin_unit(&unit, c, kind, False)
+                        next_unit(&capitals, kind, row)
                     elif unit.joiner and (kind == NUMBER) != (unit.last == NUMBER):
                         end_unit(&unit, &line, &unit_stream, &stops, row)
                         begin_unit(&unit, c, kind, False)
+                        capitals.gap = 2
+                        next_unit(&capitals, kind, row)
                     else:
                         row[JOINED_CASE] += kind == UPPER and unit.last == LOWER and not unit.joiner
                         if unit.joiner:
@@ -352,6 +421,7 @@ def scan(
                     unit.joiner = c
                 else:
                     end_unit(&unit, &line, &unit_stream, &stops, row)
+                    capitals.gap += 2
 
                 # The character.
                 if is_letter(kind):
@@ -388,6 +458,7 @@ def scan(
 
             end_unit(&unit, &line, &unit_stream, &stops, row)
             end_token(&token, row)
+            end_list(&listing, row)
             if sentence:
                 end_sentence(&since, row)
             # What follows the last end is a sentence by length, though not by count.

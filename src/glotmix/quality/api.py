@@ -77,7 +77,7 @@ class TrainedRater(Shown):
 def train(
     labels: Any = "builtin",
     features: Sequence[str] = (STRUCTURE,),
-    head: Kind = "both",
+    head: Kind = "logistic",
     strategy: Strategy = "pooled",
     per_language: int = 10_000,
     upsample: float = 3.0,

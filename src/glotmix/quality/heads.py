@@ -27,8 +27,9 @@ HEADS = ("logistic", "boosting", "both", "mlp")
 class Head:
     """How a rater learns.
 
-    The sizes (penalty, trees, leaves, rate) are first guesses that were never searched. `kind` and `normalise` were
-    chosen on the labels that ship: figures for these defaults on those labels flatter them; `transfer.nested` does not.
+    The sizes of trees and layers are first guesses that were never searched. `kind`, `normalise` and `inverse_penalty`
+    were chosen on the labels that ship: figures for these defaults on those labels flatter them; `transfer.nested` does
+    not.
 
     Args:
         kind: ``logistic`` regression; gradient ``boosting`` of small trees; ``both``: the mean of their log odds, where
@@ -47,10 +48,10 @@ class Head:
         hidden: units of the layer of ``mlp``; also `dropout`, `epochs`, `batch` and `step`: as published.
     """
 
-    kind: Kind = "both"
+    kind: Kind = "logistic"
     normalise: Normalise = "shared"
     seeds: int = 3
-    inverse_penalty: float = 0.03
+    inverse_penalty: float = 0.01
     vector_penalty: float = 100.0
     trees: int = 150
     learning_rate: float = 0.05

@@ -31,7 +31,7 @@ from glotmix.native.repeats import again, repeats
 from glotmix.signals.annotate import Measure, Measured, annotate
 from glotmix.signals.pieces import Profile, Profiles, Stream, hashes_of, scan
 
-VERSION = 1
+VERSION = 2
 
 CASED = frozenset({"Adlm", "Armn", "Cher", "Copt", "Cyrl", "Dsrt", "Glag", "Grek", "Latf", "Latg", "Latn", "Osge"})
 """Scripts with upper case."""
@@ -146,6 +146,17 @@ COLUMNS: dict[str, Column] = {
     "link_ratio": Column(_SHARE, "web and e-mail addresses per unit", "glotmix", "high"),
     "curly_brackets": Column(_COUNT, "curly brackets", "C4", "high"),
     "placeholders": Column(_COUNT, "'lorem ipsum' and 'javascript', in any case", "C4", "high"),
+    "list_share": Column(
+        _SHARE, "share of visible characters in lists: five and more short items with commas", "glotmix", "high"
+    ),
+    "capital_run_ratio": Column(
+        _SHARE, "runs of three and more capitalised words, per unit: menus, titles, names", "glotmix", "high", "case"
+    ),
+    "opens_small": Column(_COUNT, "1 if the text begins with a small letter", "glotmix", "high", "case"),
+    "top_word_share": Column(
+        _SHARE, "share of units that are the most frequent word of four letters and more", "glotmix", "high", "words"
+    ),
+    "top_words_share": Column(_SHARE, "the same of the five most frequent ones", "glotmix", "high", "words"),
 }
 """Every column of the signal, in order."""
 
@@ -226,6 +237,9 @@ def _counted(texts: pa.Array, counts: dict[str, NDArray[np.int64]]) -> dict[str,
         "link_ratio": _per(counts["links"], units),
         "curly_brackets": counts["curly_brackets"] / 1.0,
         "placeholders": counts["placeholders"] / 1.0,
+        "list_share": _per(counts["list_chars"], visible),
+        "capital_run_ratio": _per(counts["capital_runs"], units),
+        "opens_small": counts["opens_small"] / 1.0,
     }
 
 
@@ -249,6 +263,8 @@ def _repeated(
         **{f"top_{n}gram_share": _per(repeated[f"top_{n}"], counts["unit_chars"]) for n in (2, 3, 4)},
         **{f"duplicate_{n}gram_share": _per(repeated[f"again_{n}"], counts["unit_chars"]) for n in range(5, 11)},
         "unique_unit_share": _per(repeated["distinct"], counts["units"]),
+        "top_word_share": _per(repeated["top_long"], counts["units"]),
+        "top_words_share": _per(repeated["five_long"], counts["units"]),
         "unit_entropy": np.where(counts["units"] > 0, entropy, np.nan),
     }
 
