@@ -96,6 +96,8 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
         from glotmix.cli.show import show_estimate, show_plan, show_summary
 
         with job(recipe, overrides, quiet) as work:
+            for stranger in () if quiet else work.strangers():
+                typer.echo(f"glotmix: {stranger}", err=True)
             if dry_run:
                 result: Any = work.plan(until)
             elif estimate:

@@ -17,6 +17,7 @@ from typing import Any
 from glotmix.core import lock, record, registry, remote, settings, table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean, spoken
+from glotmix.core.language import parse
 from glotmix.core.record import Identity, Record, Silent, Watcher
 from glotmix.core.section import Recipe
 from glotmix.core.step import StepSpec
@@ -93,6 +94,25 @@ class Job:
             if until in (None, "report"):
                 guard.put_page(self.context)
         return self.summary()
+
+    @spoken()
+    def strangers(self) -> list[str]:
+        """Return a sentence for each language that no identifier of the recipe knows, before anything is run.
+
+        Of the languages that sources declare, and those of the corpus, where it was read already.
+        """
+        done = record.read(self.folder / "signals/identify") is not None
+        if done or not self.context.has("signals/identify"):
+            # Once it is made, its record has the warning.
+            return []
+        from glotmix.signals import confusions, identifiers, language_id
+
+        declared = (s.language for s in self.recipe.corpus.sources)
+        langs = {str(parse(one)) for one in declared if isinstance(one, str) and one != "identify"}
+        if record.read(corpus := self.folder / "corpus") is not None:
+            langs |= {path.name for path in corpus.iterdir() if path.is_dir() and "_" in path.name}
+        labels = [identifiers.load(model).labels for model in language_id.models(self.context)]
+        return confusions.unknown(langs, lambda one: any(language_id.knows(of, one) for of in labels))
 
     def _guard(self, until: str | None) -> None:
         guard.refuse(self.context, [step.name for step in self.upto(until)])

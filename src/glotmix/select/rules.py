@@ -55,7 +55,9 @@ def _language(view: LedgerView) -> list[RuleHits]:
     if view.context.instructs:
         return []
 
-    model = view.context.recipe.signals.identify.model
+    section = view.context.recipe.signals.identify
+    # The thresholds were measured of py3langid alone.
+    model = "several" if section.also else section.model
 
     def policy(lang: str, source: str) -> tuple[str, float]:
         given = view.setting(lang, source, "identify.min_score")

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from glotmix.core import language as languages
 from glotmix.core import table
@@ -21,9 +22,9 @@ from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError
 from glotmix.core.language import Language
 from glotmix.core.record import JSON, Counts, Output
-from glotmix.core.section import RecipeKey, Section
+from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, StepSpec
-from glotmix.signals import confusions, identifiers, script
+from glotmix.signals import confusions, identifiers, passages, reconciled, script
 from glotmix.signals.annotate import Measure, Measured, measured, parts
 from glotmix.signals.identifiers import Identifier, load
 from glotmix.signals.keyboards import respelled
@@ -54,7 +55,14 @@ _WIKIPEDIA = {"als": "gsw", "eml": "egl"}
 """lid.176 has Wikipedia's codes; two of them are other languages' in ISO 639-3 (``als`` is Tosk Albanian there)."""
 
 
-def make(output: Output, corpus: Path, model: str | Path = "py3langid", max_chars: int = MAX_CHARS) -> Counts:
+def make(
+    output: Output,
+    corpus: Path,
+    model: str | Path = "py3langid",
+    max_chars: int = MAX_CHARS,
+    also: Sequence[str] = (),
+    by_sentence: bool = False,
+) -> Counts:
     """Write the signal of a corpus: ``id`` and the columns of `RETURNS`, and a note on each declared language.
 
     ``output.notes["languages"]`` says for each declared language how many documents there are, how many were
@@ -66,29 +74,42 @@ def make(output: Output, corpus: Path, model: str | Path = "py3langid", max_char
         corpus: the corpus's folder.
         model: ``py3langid``, or the path of a fastText model.
         max_chars: characters of a document that are looked at.
+        also: other models, asked beside it: see `reconciled.reconcile`.
+        by_sentence: also write the columns of `passages.FIELDS`, by the first model.
 
     Raises:
         RequestError: if there is no such model.
         MissingExtraError: if its library is not installed.
     """
-    return measured(corpus, [(output, _measure(corpus, model, max_chars))])[0]
+    return measured(corpus, [(output, _measure(corpus, [str(model), *also], max_chars, by_sentence))])[0]
 
 
-def _measure(corpus: Path, model: str | Path, max_chars: int) -> Measure:
-    name = str(model)
-    found = load(name)
+def _measure(corpus: Path, paths: Sequence[str], max_chars: int, by_sentence: bool) -> Measure:
+    short = reconciled.names(paths)
+    models = [load(path) for path in paths]
+    returns = reconciled.fields(RETURNS, short) if len(paths) > 1 else RETURNS
+    if by_sentence:
+        returns = pa.struct([*returns, *passages.FIELDS])
 
     def function(texts: pa.Array, declared: pa.Array) -> pa.StructArray:
-        # By its name, loaded once in each process: on a cluster the function travels, with all that it holds.
-        return identify(texts, declared, load(name), max_chars)
+        # By their names, loaded once in each process: on a cluster the function travels, with all that it holds.
+        said = {name: identify(texts, declared, load(path), max_chars) for name, path in zip(short, paths, strict=True)}
+        found = reconciled.reconcile(said, declared) if len(said) > 1 else said[short[0]]
+        if not by_sentence:
+            return found
+        more = passages.measure(texts, declared, identify, load(paths[0]))
+        return pa.StructArray.from_arrays([*found.flatten(), *more.flatten()], fields=list(returns))
+
+    def known(one: Language) -> bool:
+        return any(knows(each.labels, one) for each in models)
 
     def after(output: Output) -> Counts:
-        held = _agreement(output.path, corpus, found)
+        held = _agreement(output.path, corpus, known)
         output.notes["languages"] = held
-        output.notes["warnings"] = list(confusions.unknown(held, lambda one: knows(found.labels, one)))
+        output.notes["warnings"] = list(confusions.unknown(held, known))
         return {}
 
-    return Measure(["text", "lang"], function, RETURNS, after)
+    return Measure(["text", "lang"], function, returns, after)
 
 
 def identify(texts: pa.Array, declared: pa.Array, model: Identifier, max_chars: int = MAX_CHARS) -> pa.StructArray:
@@ -238,7 +259,7 @@ def _of_few(function: Callable[..., object], returns: pa.DataType, *columns: pa.
     return pa.array([function(*row) for row in rows], returns).take(pa.array(inverse))
 
 
-def _agreement(folder: Path, corpus: Path, model: Identifier) -> dict[str, JSON]:
+def _agreement(folder: Path, corpus: Path, knows_: Callable[[Language], bool]) -> dict[str, JSON]:
     """Return, by declared language, how the labels of a finished signal compare with it (see `make`)."""
     counted: Counter[tuple[str, str | None, bool | None]] = Counter()
     for name, files in parts(corpus).items():
@@ -250,7 +271,7 @@ def _agreement(folder: Path, corpus: Path, model: Identifier) -> dict[str, JSON]
     for lang in sorted({lang for lang, _, _ in counted}):
         mine = {key[1:]: n for key, n in counted.items() if key[0] == lang}
         identified = sum(n for (found, _), n in mine.items() if found is not None)
-        known = knows(model.labels, languages.parse(lang))
+        known = knows_(languages.parse(lang))
         others = Counter({str(found): n for (found, agrees), n in mine.items() if found is not None and not agrees})
         ranked = sorted(others.items(), key=lambda item: (-item[1], item[0]))
         notes[lang] = {
@@ -267,7 +288,15 @@ class IdentifySection(Section):
     """Language identification."""
 
     model: str = Field("py3langid", description="py3langid, or the path of a fastText model (GlotLID, OpenLID)")
+    also: Annotated[tuple[str, ...], BeforeValidator(as_tuple)] = Field(
+        (),
+        description="other models, asked beside it: py3langid, or paths. Each has columns label_NAME and score_NAME; "
+        "label, score and agrees are then one verdict of all that know the declared language",
+    )
     max_chars: int = Field(1_000, gt=0, description="characters of a document that are looked at")
+    by_sentence: bool = Field(
+        False, description="also the share of each language in a document, by its sentences: languages, mixture"
+    )
 
 
 def identifier(context: RunContext) -> str:
@@ -278,21 +307,34 @@ def identifier(context: RunContext) -> str:
 
 def identity(context: RunContext) -> Mapping[str, JSON]:
     """Return what changes an identification."""
-    return {
+    section = context.recipe.signals.identify
+    found: dict[str, JSON] = {
         "model": identifiers.fingerprint(identifier(context)),
-        "max_chars": context.recipe.signals.identify.max_chars,
+        "max_chars": section.max_chars,
         "version": VERSION,
     }
+    if section.also:
+        found["also"] = [identifiers.fingerprint(path) for path in models(context)[1:]]
+    return found | ({"by sentence": True} if section.by_sentence else {})
+
+
+def models(context: RunContext) -> list[str]:
+    """Return the models that a recipe identifies with, the first one first: names, or paths of files."""
+    others = (m if m == "py3langid" else str(context.path(m)) for m in context.recipe.signals.identify.also)
+    return [identifier(context), *others]
+
+
+def _asked(context: RunContext) -> Measure:
+    section = context.recipe.signals.identify
+    return _measure(context.corpus, models(context), section.max_chars, section.by_sentence)
 
 
 RECIPE = RecipeKey("signals.identify", IdentifySection, IdentifySection(), place=20)
 
 STEPS = StepSpec(
     name="signals/identify",
-    code=(__name__,),
-    make=Measured(
-        lambda context: _measure(context.corpus, identifier(context), context.recipe.signals.identify.max_chars)
-    ),
+    code=(__name__, "glotmix.signals.reconciled", "glotmix.signals.passages", "glotmix.signals.confusions"),
+    make=Measured(_asked),
     config=identity,
     per_document=True,
     columns=(
@@ -304,6 +346,10 @@ STEPS = StepSpec(
         Column("runner_up", "string", "the next language"),
         Column("runner_up_score", "float32", "how sure the model is of that", "probability"),
         Column("agrees", "bool", "whether label and declared language fit; null where the model cannot say"),
+        Column("label_NAME", "string", "with signals.identify.also: what each model says; label is the verdict"),
+        Column("score_NAME", "float32", "how sure each model is", "probability"),
+        Column("languages", "string", "with by_sentence: fra_Latn:0.83,eng_Latn:0.17, by characters of its sentences"),
+        Column("mixture", "string", "with by_sentence: quotation, switched or mixed; null for one language"),
     ),
     meaning="the language that each text reads as, beside the declared one",
     place=30,
