@@ -137,11 +137,15 @@ def test_labels_are_typed_one_key_each(done, tmp_path):
     }
     (tmp_path / "r.yaml").write_text(json.dumps(given), "utf-8")
     runner = CliRunner()
-    first = runner.invoke(app, ["label", str(tmp_path / "r.yaml"), "en", "--count", "5"], input="n\nu\nq\n")
+    first = runner.invoke(
+        app, ["label", str(tmp_path / "r.yaml"), "en", "--count", "5", "--terminal"], input="n\nuA\nq\n"
+    )
     assert first.exit_code == 0, first.output
     held = [json.loads(line) for line in (tmp_path / "labels/eng_Latn.jsonl").read_text("utf-8").splitlines()]
-    assert [row["label"] for row in held] == [1, 0]
-    again = runner.invoke(app, ["label", str(tmp_path / "r.yaml"), "en", "--count", "5"], input="s\nx\nn\nq\n")
+    assert [(row["label"], row["adult"], row["wrong_language"]) for row in held] == [(1, 0, 0), (0, 1, 0)]
+    again = runner.invoke(
+        app, ["label", str(tmp_path / "r.yaml"), "en", "--count", "5", "--terminal"], input="s\nx\nn\nq\n"
+    )
     assert "3 in all" in again.output
     ids = [json.loads(line)["id"] for line in (tmp_path / "labels/eng_Latn.jsonl").read_text("utf-8").splitlines()]
     assert len(ids) == len(set(ids)) == 3

@@ -243,7 +243,7 @@ def solve(
     else:
         from glotmix.cli.show_mix import show_mixture
 
-        show_mixture(made, None if dry_run else output, page)
+        show_mixture(made, None if dry_run else output, page, files.stock_unit(stock))
 
 
 @app.command()

@@ -57,10 +57,17 @@ def show_fit(runs: Runs, choices: Sequence[Choice], lacking: Mapping[str, str], 
     _where(console, output, "fit.json")
 
 
-def show_mixture(made: Plan, output: Path | None, page: Path | None) -> None:
-    """Print the mixture with its intervals, its gains, who helps whom, and what to run next."""
+def show_mixture(made: Plan, output: Path | None, page: Path | None, unit: str = "tokens") -> None:
+    """Print the mixture with its intervals, its gains, who helps whom, and what to run next.
+
+    Args:
+        made: the mixture.
+        output: where it was written; None for nowhere.
+        page: its page; None for none.
+        unit: what text is counted in.
+    """
     console = terminal.console()
-    table = terminal.table("language", "share", "as good", "tokens", "epochs")
+    table = terminal.table("language", "share", "as good", unit, "epochs")
     baselines = terminal.table("language", *(m.name for m in made.baselines))
     for i, row in enumerate(made.mixture.rows):
         span = "" if row.low is None or row.high is None else f"{row.low:.1%} – {row.high:.1%}"

@@ -45,6 +45,8 @@ def show_audit(found: Mapping[str, Any], page: Path | None) -> None:
     for row in rows:
         if why := [*row["reasons"], *row["notes"]]:
             console.print(f"{row['lang']} {row['verdict']}: {'; '.join(why)}", markup=False)
+    for sentence in found.get("added", ()):
+        console.print(Text(sentence))
     if found["mean"] is not None:
         console.print(f"mean over {found['mean']['languages']} languages: {told(found['mean']['rater'])}")
     if found["matrix"] is not None and found["matrix"]["languages"]:

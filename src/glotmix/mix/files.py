@@ -66,6 +66,21 @@ def read_stock(path: Path) -> Available:
     return Available.of(counts)
 
 
+def unit(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the ``tokens`` of rows with ``bytes`` are: bytes where they are as many in every language.
+
+    >>> unit([{"bytes": 9_000, "tokens": 9_000}]), unit([{"bytes": 9_000, "tokens": 3_000}]), unit([{"tokens": 3_000}])
+    ('bytes', 'tokens', 'tokens')
+    """
+    alike = [row.get("bytes") not in (None, "") and float(row["bytes"]) == float(row["tokens"]) for row in rows]
+    return "bytes" if rows and all(alike) else "tokens"
+
+
+def stock_unit(path: Path) -> str:
+    """Return the `unit` of what `read_stock` reads."""
+    return unit(_rows(path))
+
+
 def read_mixture(path: Path) -> dict[str, dict[str, float]]:
     """Read mixtures as shares by language: the chosen one and its baselines of a ``mixture.json``, or one of a CSV.
 

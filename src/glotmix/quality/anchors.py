@@ -35,6 +35,11 @@ SCHEMA = pa.schema(
 `source` (null where it is not known) lets the audit ask whether a rater knows more than where a text is from."""
 
 
+PROPERTIES = ("adult", "machine_translated", "wrong_language")
+"""What a label may say besides: 1 or true where it holds. A row with one of these and no label teaches its property
+alone (see `glotmix.quality.properties`)."""
+
+
 def shipped() -> Path:
     """Return the anchor set that comes with glotmix: web excerpts in 11 languages, judged by fluent readers."""
     return Path(str(resources("glotmix") / "data" / "anchors" / "unnatural.parquet"))
@@ -70,7 +75,10 @@ def read(paths: Sequence[Path], label: bool | None = None) -> pa.Table:
         tables.append(checked(rows, str(path)))
     if not tables:
         raise RequestError("no anchor file was named", "quality.anchors=[builtin]")
-    return pa.concat_tables(tables)
+    found = pa.concat_tables(tables)
+    if not found.num_rows:
+        raise DataError("no row of the anchors has a label", "quality.anchors=[builtin, ...]")
+    return found
 
 
 def checked(rows: Iterable[tuple[str, Mapping[str, Any]]], where: str = "the table") -> pa.Table:
@@ -83,12 +91,15 @@ def checked(rows: Iterable[tuple[str, Mapping[str, Any]]], where: str = "the tab
     Raises:
         DataError: for the first that cannot be used, or if there is none.
     """
-    found = []
+    found, others = [], 0
     for at, row in rows:
+        if row.get("label", 0) is None and any(row.get(name) is not None for name in PROPERTIES):
+            others += 1
+            continue
         if missing := {"text", "lang", "label"} - row.keys():
             raise DataError(f"{at}: there is no {', '.join(sorted(missing))} (only {', '.join(row)})")
         found.append(_checked(row, at))
-    if not found:
+    if not found and not others:
         raise DataError(f"{where} holds no anchor", "one row per document: text, lang, label (1 = good)")
     return pa.Table.from_pylist(found, schema=SCHEMA)
 
@@ -115,7 +126,7 @@ def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _parquet_rows(path: Path, label: bool | None) -> Iterator[tuple[str, dict[str, Any]]]:
     file = pq.ParquetFile(path)
-    names = [n for n in SCHEMA.names if n in file.schema_arrow.names]
+    names = [n for n in (*SCHEMA.names, *PROPERTIES) if n in file.schema_arrow.names]
     given = {} if label is None else {"label": label}
     if missing := {"text", "lang", "label"} - set(names) - given.keys():
         present = file.schema_arrow.names

@@ -49,7 +49,8 @@ class QualityConfig(Section):
         (STRUCTURE,), min_length=1, description="structure (the heuristics), and names of embedders, such as static"
     )
     head: Kind = Field(
-        "both", description="logistic regression, gradient boosting, both (their mean), or mlp (256 units; needs torch)"
+        "logistic",
+        description="logistic regression, boosting, both (their mean), or mlp (256 units; needs torch)",
     )
     strategy: Strategy = Field("pooled", description="whose labels teach the rater of a language")
     against: Against = Field(
@@ -57,6 +58,10 @@ class QualityConfig(Section):
     )
     normalise: Normalise = Field("shared", description="how a feature is held against its own language")
     seeds: int = Field(3, ge=1, description="boosters or layers trained and averaged")
+    properties: bool = Field(
+        False,
+        description="a head for each further property of labels: adult, machine_translated, wrong_language",
+    )
     parallel: ParallelConfig | None = Field(None, description="documents that make scores comparable across languages")
     human: tuple[str, ...] = Field((), description="files of people's labels that only the audit sees")
     audits: int = Field(3, ge=1, description="raters with other seeds that the audit trains per held-out language")

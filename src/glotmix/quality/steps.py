@@ -18,6 +18,7 @@ from glotmix.core.record import JSON, Counts, Output, Watcher, digest_file
 from glotmix.core.step import Column, StepSpec
 from glotmix.embed.protocol import Embedder
 from glotmix.quality import (
+    added,
     anchors,
     audit,
     calibrate,
@@ -117,7 +118,7 @@ def lesson(context: RunContext, section: QualityConfig) -> TrainingSpec:
 
 
 _TRAINING = {
-    "anchors", "positives", "parallel", "human", "audits", "audit",
+    "anchors", "positives", "parallel", "human", "audits", "audit", "properties",
 }  # fmt: skip
 
 
@@ -204,9 +205,21 @@ def audited(context: RunContext, section: QualityConfig) -> dict[str, Any]:
         langs = np.asarray(people["lang"].to_pylist(), object)
         human = checks.agreement(labels, scores.astype(np.float64), langs, audit.DRAWS, context.recipe.seed)
     seeds = range(context.recipe.seed, context.recipe.seed + section.audits)
-    return audit.audit(
+    found = audit.audit(
         data, lengths, head(section), seeds, sources, offsets=offsets, human=human, full=section.audit == "full"
     )
+    return found | {"added": _added(context, section)}
+
+
+def _added(context: RunContext, section: QualityConfig) -> list[str]:
+    """Return what the recipe's own labels changed, beside those that ship, in sentences."""
+    own = [path for path in labelled_files(context) if path != anchors.shipped()]
+    if not own or anchors.shipped() not in labelled_files(context) or section.strategy != "pooled":
+        return []
+    seed = context.recipe.seed
+    base, mine = (anchors.draw(anchors.read(files), section.per_language, seed) for files in ([anchors.shipped()], own))
+    given = (_eyes(context, section), head(section), seed, section.per_language, section.upsample, section.against)
+    return added.told(added.measured(base, mine, *given))
 
 
 def audit_folder(folder: Path, seeds: int, full: bool) -> dict[str, Any]:
@@ -330,7 +343,7 @@ STEPS = (
     ),
     StepSpec(
         name="audit",
-        code=("glotmix.quality.audit",),
+        code=("glotmix.quality.audit", "glotmix.quality.added"),
         make=_audit,
         wanted=_trains,
         needs=lambda context: ("rater", "signals/quality"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from glotmix.core.errors import RequestError, blame
+from glotmix.mix.files import unit
 from glotmix.report import evidence, plots, shell
 
 _MOST = 8
@@ -23,6 +24,8 @@ def render(path: Path) -> str:
 def read(path: Path | None) -> dict[str, Any] | None:
     """Read ``mixture.json`` as the template shows it; None where there is none."""
     told = evidence.mixture(path)
+    if told is not None:
+        told = told | {"unit": unit(told["rows"])}
     if told is None or not told["evidence"]:
         return told
     beside = dict(told["evidence"])

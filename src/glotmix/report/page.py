@@ -102,12 +102,6 @@ def make(output: Output, inputs: ReportInputs) -> Counts:
     }
 
 
-def _unit(recipe: Mapping[str, Any]) -> str:
-    """Return what text is counted in: tokens of the recipe's tokenizer, or bytes."""
-    tokenizer = recipe.get("signals", {}).get("tokens", {}).get("tokenizer")
-    return "bytes" if "signals" in recipe and tokenizer is None else "tokens"
-
-
 def _context(inputs: ReportInputs) -> dict[str, Any]:
     """Return the values of the template, by the names that it uses."""
     ways = figures.ways(inputs.ledger)
@@ -127,7 +121,6 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "total": total,
         "sources": figures.funnels(ways, lambda way: way.source),
         "stages": figures.in_order(total.dropped),
-        "unit": _unit(inputs.recipe),
         "said": None if inputs.verdict is None else json.loads(inputs.verdict.read_text("utf-8")),
         "recipe": yaml.safe_dump(dict(inputs.recipe), allow_unicode=True, sort_keys=False, width=100),
         "plots": {"funnel": plots.funnel(by_language, names)},
@@ -271,7 +264,13 @@ def _figures(context: dict[str, Any]) -> list[dict[str, str]]:
     if context["mixture"] is not None:
         mixture = context["mixture"]
         most = max((row["epochs"] for row in mixture["rows"] if row["epochs"] is not None), default=0.0)
-        shown.append(("training tokens", _short_number(mixture["tokens"]), f"{mixture['method']}, ≤ {most:.2g} epochs"))
+        shown.append(
+            (
+                f"training {mixture['unit']}",
+                _short_number(mixture["tokens"]),
+                f"{mixture['method']}, ≤ {most:.2g} epochs",
+            )
+        )
     return [{"what": what, "value": value, "note": note} for what, value, note in shown]
 
 

@@ -5,6 +5,7 @@ that one form of text does not take all the time.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,26 @@ def judged(path: Path) -> set[str]:
     return {str(json.loads(line)["id"]) for line in path.read_text("utf-8").splitlines() if line.strip()}
 
 
-def note(path: Path, document: dict[str, Any], good: bool) -> None:
-    """Add a label to a file of anchors: one line, at once, so that nothing is lost when one stops."""
+def note(path: Path, document: dict[str, Any], good: bool | None, properties: Mapping[str, bool] | None = None) -> None:
+    """Add a label to a file of anchors: one line, at once, so that nothing is lost when one stops.
+
+    Args:
+        path: the file.
+        document: ``id, text, lang, source``.
+        good: whether it is natural; None where only properties are said of it.
+        properties: of `anchors.PROPERTIES`, whether it has each; None for not asked.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    row = {name: document[name] for name in ("id", "text", "lang", "source")} | {"label": int(good)}
+    row = {name: document[name] for name in ("id", "text", "lang", "source")}
+    row |= {"label": None if good is None else int(good)} | {name: int(has) for name, has in (properties or {}).items()}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def take_back(path: Path, identity: str) -> None:
+    """Take the last label of a document out of a file; the rest of the file stays as it is."""
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    last = max(at for at, line in enumerate(lines) if line.strip() and str(json.loads(line)["id"]) == identity)
+    beside = path.with_name(path.name + ".new")
+    beside.write_text("".join(lines[:last] + lines[last + 1 :]), "utf-8")
+    beside.replace(path)
