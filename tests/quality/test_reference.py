@@ -121,6 +121,17 @@ def test_the_order_of_anchors_changes_no_byte_of_a_rater_made_with_the_reference
     assert Rater.read(tmp_path / "a").probability is not None
 
 
+def test_anchors_are_looked_at_in_an_order_of_their_own():
+    rows = anchors.read([anchors.shipped()]).slice(0, 60)
+    eyes = load.feature_extractor(("structure",), {})
+    one, other = (
+        train_rater.labelled(given, eyes, against="reference") for given in (rows, rows.take(list(range(59, -1, -1))))
+    )
+    assert one.features.equals(other.features)
+    assert one.versions.parents == other.versions.parents
+    assert (one.labels == other.labels).all()
+
+
 @pytest.mark.parametrize("lang", TEXTS)
 def test_a_score_is_the_documents_own_whatever_stands_beside_it(folder, lang):
     rated = load.load(folder)

@@ -19,7 +19,7 @@ from scipy.special import expit
 from glotmix.core import table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
-from glotmix.core.record import JSON, Counts, Output, digest_file
+from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, share
 from glotmix.core.step import Column, StepSpec
 from glotmix.quality import anchors, normalizer, probability, reference, train_rater
@@ -82,7 +82,9 @@ def read(files: Sequence[Path]) -> list[dict[str, Any]]:
     return found
 
 
-def train(rows: Sequence[Mapping[str, Any]], seed: int) -> tuple[LanguageNormalizer, dict[str, PropertyHead], JSON]:
+def train(
+    rows: Sequence[Mapping[str, Any]], seed: int
+) -> tuple[LanguageNormalizer, dict[str, PropertyHead], dict[str, dict[str, Any]]]:
     """Train a head for each property that enough rows speak of.
 
     Returns:
@@ -95,13 +97,13 @@ def train(rows: Sequence[Mapping[str, Any]], seed: int) -> tuple[LanguageNormali
     usual = normalizer.fit(seen, columns, "reference")
     group = anchors.groups(held)
     heads: dict[str, PropertyHead] = {}
-    told: dict[str, JSON] = {}
+    told: dict[str, dict[str, Any]] = {}
     for name in PROPERTIES:
         said = held[name].combine_chunks()
         known = np.flatnonzero(said.is_valid().to_numpy(zero_copy_only=False))
         has = np.array([bool(value) for value in said.take(pa.array(known)).to_pylist()], bool)
         langs = sorted(set(held["lang"].take(pa.array(known)).to_pylist()))
-        audit: dict[str, JSON] = {"n": len(known), "has": int(has.sum()), "languages": langs}
+        audit: dict[str, Any] = {"n": len(known), "has": int(has.sum()), "languages": langs}
         told[name] = audit
         if min(has.sum(), (~has).sum()) < LEAST or len(np.unique(group[known])) < FOLDS:
             audit["why"] = f"needs {LEAST} labels with it and {LEAST} without: no head"
@@ -134,8 +136,8 @@ def _make(context: RunContext, output: Output) -> Counts:
             "glotmix label RECIPE LANGUAGE, or quality.properties=false",
         )
     usual, heads, told = train(rows, context.recipe.seed)
-    output.notes["audits"] = told
-    output.notes["warnings"] = [f"{name}: {one['why']}" for name, one in told.items() if "why" in one]  # type: ignore[union-attr,index,operator]
+    output.notes["audits"] = dict(told)
+    output.notes["warnings"] = [f"{name}: {one['why']}" for name, one in told.items() if "why" in one]
     units = parts(context.corpus)
 
     def rate(part: str, folder: Path) -> Counts:
