@@ -171,6 +171,9 @@ def test_of_a_crowded_domain_the_best_documents_of_each_language_are_kept():
     assert found.evidence == ["a.example has 4 documents in eng_Latn; the best 2 are kept"] * 2
     alive[0] = False
     assert ledger.crowded(rows, alive, 2, "domain").rows.tolist() == [1]
+    # Documents without an address are in no crowd, however many they are.
+    nowhere = rows.set_column(rows.column_names.index("domain"), "domain", pa.nulls(6, pa.string()))
+    assert ledger.crowded(nowhere, np.ones(6, bool), 2, "domain").rows.tolist() == []
 
 
 def test_a_domain_that_fills_a_language_is_told_of():
@@ -217,6 +220,15 @@ def test_few_documents_of_another_form_are_told_of_and_chance_is_not():
     assert [one.fix for one in sources.warned(sources.cells(world(0.15)), world(0.15))] == [
         "settings.source.lines.quality.lose=0.01"
     ]
+
+
+def test_few_documents_must_differ_by_more_than_chance():
+    table = rows_of([("hau_Latn", "news", 30, 30, "", 0.5), ("hau_Latn", "lines", 30, 30, "", 0.5)])
+    at = table.column_names.index("quality")
+    for shift, told in ((7.5, set()), (10.5, {("source", "hau_Latn", "lines")})):
+        # AUC 0.72 and 0.80 of 30 against 30: 2.9 and 4.1 standard errors.
+        score = np.r_[np.arange(30.0), np.arange(30.0) - shift] / 100
+        assert kinds(table.set_column(at, "quality", pa.array(score, pa.float32()))) == told
 
 
 def test_a_score_that_the_source_or_the_length_alone_tells_is_told_of():

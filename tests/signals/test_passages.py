@@ -180,3 +180,27 @@ def test_languages_that_no_model_knows_are_named_before_the_run(tmp_path):
         (tmp_path / f"{name}.jsonl").write_text('{"text": "ሰላም bonjour"}\n', "utf-8")
     said = CliRunner().invoke(app, ["run", str(tmp_path / "r.yaml"), "--dry-run"])
     assert "does not know tir_Ethi" in said.stderr
+
+
+def test_short_sentences_are_read_together_and_never_across_texts_or_scripts():
+    short = "Short one here now. "
+    found, owners = passages.cut_up([short * 12, short * 3 + "Короткое слово здесь. " * 3], ["eng_Latn"] * 2)
+    assert owners == [0, 0, 1, 1]
+    assert all(len(passage.encode()) >= passages.LEAST for passage in found[:2])
+    assert found[2].isascii()
+    assert not found[3].isascii()
+
+
+@pytest.mark.parametrize(
+    ("label", "agrees", "score", "expected"),
+    [("spa_Latn", False, 0.95, "spa_Latn:1.00"), ("spa_Latn", False, 0.6, "ita_Latn:1.00"),
+     ("spa_Latn", None, 0.99, "ita_Latn:1.00"), ("rus_Cyrl", False, 0.2, "rus_Cyrl:1.00")],
+)  # fmt: skip
+def test_in_the_documents_script_another_language_must_be_sure(label, agrees, score, expected):
+    def identify(texts, declared, model):
+        row = said(label, score, agrees) | {"script": label[-4:]}
+        return pa.array([row] * len(texts), language_id.RETURNS)
+
+    text = "Un testo di prova, lungo abbastanza per essere letto come una frase sola."
+    (row,) = passages.measure(pa.array([text]), pa.array(["ita_Latn"]), identify, None).to_pylist()
+    assert row["languages"] == expected
