@@ -175,6 +175,21 @@ def test_solving_leaves_a_mixture_with_its_evidence_and_a_page(made, tmp_path):
     assert float(rows[1]["hin_Deva"]) == pytest.approx(first["hin_Deva"], abs=1e-6)
 
 
+def test_what_is_counted_in_bytes_is_called_bytes(made, tmp_path):
+    stocks = {"bytes": "lang,tokens,bytes\n", "tokens": "lang,tokens,bytes\n"}
+    for unit, head in stocks.items():
+        rows = "".join(f"{k},{v},{v if unit == 'bytes' else 3 * v}\n" for k, v in STOCK.items())
+        path = tmp_path / f"{unit}.csv"
+        path.write_text(head + rows, "utf-8")
+        assert files.stock_unit(path) == unit
+        page = tmp_path / f"{unit}.html"
+        said = call("mix", "solve", made / "fit", path, "tokens=5e6", "-o", tmp_path / unit, "--page", page)
+        assert (" tokens " in said) is (unit == "tokens")
+        told = page.read_text("utf-8")
+        assert f"training {unit}, repeats counted" in told
+        assert ("training tokens" in told) is (unit == "tokens")
+
+
 def test_mixtures_are_compared_with_intervals(made, tmp_path):
     (tmp_path / "even.csv").write_text("lang,share\n" + "".join(f"{k},0.25\n" for k in STOCK), "utf-8")
     (tmp_path / "again.csv").write_text("lang,share\n" + "".join(f"{k},0.25\n" for k in STOCK), "utf-8")

@@ -58,7 +58,13 @@ def mixture_points(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
         for name, rows in shown.items()
         for r in rows
     ]
-    return {"rows": points, "order": order, "series": series, "title": "share of training tokens", "form": ".1%"}
+    return {
+        "rows": points,
+        "order": order,
+        "series": series,
+        "title": f"share of training {told.get('unit', 'tokens')}",
+        "form": ".1%",
+    }
 
 
 def audit(path: Path | None) -> dict[str, Any] | None:
