@@ -85,28 +85,42 @@ def table() -> Runs:
 
 
 @cache
-def found() -> optimum.Measured:
-    """Return what the rule says of the runs, UniMax 4 the prior, at most 15 epochs."""
-    others = {
-        "unimax4": baselines.unimax(stock(), within(4)), "unimax16": baselines.unimax(stock(), within(16)),
-        "temperature": baselines.temperature(stock(), 3.3), "natural": baselines.natural(stock()),
-        "uniform": baselines.uniform(stock()),
-    }  # fmt: skip
-    # Trees take part for RegMix's choice; they rank, and do not choose.
-    ask = optimum.Ask((*LAWS, "lightgbm"), {}, None, prior="unimax4", draws=24, next_runs=0)
-    with threadpool_limits(1):
-        return optimum.find(stock(), TOKENS, within(15), table(), others, ask)
+def fixed() -> dict:
+    """Return every mixture that is trained and what the rule says of them, fixed before any of them is; made once.
+
+    UniMax 4 is the prior; at most 15 epochs.
+    """
+    path = FOLDER / "fixed.json"
+    if not path.is_file():
+        others = {
+            "unimax4": baselines.unimax(stock(), within(4)), "unimax16": baselines.unimax(stock(), within(16)),
+            "temperature": baselines.temperature(stock(), 3.3), "natural": baselines.natural(stock()),
+            "uniform": baselines.uniform(stock()),
+        }  # fmt: skip
+        # Trees take part for RegMix's choice; they rank, and do not choose.
+        ask = optimum.Ask((*LAWS, "lightgbm"), {}, None, prior="unimax4", draws=24, next_runs=0)
+        with threadpool_limits(1):
+            made = optimum.find(stock(), TOKENS, within(15), table(), others, ask)
+        gain = made.verdict.gain
+        best = [made.verdict.best[lang] for lang in LANGUAGES]
+        named = {**made.others, "found": best, "chosen": made.shares}
+        told = {
+            "mixtures": {name: [float(r) for r in shares] for name, shares in named.items()},
+            "told": {
+                "proxies": len(table()), "proxy_parameters": SIZES[PROXIES], "proven": made.verdict.proven,
+                "predicted_over_unimax4": [gain.value, gain.low, gain.high], "noise": made.verdict.noise,
+                "unlearned": [name for d in made.doubts if d.kind == "unlearned" for name in d.names],
+            },
+            "predicted": {
+                name: float(np.mean([p.losses[name] for p in made.predictions])) for name in made.others
+            },
+        }  # fmt: skip
+        path.write_text(json.dumps(told), "utf-8")
+    return dict(json.loads(path.read_text("utf-8")))
 
 
 def mixtures() -> dict[str, Array]:
-    """Return every mixture that is trained, fixed before any of them is."""
-    path = FOLDER / "mixtures.json"
-    if not path.is_file():
-        made = found()
-        best = [made.verdict.best[lang] for lang in LANGUAGES]
-        told = {**made.others, "found": best, "chosen": made.shares}
-        path.write_text(json.dumps({name: [float(r) for r in shares] for name, shares in told.items()}), "utf-8")
-    return {name: np.array(shares) for name, shares in json.loads(path.read_text("utf-8")).items()}
+    return {name: np.array(shares) for name, shares in fixed()["mixtures"].items()}
 
 
 def distinct(named: Mapping[str, Array]) -> dict[str, str]:
@@ -138,13 +152,7 @@ def report(size: str) -> Iterable[Row]:
         }
         for name, other in same.items()
     }
-    made = found()
-    told = {
-        "parameters": SIZES[size], "tokens": TOKENS, "languages": len(LANGUAGES), "proxies": len(table()),
-        "proxy_parameters": SIZES[PROXIES], "proven": made.verdict.proven,
-        "predicted_over_unimax4": [made.verdict.gain.value, made.verdict.gain.low, made.verdict.gain.high],
-        "unlearned": [name for d in made.doubts if d.kind == "unlearned" for name in d.names],
-    }  # fmt: skip
+    told = {"parameters": SIZES[size], "tokens": TOKENS, "languages": len(LANGUAGES), **fixed()["told"]}
     for name, losses in each.items():
         seeds = [seed for seed in losses if seed in each["chosen"]]
         if name != "chosen" and seeds:
@@ -162,11 +170,11 @@ def report(size: str) -> Iterable[Row]:
             low, high = harness.interval(values) if len(values) > 1 else (None, None)
             about = {**told, "shares": shares, "losses": losing}
             yield Row(NAME, f"{metric}.{size}.{name}", float(values.mean()), low, high, len(values), "bpb", about)
-    trained = [name for name in made.others if each[name]]
+    predicted = fixed()["predicted"]
+    trained = [name for name in predicted if each[name]]
     if len(trained) > 2:
-        predicted = [np.mean([p.losses[name] for p in made.predictions]) for name in trained]
         measured = [np.mean(list(each[name].values())) for name in trained]
-        rank = 100 * float(spearmanr(predicted, measured).statistic)
+        rank = 100 * float(spearmanr([predicted[name] for name in trained], measured).statistic)
         yield Row(NAME, f"rank.{size}", rank, None, None, len(trained), "ρ × 100", {**told, "mixtures": trained})
 
 

@@ -12,6 +12,7 @@ from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import files
 from glotmix.mix.accounting import Available
 from glotmix.mix.design import Design, design
+from glotmix.mix.laws import law
 from glotmix.mix.laws.curve import Curve
 from glotmix.mix.laws.effective_data import Formula
 from glotmix.mix.repeats import Repeats
@@ -302,3 +303,11 @@ def test_a_round_after_one_that_is_settled_is_refused(made, tmp_path):
     call(*words, "--runs", 5)
     with (tmp_path / "n" / "ratios.csv").open(newline="") as file:
         assert [row["run_id"] for row in csv.DictReader(file)] == [f"next-00{i}" for i in range(5)]
+
+
+def test_what_has_another_name_now_is_refused_with_it(tmp_path):
+    (tmp_path / "stock.csv").write_text("lang,tokens\neng_Latn,900\nhin_Deva,90\n", "utf-8")
+    said = call("mix", "design", tmp_path / "stock.csv", "--tokens", 100, "--alone", 3, "-o", tmp_path / "d", code=2)
+    assert "--alone is called --monolingual now" in said and not (tmp_path / "d").exists()
+    with pytest.raises(RequestError, match="the law kin_transfer is called similarity_transfer now"):
+        law("kin_transfer")

@@ -79,6 +79,7 @@ def design(
     runs: Annotated[int | None, typer.Option(min=1, help="mixtures; by default 3 (m + 1) for m languages")] = None,
     near: Annotated[float, typer.Option(help="part of them near UniMax, in pairs; 0 for RegMix's design")] = 2 / 3,
     monolingual: Annotated[int, typer.Option(min=0, help="budgets of each language alone; Climb's laws need 3")] = 0,
+    alone: Annotated[int | None, typer.Option(hidden=True)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="seeds of the mixtures that are repeated")] = 1,
     repeated: Annotated[int, typer.Option(min=0, help="mixtures that are trained with every seed")] = 0,
     temperature: Annotated[float, typer.Option(help="of the natural mixture that the others lie around")] = 2.0,
@@ -102,6 +103,8 @@ def design(
     from glotmix.mix.phases import staged_design
     from glotmix.mix.runs import write_mixtures
 
+    if alone is not None:
+        raise RequestError("--alone is called --monolingual now", f"--monolingual {alone}")
     if (tokens is None) == (minutes is None):
         raise RequestError("give the tokens of a proxy or the minutes for all: one of the two", "--minutes 30")
     asked = Design(
