@@ -256,6 +256,29 @@ def test_archives_give_the_pages_that_servers_answered_with(tmp_path, packed):
     assert not quarantined(tmp_path / "corpus")
 
 
+def test_what_a_robots_txt_says_stands_with_the_pages_behind_it_and_is_no_document(tmp_path):
+    def told(site: str, text: str) -> bytes:
+        return record(f"https://{site}.example/robots.txt", text.encode(), mime=b"text/plain")
+
+    data = [
+        record("https://a.example/before", page("eng_Latn").encode()),
+        told("a", "User-agent: *\nDisallow: /private/\n"),
+        told("b", "User-agent: CCBot\nDisallow: /\n\nUser-agent: *\nAllow: /\n"),
+        told("c", "User-Agent: *\nContent-Signal: search=yes, ai-train=no\nAllow: /\n"),
+        told("d", "Content-Usage: /archive train-ai=n\n\ufffd\x00 not a rule\n"),
+        record("https://e.example/robots.txt", b"gone", mime=b"text/plain", status=404),
+    ]
+    places = ["a/page", "a/private/x", "b/page", "c/page", "d/page", "d/archive/1", "e/page", "A/private/y"]
+    pages = [place.replace("/", ".example/", 1) for place in places]
+    data += [record(f"https://{place}", page("tha_Thai").encode()) for place in pages]
+    put(tmp_path / "a.warc.gz", b"".join(map(gzip.compress, data)))
+    found = {d["url"].removeprefix("https://"): d["robots"].removeprefix("noai") for d in read(tmp_path, "a.warc.gz")}
+    refused, training = ", robots.txt: disallow", ", robots.txt: train-ai=n"
+    expected = ["", refused, refused, training, "", training, "", refused]
+    assert found == {"a.example/before": "", **dict(zip(pages, expected, strict=True))}
+    assert not quarantined(tmp_path / "corpus")
+
+
 @pytest.mark.parametrize("packed", ["", ".gz"])
 @pytest.mark.parametrize("damage", ["cut", "middle"])
 def test_a_damaged_record_stands_in_quarantine_and_the_rest_is_read(tmp_path, packed, damage):

@@ -128,7 +128,8 @@ def done(tmp_path_factory):
         for i, (url, robots) in enumerate([
             ("https://one.example/a", None), ("http://www.one.example/a/?utm_source=b", None),
             ("https://one.example/b", None),
-            ("https://one.example/c", None), ("https://bad.example/", None), ("https://two.example/", "noai"),
+            ("https://one.example/c", None), ("https://bad.example/", None),
+            ("https://two.example/", "robots.txt: train-ai=n"),
             ("https://x.porn.example/", None), (None, None),
         ])
     ]  # fmt: skip

@@ -171,7 +171,9 @@ def about(tree: Any, html: str) -> dict[str, str | None]:
         if (href := said.get("href")) and tag[:5].lower() == "<link":
             for rel in said.get("rel", "").lower().split():
                 links.setdefault(rel, href)
-    if "license" not in links and (link := root.query_selector("a[rel~=license]")) is not None:
+    # A look at the text first: the selector walks the whole tree.
+    marked = "license" not in links and "license" in html
+    if marked and (link := root.query_selector("a[rel~=license]")) is not None:
         links["license"] = (link.getattr("href") or "").strip()
     top = root.query_selector("html")
     tag = (top.getattr("lang") or top.getattr("xml:lang") or "") if top is not None else ""

@@ -28,7 +28,7 @@ from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, StepSpec
 from glotmix.signals.annotate import Measure, Measured
 
-VERSION = 1
+VERSION = 2
 
 FIELDS = pa.struct(
     [
@@ -40,7 +40,9 @@ FIELDS = pa.struct(
     ]
 )
 _TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|yclid|_ga|ref_src|spm)$")
-_REFUSING = re.compile(r"\b(noai|noimageai|notrain|none|noindex)\b|tdm-reservation[^,]*1|^1$")
+_REFUSING = re.compile(
+    r"\b(noai|noimageai|notrain|none|noindex)\b|tdm-reservation[^,]*1|^1$|robots\.txt: (?:disallow|train-ai=n)"
+)
 
 
 class UrlsSection(Section):

@@ -1,8 +1,9 @@
 """Web archives: WARC, the WET files made from them, and the older ARC, read by FastWARC (the extra ``raw``).
 
 Documents are the pages and texts that a server answered with (status 200 to 299), and texts that were made from pages
-(``conversion``). Requests, redirects, images and the archive's own notes are no documents and are passed over. A record
-that is damaged or cut short stands in quarantine, and reading goes on with the next one.
+(``conversion``). Requests, redirects, images and the archive's own notes are no documents and are passed over, and so
+is a ``robots.txt``: what it says stands in `robots` of its site's pages behind it. A record that is damaged or cut
+short stands in quarantine, and reading goes on with the next one.
 """
 
 import io
@@ -13,6 +14,7 @@ from typing import IO, Any
 from glotmix.core.errors import MissingExtraError
 from glotmix.corpus import encoding, jsonl
 from glotmix.corpus.readers.page import COLUMNS, OPTIONS, document
+from glotmix.corpus.readers.robots import Robots
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
 from glotmix.corpus.rows import Reject, shown
 from glotmix.corpus.sources import InputFile, Source
@@ -37,6 +39,7 @@ def _iterator(stream: IO[bytes]) -> Any:
 def _warc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
     at = 0
     damaged = False
+    robots = Robots()
     begin: int | None = 0
     with file.path.open("rb") as stream:
         while begin is not None:
@@ -46,7 +49,7 @@ def _warc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
                 for record in _iterator(stream):
                     last = begin + record.stream_pos
                     at += 1
-                    found = _document(source, at, record)
+                    found = _document(source, at, record, robots)
                     damaged = False
                     if found is not None:
                         yield found
@@ -72,7 +75,7 @@ def _next(stream: IO[bytes], start: int, mark: bytes) -> int | None:
     return None
 
 
-def _document(source: Source, at: int, record: Any) -> Record | Reject | None:
+def _document(source: Source, at: int, record: Any, sites: Robots) -> Record | Reject | None:
     url = record.headers.get("WARC-Target-URI")
     said: str | None = None
     robots: str | None = None
@@ -87,6 +90,9 @@ def _document(source: Source, at: int, record: Any) -> Record | Reject | None:
     else:
         kind = (record.headers.get("Content-Type") or "text/plain").split(";")[0].strip().lower()
         rest, encoded = record.content_length, None
+    if url and sites.is_one(url):
+        sites.take(url, record.reader.read(_MAX_RECORD))
+        return None
     if not kind.startswith(_PAGES + _TEXTS):
         return None
     data = record.reader.read(_MAX_RECORD + 1)
@@ -102,7 +108,8 @@ def _document(source: Source, at: int, record: Any) -> Record | Reject | None:
     if url and fields.get("url") not in (None, url):
         fields["canonical"] = fields["url"]
     fields |= {"url": url, "crawled": date}
-    if tags := ", ".join(t for t in (fields.get("robots"), robots and robots.lower()) if t):
+    said_of_it = (fields.get("robots"), robots and robots.lower(), *(sites.say(url) if url else ()))
+    if tags := ", ".join(t for t in said_of_it if t):
         fields["robots"] = tags
     return Record(at, fields, found.start)
 
@@ -120,6 +127,7 @@ def _text(source: Source, at: int, data: bytes, said: str | None) -> Record | Re
 
 def _arc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
     at = 0
+    robots = Robots()
     with jsonl.opened(file) as stream:
         buffered = io.BufferedReader(_Raw(stream), _BLOCK)
         while line := buffered.readline(_BLOCK):
@@ -148,7 +156,7 @@ def _arc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
                 + b"\r\nContent-Length: " + str(size).encode() + b"\r\n\r\n"
             )  # fmt: skip
             for record in _iterator(io.BytesIO(header + payload + b"\r\n\r\n")):
-                found = _document(source, at, record)
+                found = _document(source, at, record, robots)
                 if found is not None:
                     yield found
 
@@ -186,6 +194,7 @@ READER = (
         counts="record",
         sniff=lambda start: start.startswith(b"WARC/"),
         options=OPTIONS,
+        version=2,
     ),
     ReaderSpec(
         name="arc",
@@ -195,5 +204,6 @@ READER = (
         counts="record",
         sniff=lambda start: start.startswith(b"filedesc://"),
         options=OPTIONS,
+        version=2,
     ),
 )
