@@ -27,7 +27,7 @@ WORDS = {
 }  # fmt: skip
 WORLDS = ("swh_Latn", "rus_Cyrl", "hin_Deva", "arb_Arab")
 SOURCES = (*WORLDS, "tha_Thai", "zho_Hans", "ell_Grek", "amh_Ethi")
-TOLD = ("loses", "quarter", "source")
+TOLD = ("loses", "quarter", "source", "form")
 Document = dict[str, str]
 
 

@@ -215,7 +215,7 @@ def test_few_documents_of_another_form_are_told_of_and_chance_is_not():
 
     assert kinds(world(0.15)) == {("source", "hau_Latn", "lines")}
     assert [kinds(world(0.0)) for _ in range(30)] == [set()] * 30
-    found = sources.warned(sources.cells(world(0.15)), world(0.15), ranks=True)
+    found = sources.warned(sources.cells(world(0.15)), world(0.15), fair="select.within=source")
     assert [one.fix for one in found] == ["select.within=source"]
     assert [one.fix for one in sources.warned(sources.cells(world(0.15)), world(0.15))] == [
         "settings.source.lines.quality.lose=0.01"
@@ -229,6 +229,20 @@ def test_few_documents_must_differ_by_more_than_chance():
         # AUC 0.72 and 0.80 of 30 against 30: 2.9 and 4.1 standard errors.
         score = np.r_[np.arange(30.0), np.arange(30.0) - shift] / 100
         assert kinds(table.set_column(at, "quality", pa.array(score, pa.float32()))) == told
+
+
+def test_text_of_another_form_that_is_ranked_with_others_and_loses_by_it_is_told_of():
+    table = rows_of([("hau_Latn", "news", 40, 30, "quality", 0.8), ("hau_Latn", "lines", 200, 120, "quality", 0.8)])
+    at = table.column_names.index("chars")
+    table = table.set_column(at, "chars", pa.array([2_000 + n for n in range(40)] + [100 + n % 50 for n in range(200)]))
+    (one,) = [w for w in sources.warned(sources.cells(table), table, fair="select.within=source") if w.kind == "form"]
+    assert (one.source, one.fix) == ("lines", "select.within=source")
+    assert "124 characters a document, the other sources 2,020" in one.text
+    assert "60% of it are kept and 75% of theirs" in one.text
+    # Where no one competes, and where both are alike, there is nothing to say.
+    assert "form" not in {w.kind for w in sources.warned(sources.cells(table), table)}
+    alike = table.set_column(at, "chars", pa.array([500 + n % 90 for n in range(240)]))
+    assert "form" not in {w.kind for w in sources.warned(sources.cells(alike), alike, fair="select.within=source")}
 
 
 def test_a_score_that_the_source_or_the_length_alone_tells_is_told_of():

@@ -21,6 +21,8 @@ CROWD, MOST_DOMAINS = 0.25, 200
 TELLING, SURE_OF_SCORE = 0.7, 3.5
 """AUC with which the source alone tells two documents' scores apart, and by how many standard errors it must differ
 from one half. Chosen on the development half of edited text: docs/log.md."""
+FORM = 0.9
+"""AUC with which the length alone tells a source's documents from the others' of its language."""
 BY_LENGTH = 0.6
 """Rank correlation of score and length within a language."""
 
@@ -61,7 +63,7 @@ class Warned:
     """Something to look at in the table.
 
     Args:
-        kind: ``loses``, ``quarter``, ``source``, ``length`` or ``domain``.
+        kind: ``loses``, ``quarter``, ``source``, ``form``, ``length`` or ``domain``.
         lang: the language.
         source: the source; empty for a finding on the language.
         text: what was found, with its numbers.
@@ -136,13 +138,14 @@ def _kind(rule: str | None) -> str:
     return rule or "none"
 
 
-def warned(table: Sequence[Cell], ledger: pa.Table, ranks: bool = False) -> list[Warned]:
+def warned(table: Sequence[Cell], ledger: pa.Table, fair: str | None = None) -> list[Warned]:
     """Return what is to be looked at, each with what to type.
 
     Args:
         table: the cells of the ledger.
         ledger: its rows.
-        ranks: whether documents compete for a share or a budget, and are not dropped for what they are alone.
+        fair: where documents compete for a share or a budget, what to type so that sources do not; None where each is
+            dropped or kept for what it is alone.
     """
     found: list[Warned] = []
     by_lang: dict[str, list[Cell]] = {}
@@ -152,7 +155,7 @@ def warned(table: Sequence[Cell], ledger: pa.Table, ranks: bool = False) -> list
         for cell in own:
             others = [c for c in own if c is not cell]
             found += _against(cell, sum(c.judged for c in others), sum(c.read for c in others))
-    return found + _predicted(by_lang, ledger, ranks)
+    return found + _predicted(by_lang, ledger, fair)
 
 
 def _against(cell: Cell, lost: int, read: int) -> list[Warned]:
@@ -193,7 +196,7 @@ def _off(rule: str) -> str:
     return "quality.lose=0.01"
 
 
-def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, ranks: bool) -> list[Warned]:
+def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, fair: str | None) -> list[Warned]:
     """Return the languages whose score the source or the length alone predicts."""
     found = []
     score = ledger["quality"].to_numpy(zero_copy_only=False).astype(float)
@@ -217,8 +220,10 @@ def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, ranks: bool) ->
                     f"in {lang} the source alone tells the score: {cell.source} lies below the others "
                     f"(AUC {1 - auc:.2f}; median {cell.score:.2f}): worse text, or text of another form"
                 )
-                fix = "select.within=source" if ranks else f"settings.source.{cell.source}.quality.lose=0.01"
+                fix = fair or f"settings.source.{cell.source}.quality.lose=0.01"
                 found.append(Warned("source", lang, cell.source, text, fix, cell.bytes))
+            elif fair:
+                found += _of_form(cell, own, chars[one], chars[mine & ~one], fair)
         if mine.sum() >= 2 * LEAST and len(np.unique(chars[mine])) > 2:
             from scipy.stats import spearmanr
 
@@ -227,6 +232,22 @@ def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, ranks: bool) ->
                 text = f"in {lang} the score follows the length (rank correlation {rho:+.2f}, {mine.sum():,} documents)"
                 found.append(Warned("length", lang, "", text, f"settings.language.{lang}.quality.lose=0.01", size))
     return found
+
+
+def _of_form(
+    cell: Cell, own: Sequence[Cell], mine: NDArray[np.int64], others: NDArray[np.int64], fair: str
+) -> list[Warned]:
+    """Return whether a source holds text of another form than the others, with which it is ranked, and loses by it."""
+    auc = _auc(mine.astype(np.float64), others.astype(np.float64))
+    rest = [one for one in own if one is not cell]
+    kept, theirs = cell.kept / cell.read, sum(one.kept for one in rest) / sum(one.read for one in rest)
+    if max(auc, 1 - auc) < FORM or kept >= theirs:
+        return []
+    text = (
+        f"{cell.source} in {cell.lang} holds text of another form: {np.median(mine):,.0f} characters a document, the "
+        f"other sources {np.median(others):,.0f}; ranked together, {kept:.0%} of it are kept and {theirs:.0%} of theirs"
+    )
+    return [Warned("form", cell.lang, cell.source, text, fair, cell.bytes - cell.bytes_kept)]
 
 
 def _auc(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

@@ -34,8 +34,12 @@ FIT, LOOK = "fit", "look"
 
 _HARM: Mapping[str, float] = {
     "misspelt": 4.0, "language": 3.0, "broken": 3.0, "junk": 2.0, "quarter": 2.0, "loses": 2.0, "repeated": 1.0,
-    "lost": 4.0, "source": 0.7, "length": 0.5, "domain": 0.5, "few": 0.3, "unknown": 0.3, "unmeasured": 0.1,
+    "lost": 4.0, "source": 0.7, "length": 0.5, "domain": 0.5, "form": 0.3, "few": 0.3,
+    "unknown": 0.3, "unmeasured": 0.1,
 }  # fmt: skip
+_OF_SOURCES = frozenset({"loses", "quarter", "source", "length", "domain", "form"})
+_FAIR = {"share": "select.within=source", "budget": "select.retain=lose", "tokens": "select.retain=lose"}
+"""How documents are kept that compete with one another → what to type so that sources do not."""
 _REFUTES = frozenset({"language", "broken", "junk", "lost", "quarter", "loses"})
 """Kinds that make a language one to look at."""
 
@@ -72,7 +76,7 @@ def verdict(
     lines: Mapping[str, float],
     unmeasured: Sequence[str],
     domains: pa.ChunkedArray | None = None,
-    ranks: bool = False,
+    fair: str | None = None,
 ) -> dict[str, Any]:
     """Return the verdict as plain data.
 
@@ -84,7 +88,7 @@ def verdict(
         lines: language → the score below which the rater calls a document unnatural; empty where nothing is rated.
         unmeasured: what was not measured, in words with what to type.
         domains: (n,) of the documents' addresses, null for none; None where they were not looked at.
-        ranks: see `sources.warned`.
+        fair: see `sources.warned`.
 
     Returns:
         ``first`` (the sentence to read), ``languages`` (lang, state, why), ``findings``, ``sources``, ``domains``.
@@ -96,7 +100,7 @@ def verdict(
     by_domain, crowds = ([], []) if domains is None else sources.domains(ledger.append_column("domain", domains))
     found += [
         Finding(one.kind, (one.lang,), one.text, one.fix, one.bytes / total)
-        for one in [*sources.warned(cells, ledger, ranks), *crowds]
+        for one in [*sources.warned(cells, ledger, fair), *crowds]
     ]
     found += [Finding("unmeasured", (), f"not measured: {text}", do, 0.01) for text, do in _split(unmeasured)]
     found.sort(key=lambda one: (-one.harm, one.kind, one.langs))
@@ -240,10 +244,12 @@ def _make(context: RunContext, output: Output) -> Counts:
     ).astype(float)
     notes = {n: one.notes for n in ("corpus", "signals/identify") if (one := read(context.step_dir(n))) is not None}
     domains = _signal(context, "signals/urls", ["domain"])["domain"] if context.has("signals/urls") else None
-    ranks = context.recipe.select.retain in ("share", "budget", "tokens")
-    found = verdict(ledger, identified, broken, notes, _lines(context, ledger), _unmeasured(context), domains, ranks)
+    fair = _FAIR.get(context.recipe.select.retain)
+    found = verdict(ledger, identified, broken, notes, _lines(context, ledger), _unmeasured(context), domains, fair)
     (output.path / FILE).write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
-    told = [one for one in found["findings"] if one["kind"] in ("loses", "quarter", "source", "length", "domain")]
+    told = [
+        one for one in found["findings"] if one["kind"] in ("loses", "quarter", "source", "length", "domain", "form")
+    ]
     output.notes["warnings"] = [f"{one['text']} ({one['do']})" for one in told[:5]]
     return {"documents": ledger.num_rows, "findings": len(found["findings"])}
 
