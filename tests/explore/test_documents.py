@@ -1,6 +1,7 @@
 """Filters, lists, search and single documents, held against the tables themselves."""
 
 import json
+import re
 import unicodedata
 
 import numpy as np
@@ -178,6 +179,10 @@ def test_search_is_word_for_word_and_knows_both_forms_of_accents(explorer, texts
         i for i, row in texts.items() if "êtres" in row["text"].lower()
     }
     assert {r["lang"] for r in walk_all(explorer, {"text": "1", "lang": "kor_Hang"})} == {"kor_Hang"}
+    # Looked at are those that pass, not all that lie beside them.
+    assert all(r["kept"] for r in walk_all(explorer, {"text": "1", "state": "kept"}))
+    composed = walk.Search(explorer.documents, {"text": "\u00e9"})
+    assert composed._python.search("e\u0301") and re.search(composed._pattern, "e\u0301")
     with pytest.raises(RequestError, match="no text"):
         explorer.calls["search"]({"text": "  "})
 

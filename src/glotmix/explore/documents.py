@@ -102,7 +102,7 @@ class Pieces:
         for path, footer, start in zip(self.files, self._footers, self.starts, strict=False):
             with (
                 blame(path, AGAIN, "Parquet file"),
-                pq.ParquetFile(path, metadata=footer, memory_map=True, page_checksum_verification=True) as file,
+                pq.ParquetFile(path, metadata=footer, page_checksum_verification=True) as file,
             ):
                 yield start, file.read(list(columns))
 
@@ -259,6 +259,7 @@ class Documents:
             for step in self.steps:
                 name = step.name.removeprefix("signals/")
                 self._load(name, [n for n in self.numeric if n.rpartition(".")[0] == name])
+        pa.default_memory_pool().release_unused()
 
     def _load(self, step: str, names: list[str]) -> dict[str, NDArray[np.float32]]:
         made = {name: np.empty(len(self), np.float32) for name in names}

@@ -79,13 +79,13 @@ def row(path: Path, position: int, columns: Sequence[str] | None = None) -> dict
     """Return one row of a Parquet file; what lies before it in its row group is passed over, the rest not read."""
     found = next(iter(rows(path, [position], columns)), None)
     if found is None:
-        raise DataError(f"{path} has no row {position}", "glotmix verify RECIPE tells what is damaged")
+        raise DataError(f"{path} has no row {position}", "glotmix check RECIPE tells what is damaged")
     return found
 
 
 def rows(path: Path, positions: Sequence[int], columns: Sequence[str] | None = None) -> Iterable[dict[str, Any]]:
     """Yield some rows of a Parquet file, in its order."""
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with mapped(path) as file:
         wanted = sorted(positions)
         start = 0
         for group in range(file.metadata.num_row_groups):
@@ -94,6 +94,11 @@ def rows(path: Path, positions: Sequence[int], columns: Sequence[str] | None = N
             if mine:
                 yield from _of_group(file, group, mine, columns)
             start += size
+
+
+def mapped(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file to read little of it."""
+    return pq.ParquetFile(path, memory_map=True)
 
 
 def parts(folder: Path) -> list[Path]:

@@ -19,7 +19,6 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from glotmix.core import record
@@ -222,7 +221,7 @@ def _batches(
     groups = [g for g in pieces.groups if wanted[g[2] : g[2] + g[3]].any()]
     for at in np.random.default_rng(0).permutation(len(groups)).tolist():
         path, group, start, _ = groups[at]
-        with blame(path, AGAIN, "Parquet file"), pq.ParquetFile(path, memory_map=True) as file:
+        with blame(path, AGAIN, "Parquet file"), story.mapped(path) as file:
             for batch in file.iter_batches(rows, [group], list(columns), use_threads=False):
                 if wanted[start : start + batch.num_rows].any():
                     yield batch, start
