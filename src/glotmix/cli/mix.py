@@ -275,8 +275,10 @@ def compare(
     from glotmix.mix import files
     from glotmix.mix.compare import compare
     from glotmix.mix.optimum import weights_of
+    from glotmix.pipeline import recipe
 
     runs, choices, _ = files.read_fit(fitted)
+    weights = weights_of(runs, recipe.mix_section([f"weights.{pair}" for pair in weight or ()]).weights)
     named = {}
     for path in mixtures:
         found = files.read_mixture(path)
@@ -292,7 +294,7 @@ def compare(
     stock = files.read_unique(mixtures[0])
     unique = None if stock is None else np.array([stock.get(domain, 0.0) for domain in runs.domains])
     with _one_thread(), _waiting(f"fitting {draws} times for the intervals"):
-        made = compare(runs, choices, shares_of, weights_of(runs, _pairs(weight)), unique, draws, seed)
+        made = compare(runs, choices, shares_of, weights, unique, draws, seed)
     told = asdict(made) | {
         "made_from": {str(path): files.digest(_file(path)) for path in (fitted / files.FIT, *mixtures)}
     }
@@ -396,19 +398,6 @@ def _parts(given: str) -> list[float]:
         return [float(part) for part in given.split(",")]
     except ValueError:
         raise RequestError(f"{given!r} are no parts of the tokens", "--phases 0.7,0.3") from None
-
-
-def _pairs(given: list[str] | None) -> dict[str, float]:
-    pairs = {}
-    for pair in given or ():
-        name, equals, value = pair.partition("=")
-        try:
-            pairs[name] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise RequestError(f"{pair!r} is no weight", "--weight tha_Thai=2")
-    return pairs
 
 
 def _file(path: Path) -> Path:
