@@ -159,7 +159,7 @@ def refuse(pack: PackSection, write: WriteSection) -> None:
                 f"align.write.formats: files of the form {form} cannot say that what fills a window bears no loss; "
                 "align.write.length=null, or another form"
             )
-        if input_labels and form != "parquet":
+        if input_labels and not packings()[form].labels:
             raise ValueError(
                 f"align.write.formats: files of the form {form} have no labels of their own; "
                 "align.write.formats=[parquet], or align.pack.labels=plain"

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.align.packing import Sample
+from glotmix.export.token_files import NO_LOSS
 
-IGNORED = -100
-"""The label of a token that bears no loss, as trainers have it."""
+VERSION = 1
+
+IGNORED = NO_LOSS
 
 
 @dataclass(frozen=True, eq=False)

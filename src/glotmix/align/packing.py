@@ -18,6 +18,8 @@ import numpy as np
 from glotmix.core import language, registry
 from glotmix.core.errors import GlotmixError, RequestError, did_you_mean
 
+VERSION = 1
+
 Directions: TypeAlias = Literal["both", "forward", "backward"]
 """From which language to which: forward is the order of the codes (eng_Latn → spa_Latn); both takes turns."""
 

@@ -30,6 +30,10 @@ class Shard:
         vocabulary: how many ids there are.
         length: of the sequences to pack into; None for one sequence a document.
         loss: (t,) bool, whether the trainer counts the loss of predicting this token; None for all of them.
+        labels: (t,) int32, what is to be predicted in the place of each token, `NO_LOSS` where nothing is; None for the
+            tokens themselves, where `loss` says so.
+        parts: (t,) int32, the number of the text, within its document, that each token belongs to: a window of training
+            may hold several that should not see one another; −1 for what only fills it up. None for one text each.
     """
 
     tokens: NDArray[np.unsignedinteger[Any]]
@@ -37,6 +41,8 @@ class Shard:
     vocabulary: int
     length: int | None = None
     loss: NDArray[np.bool_] | None = None
+    labels: NDArray[np.int32] | None = None
+    parts: NDArray[np.int32] | None = None
 
 
 Writer: TypeAlias = "Callable[[Path, Shard], None]"
@@ -52,23 +58,31 @@ class Packing:
         writer: writes one shard: the same bytes for the same tokens. Call `write`.
         version: raised when it would write the same tokens differently.
         masks: whether its files can say which tokens bear loss.
+        labels: whether they can say that another token than the one that stands there is to be predicted.
     """
 
     name: str
     writer: Writer
     version: int = 1
     masks: bool = False
+    labels: bool = False
 
     def write(self, path: Path, shard: Shard) -> None:
         """Write a shard.
 
         Raises:
-            RequestError: if the shard says which tokens bear loss, and files of this form cannot.
+            RequestError: if the shard says which tokens bear loss, or has labels, and files of this form cannot.
         """
         if shard.loss is not None and not self.masks:
             able = ", ".join(name for name, one in packings().items() if one.masks)
             raise RequestError(
                 f"files of the form {self.name} cannot say which tokens bear loss, and a trainer would count them all",
+                f"one of the forms {able}",
+            )
+        if shard.labels is not None and not self.labels:
+            able = ", ".join(name for name, one in packings().items() if one.labels)
+            raise RequestError(
+                f"files of the form {self.name} have no labels of their own: a trainer would take the tokens for them",
                 f"one of the forms {able}",
             )
         self.writer(path, shard)
@@ -144,6 +158,7 @@ def _parquet(path: Path, shard: Shard) -> None:
     """Write ``.parquet`` with the column ``input_ids``, a list of int32 a row: a document, or a packed sequence.
 
     With a mask also ``labels``: the tokens themselves (a model of Hugging Face's shifts them), `NO_LOSS` where masked.
+    With several texts a row also ``document``, their numbers, and ``position_ids``, which begin anew with each.
     """
     tokens, ends, loss = shard.tokens.astype(np.int32), shard.ends, shard.loss
     if shard.length is not None:
@@ -156,8 +171,17 @@ def _parquet(path: Path, shard: Shard) -> None:
         return pa.LargeListArray.from_arrays(offsets, pa.array(values)).cast(pa.list_(pa.int32()))
 
     columns = {"input_ids": lists(tokens)}
-    if loss is not None:
+    if shard.labels is not None:
+        columns["labels"] = lists(shard.labels[: len(tokens)])
+    elif loss is not None:
         columns["labels"] = lists(np.where(loss, tokens, np.int32(NO_LOSS)))
+    if shard.parts is not None:
+        numbers = shard.parts[: len(tokens)]
+        starts = np.flatnonzero(np.diff(numbers, prepend=-2) != 0)
+        starts = np.union1d(starts, offsets.to_numpy()[:-1]).astype(np.int64)
+        lengths = np.diff(np.append(starts, len(tokens)))
+        columns["position_ids"] = lists((np.arange(len(tokens)) - np.repeat(starts, lengths)).astype(np.int32))
+        columns["document"] = lists(numbers)
     table = pa.table(columns)
     pq.write_table(table, path.with_name(path.name + ".parquet"), compression="zstd", row_group_size=4_096)
 
@@ -179,7 +203,7 @@ PACKING = (
     Packing("datatrove", _datatrove, masks=True),
     Packing("megatron", _megatron),
     Packing("numpy", _numpy, masks=True),
-    Packing("parquet", _parquet, masks=True),
+    Packing("parquet", _parquet, masks=True, labels=True),
 )
 
 
