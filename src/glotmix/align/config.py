@@ -11,9 +11,6 @@ from glotmix.core.section import Recipe, RecipeKey, Section
 from glotmix.corpus.sources import Source
 from glotmix.export.token_files import packings
 
-PATH = "@path"
-"""The key of files that are translations where their paths agree: a folder for each language."""
-
 
 class ParallelSource(Source):
     """Parallel text that is declared: a source, and what its translations share."""
@@ -22,7 +19,7 @@ class ParallelSource(Source):
         "group",
         min_length=1,
         description="column that translations share: a number of the sentence, say; TMX, XLIFF and Moses give 'group'. "
-        "@path: the file's own path, for folders with a language each",
+        "file: the path of a text file, for folders with a language each",
     )
     of: str | None = Field(
         None, description="sources with the same name here are translations of one another; null for its own name"

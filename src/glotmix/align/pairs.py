@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from glotmix.align import filters, mine
-from glotmix.align.config import PATH, AlignSection, ParallelSource
+from glotmix.align.config import AlignSection, ParallelSource
 from glotmix.align.packing import Unit
 from glotmix.core import table
 from glotmix.core.context import RunContext
@@ -117,7 +117,7 @@ def declared(corpus: Path, sources: Sequence[ParallelSource]) -> Iterator[tuple[
         if not any(len(unit.versions) > 1 for unit in units):
             raise DataError(
                 f"align.parallel: no two languages of '{name}' share a key ({', '.join(s.key for s in of.values())})",
-                "key: the column that translations share; @path for folders with a language each",
+                "key: the column that translations share; file for folders with a language each",
             )
         yield name, Made(units, list(range(len(units))), facts, dropped)
 
@@ -128,8 +128,6 @@ def _shown(key: tuple[int, Any]) -> str:
 
 def _keys(rows: pa.Table, source: ParallelSource) -> list[tuple[int, Any] | None]:
     """Return what each row's translations share: numbers in their order before texts."""
-    if source.key == PATH:
-        return [(1, str(one).partition("#")[0]) for one in rows["origin"].to_pylist()]
     if source.key not in rows.column_names:
         raise DataError(
             f"align.parallel: '{source.name}' has no column '{source.key}'; it has {', '.join(rows.column_names)}",

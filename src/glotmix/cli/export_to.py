@@ -45,13 +45,16 @@ def export(
     given = [*(overrides or ()), *([f"export.tokens.tokenizer={tokens}"] if tokens is not None else ())]
     with job(recipe, given, quiet) as work:
         until = "tokens" if work.context.recipe.export.tokens is not None else "dataset"
+        # Parallel text is a data set beside the other.
+        steps = [until, *(["align/dataset"] if work.context.has("align/dataset") else [])]
         result: Any
         if dry_run:
-            result = work.plan(until)
+            result = list({row["step"]: row for step in steps for row in work.plan(step)}.values())
         elif estimate:
             result = foretold(work, until, sample, cores, machines)
         else:
-            result = work.run(until)
+            for step in steps:
+                result = work.run(step)
         sent = None
         if push is not None and not dry_run and not estimate:
             from glotmix.export.hub import push as send

@@ -12,6 +12,7 @@ from glotmix.core.context import RunContext
 from glotmix.core.record import Output
 from glotmix.corpus import blend, card
 from glotmix.corpus.sources import Column
+from glotmix.mix import extra
 from glotmix.mix.plan import read_shares
 
 VERSION = 1
@@ -35,8 +36,12 @@ def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> Non
     plain = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)
     (output.path / "recipe.yaml").write_text(plain, "utf-8")
     weights = {lang: float(row["share"]) for lang, row in shares.items()}
-    (output.path / "blend.megatron.txt").write_text(blend.megatron(weights), "utf-8")
-    (output.path / "blend.nanotron.yaml").write_text(blend.nanotron(weights), "utf-8")
+    phases = extra.weights(weights, extra.read(context.step_dir("mixture")))
+    for number, one in enumerate(phases, 1):
+        # Of a training in phases each has a blend of its own; mixture.json says how long each is.
+        name = "blend" if len(phases) == 1 else f"blend.{number}"
+        (output.path / f"{name}.megatron.txt").write_text(blend.megatron(one), "utf-8")
+        (output.path / f"{name}.nanotron.yaml").write_text(blend.nanotron(one), "utf-8")
 
 
 def _languages(rows: pa.Table, shares: dict[str, Any], unit: str) -> list[dict[str, Any]]:

@@ -5,14 +5,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from glotmix.core import remote, table
+from glotmix.core import record, remote, table
 from glotmix.core.context import RunContext
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import StepSpec
+from glotmix.mix import extra
 from glotmix.mix import plan as mixing
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig, RunsConfig
 from glotmix.mix.laws import spec
+
+_PACKED = "align/packed"
+"""The step whose text gets a share of its own."""
 
 
 def available(documents: pa.Table, alive: Any) -> Available:
@@ -70,24 +74,63 @@ def _make(context: RunContext, output: Output) -> Counts:
     """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
     kept = table.sums(table.shards(context.step_dir("ledger")), "lang", ["bytes", "tokens"], where="kept")
     config = config_of(context)
-    made = mixing.plan(Available.of({lang: (n, b, t) for lang, (n, b, t) in kept.items()}), config, context.base)
+    there = Available.of({lang: (n, b, t) for lang, (n, b, t) in kept.items()})
+    beside = _beside(context, there)
+    if beside is not None and config.tokens is not None:
+        config = config.model_copy(update={"tokens": config.tokens - beside.tokens_used})
+    made = mixing.plan(there, config, context.base)
     mixing.write(made, output.path)
     output.notes["warnings"] = list(made.warnings)
+    if beside is not None:
+        extra.write(beside, output.path)
+        if beside.share < 0.99 * beside.asked:
+            output.notes["warnings"] = [
+                *made.warnings,
+                f"parallel text gets {beside.share:.2%} of the training, not {beside.asked:.2%}: a token may be seen "
+                f"{context.recipe.align.pack.max_epochs:g} times (align.pack.max_epochs)",
+            ]
     return {"languages": len(made.mixture.rows), "tokens": made.tokens}
+
+
+def _packs(context: RunContext) -> bool:
+    return context.recipe.align is not None and context.recipe.align.pack is not None
+
+
+def _beside(context: RunContext, there: Available) -> extra.Extra | None:
+    """Return the share of packed parallel text, None where there is none: a source with tokens and epochs of its own."""
+    if not _packs(context):
+        return None
+    counts = record.require(context.step_dir(_PACKED), "align pack RECIPE").counts
+    size = counts["bytes" if context.recipe.signals.tokens.tokenizer is None else "tokens"]
+    pack = context.recipe.align.pack
+    budget = context.recipe.mix.tokens
+    return extra.extra("align", pack.share, size, there.total, budget, pack.max_epochs, pack.place)
+
+
+def _config(context: RunContext) -> dict[str, Any]:
+    told = budget(context)
+    if _packs(context):
+        told["align"] = context.recipe.align.pack.model_dump(mode="json", include={"share", "max_epochs", "place"})
+    return told
 
 
 def code(context: RunContext) -> tuple[str, ...]:
     """Return the modules whose version a mixture depends on: this room's, and those of laws from other packages."""
     laws = {type(spec(name).law).__module__ for name in context.recipe.mix.laws}
-    return ("glotmix.mix", *sorted(name for name in laws if not name.startswith("glotmix.")))
+    beside = ("glotmix.mix.extra",) if _packs(context) else ()
+    return ("glotmix.mix", *beside, *sorted(name for name in laws if not name.startswith("glotmix.")))
 
 
 STEPS = StepSpec(
     name="mixture",
     code=code,
     make=_make,
-    needs=lambda context: ("ledger", *(("proxies",) if context.recipe.mix.proxies else ())),
-    config=budget,
+    needs=lambda context: (
+        "ledger",
+        *(("proxies",) if context.recipe.mix.proxies else ()),
+        *((_PACKED,) if _packs(context) else ()),
+    ),
+    config=_config,
     inputs=runs,
     reported=True,
     meaning="how much of each language to train on, with intervals where it was measured",

@@ -123,6 +123,7 @@ class Job:
         """Return ``{languages: [...], files: {...}, warnings: [...]}`` of what is finished so far."""
         files = {
             "data set": self.folder / "dataset",
+            "parallel text": self.folder / "align" / "dataset",
             "mixture": self.folder / "mixture" / "mixture.csv",
             "report": self.folder / "report.html",
         }
