@@ -185,8 +185,8 @@ def card(name: str, told: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
             "## How it was mined",
             f"Of {sum(found['documents'].values()):,} documents {found['candidates']:,} pairs were candidates, beside "
             f"{found['null']:,} of a null from the same documents. The line for a precision of "
-            f"{facts['precision']:.0%} follows from the two: {least}. No label was used; the precision is hoped for, not "
-            "measured.",
+            f"{facts['precision']:.0%} follows from the two: {least}. No label was used; the precision is "
+            "hoped for, not measured.",
         ]
     return "\n\n".join(parts) + "\n"
 

@@ -6,7 +6,7 @@ from glotmix.cli import align_pairs
 
 app = typer.Typer(
     name="align",
-    help="Languages tied together: parallel text found and packed; what it does to a model, and how aligned a model is.",
+    help="Languages tied together: parallel text found and packed; its effect on a model; how aligned a model is.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

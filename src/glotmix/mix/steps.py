@@ -97,7 +97,7 @@ def _packs(context: RunContext) -> bool:
 
 
 def _beside(context: RunContext, there: Available) -> extra.Extra | None:
-    """Return the share of packed parallel text, None where there is none: a source with tokens and epochs of its own."""
+    """Return the share of packed parallel text, None where there is none."""
     if not _packs(context):
         return None
     counts = record.require(context.step_dir(_PACKED), "align pack RECIPE").counts
