@@ -70,8 +70,8 @@ def extra(
         phases = tuple((each, part * share / each) for part in place)
         if any(inside > 1 + 1e-9 for _, inside in phases):
             raise RequestError(
-                f"align.pack.place={list(place)}: a phase of {each:.0%} of the training has no room for {max(place):.0%} "
-                f"of a share of {share:.1%}",
+                f"align.pack.place={list(place)}: a phase of {each:.0%} of it has no room for {max(place):.0%} of "
+                f"a share of {share:.1%}",
                 "a smaller align.pack.share, or parts that are more even",
             )
     return Extra(name, asked, share, tokens, used, used / tokens if tokens else 0.0, phases)
