@@ -19,6 +19,18 @@ from benchmarks import harness
 GLOTMIX = Path(sys.executable).with_name("glotmix")
 
 
+_WITHOUT_PANDAS = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ModuleNotFoundError("no pandas: as the core is installed", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+
+
 def installed() -> dict[str, str]:
     """Return the environment of a run as `pip install glotmix` leaves it: bytecode compiled, and no pandas.
 
@@ -26,7 +38,7 @@ def installed() -> dict[str, str]:
     """
     folder = harness.BENCH / "core"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sitecustomize.py").write_text("import sys\n\nsys.modules['pandas'] = None\n", "utf-8")
+    (folder / "sitecustomize.py").write_text(_WITHOUT_PANDAS, "utf-8")
     paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         "PYTHONPATH": os.pathsep.join(paths),
