@@ -9,6 +9,9 @@ from typing import Any
 from glotmix.core import table
 from glotmix.report.excerpt import visible
 
+SHARES = 40
+"""Languages whose shares are drawn, the largest; all stand in the table."""
+
 SAMPLES = 3
 """Quarantined rows that are shown for each reason."""
 
@@ -43,9 +46,13 @@ def mixture(path: Path | None) -> dict[str, Any] | None:
 
 def mixture_points(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return the arguments of `plots.intervals` for a mixture beside its baselines."""
-    order = [names.get(r["lang"], r["lang"]) for r in told["rows"]]
-    series = ["this mixture", *told["baselines"]]
-    shown = {"this mixture": told["rows"]} | {b: told["others"][b].values() for b in told["baselines"]}
+    largest = sorted(told["rows"], key=lambda r: (-r["share"], r["lang"]))[:SHARES]
+    drawn = {r["lang"] for r in largest}
+    order = [names.get(r["lang"], r["lang"]) for r in told["rows"] if r["lang"] in drawn]
+    # Uniform shares are a line by construction, and a rule beside itself says nothing: the table has all baselines.
+    beside = [b for b in told["baselines"] if b == "natural" or (told["intervals"] and b == "unimax")]
+    series = ["this mixture", *beside]
+    shown = {"this mixture": told["rows"]} | {b: told["others"][b].values() for b in beside}
     points = [
         {
             "name": names.get(r["lang"], r["lang"]),
@@ -57,6 +64,7 @@ def mixture_points(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
         }
         for name, rows in shown.items()
         for r in rows
+        if r["lang"] in drawn
     ]
     return {
         "rows": points,

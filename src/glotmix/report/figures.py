@@ -28,6 +28,9 @@ STAGES = (
 )
 """The funnel's order. A rule belongs to the stage that its name begins with."""
 
+FEW = 5
+"""Fewer documents than this are no finding: cells of them are pale, and a rule that decides fewer is folded away."""
+
 _BETWEEN = "\x1f"
 
 
@@ -125,6 +128,30 @@ def funnels(found: Iterable[Way], key: Callable[[Way], str]) -> list[Funnel]:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What was kept of each language in each source.
+
+    Args:
+        sources: the columns, the largest first.
+        rows: (language, its funnels by source, its funnel over all sources), the largest first.
+    """
+
+    sources: tuple[str, ...]
+    rows: tuple[tuple[str, dict[str, Funnel], Funnel], ...]
+
+
+def kept(found: Iterable[Way]) -> Kept:
+    """Return the table language × source."""
+    found = list(found)
+    cells: dict[str, dict[str, Funnel]] = defaultdict(dict)
+    for way in found:
+        cells[way.lang].setdefault(way.source, Funnel(way.source)).add(way)
+    sources = tuple(funnel.key for funnel in funnels(found, lambda way: way.source))
+    whole = funnels(found, lambda way: way.lang)
+    return Kept(sources, tuple((funnel.key, cells[funnel.key], funnel) for funnel in whole))
+
+
+@dataclass(frozen=True)
 class Rule:
     """What one rule did.
 
@@ -133,6 +160,7 @@ class Rule:
         credited: documents that it dropped, being the first that they failed.
         alone: documents that fail this rule and no other: without it they would be kept.
         together: documents that fail this rule and others too.
+        size: bytes of the documents that fail this rule and no other: what it costs.
         languages: documents that fail it, by language.
     """
 
@@ -140,7 +168,13 @@ class Rule:
     credited: int
     alone: int
     together: int
+    size: int
     languages: dict[str, int]
+
+    @property
+    def decides(self) -> bool:
+        """Whether without it more than a handful of documents would be kept."""
+        return self.alone >= FEW
 
     @property
     def failing(self) -> int:
@@ -153,15 +187,17 @@ def rules(found: Iterable[Way]) -> list[Rule]:
     credited: dict[str, int] = defaultdict(int)
     alone: dict[str, int] = defaultdict(int)
     together: dict[str, int] = defaultdict(int)
+    size: dict[str, int] = defaultdict(int)
     languages: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for way in found:
         if way.rule is not None:
             credited[way.rule] += way.documents
         for name in way.failed:
             (alone if len(way.failed) == 1 else together)[name] += way.documents
+            size[name] += way.size if len(way.failed) == 1 else 0
             languages[name][way.lang] += way.documents
     made = [
-        Rule(name, credited[name], alone[name], together[name], dict(sorted(languages[name].items())))
+        Rule(name, credited[name], alone[name], together[name], size[name], dict(sorted(languages[name].items())))
         for name in credited.keys() | languages.keys()
     ]
     order = {s: n for n, s in enumerate(in_order(stage(r.name) for r in made))}

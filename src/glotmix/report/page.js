@@ -28,6 +28,18 @@
     document.documentElement.dataset.ready = "yes";
   }
 
+  // What is folded is drawn when it is opened; an address within it opens it; paper has no folds.
+  for (const fold of all("details")) fold.addEventListener("toggle", () => fold.open && all(".plot", fold).forEach(draw));
+  function unfold() {
+    const there = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!there) return;
+    for (const fold of all("details", there).slice(0, there.matches(".folded") ? 1 : 0)) fold.open = true;
+    for (let up = there.closest("details"); up; up = up.parentElement.closest("details")) up.open = true;
+    there.scrollIntoView();
+  }
+  addEventListener("hashchange", unfold);
+  addEventListener("beforeprint", () => all("details").forEach((fold) => (fold.open = true)));
+
   const chooser = document.getElementById("score");
   function choose() {
     for (const score of all(".score")) {
@@ -84,5 +96,6 @@
     refresh(list);
   }
   all("table.sortable").forEach(sortable);
+  unfold();
   drawAll();
 })();

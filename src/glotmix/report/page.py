@@ -15,9 +15,9 @@ import yaml
 from glotmix.core import language
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.report import conversations, evidence, examples, figures, mixing, plots, rater, scores, shell
-from glotmix.select.precision import judged
+from glotmix.select import precision
 
-VERSION = 3
+VERSION = 4
 
 REPORT = "report.html"
 
@@ -26,21 +26,32 @@ _DRAWN_RULES = 24
 
 _CONTENTS = {
     "verdict": "Verdict",
+    "kept": "What was kept",
+    "rules": "What each rule cost",
+    "examples": "Documents to read",
+    "mixture": "Mixture",
+    "quality": "Can the score be believed?",
+}
+"""What a reader goes through; the details below it are folded."""
+
+_DETAILS = {
     "funnel": "The funnel",
-    "rules": "What each rule removed",
     "scores": "Scores by language",
-    "borderline": "Borderline documents",
     "language": "Language",
     "duplicates": "Duplicates",
     "repeats": "Repeated lines",
     "contamination": "Evaluation items",
     "conversations": "Conversations",
-    "quality": "Quality",
-    "mixture": "Mixture",
     "quarantine": "Quarantine",
     "settings": "Settings",
     "provenance": "Provenance",
 }
+
+_UNIFORM = frozenset({"quantile"})
+"""Columns that spread evenly by construction: a rank within a language is no finding."""
+
+_UNMEASURED = ("unmeasured", "unknown")
+"""Kinds of findings that say what was not measured."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +126,15 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context: dict[str, Any] = {
         "name": inputs.name,
         "contents": _CONTENTS.items(),
+        "details": _DETAILS.items(),
+        "few": figures.FEW,
         "order": order,
         "names": names,
         "read": {f.key: f.read for f in by_language},
         "total": total,
         "sources": figures.funnels(ways, lambda way: way.source),
         "stages": figures.in_order(total.dropped),
+        "kept": figures.kept(ways),
         "said": None if inputs.verdict is None else json.loads(inputs.verdict.read_text("utf-8")),
         "recipe": yaml.safe_dump(dict(inputs.recipe), allow_unicode=True, sort_keys=False, width=100),
         "plots": {"funnel": plots.funnel(by_language, names)},
@@ -148,9 +162,31 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context["quarantine"] = evidence.quarantine(inputs.quarantine)
     context["conversations"] = conversations.conversations(inputs.records, inputs.coverage, inputs.scoring)
     if context["conversations"] is None:
-        context["contents"] = [each for each in _CONTENTS.items() if each[0] != "conversations"]
+        context["details"] = [each for each in _DETAILS.items() if each[0] != "conversations"]
+    context["findings"], context["unmeasured"] = _split(context)
     context["figures"] = _figures(context)
     return context
+
+
+def _split(context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return what to look at, and what was not measured: the second is never a pass, and is said where all see it."""
+    found = [] if context["said"] is None else context["said"]["findings"]
+    missing = [
+        f"{one['text'].removeprefix('not measured: ')} ({one['do']})" for one in found if one["kind"] in _UNMEASURED
+    ]
+    if context["audit"] is not None and context["unlabelled"]:
+        some = ", ".join(context["names"][lang] for lang in context["unlabelled"][:6])
+        more = f" and {len(context['unlabelled']) - 6} more" if len(context["unlabelled"]) > 6 else ""
+        missing.insert(
+            0,
+            f"how well the score works in {len(context['unlabelled'])} of {len(context['order'])} languages, "
+            f"which have no labels: {some}{more} (glotmix label)",
+        )
+    if context["mixture"] is not None and not context["mixture"]["intervals"]:
+        missing.append(
+            f"how good the mixture is: {context['mixture']['method']} is a rule, no model was trained (mix.proxies)"
+        )
+    return [one for one in found if one["kind"] not in _UNMEASURED], missing
 
 
 def _chosen(recipe: Mapping[str, JSON]) -> str:
@@ -163,17 +199,32 @@ def _rules(ways: list[figures.Way], drawn: dict[str, plots.Spec]) -> dict[str, A
     pairs = figures.overlaps(ways)
     # Retention drops what it was told to drop: beside it, nothing else could be seen.
     judging = [r for r in rules if figures.stage(r.name) not in ("quality", "budget")]
-    most = sorted(judging, key=lambda r: -r.failing)[:_DRAWN_RULES]
+    deciding = [r for r in judging if r.decides]
+    most = sorted(deciding, key=lambda r: -r.alone)[:_DRAWN_RULES]
     if most:
         drawn["rules"] = plots.rules([r for r in judging if r in most])
     return {
         "rules": rules,
-        "judged": {r.name: found.shown for r in rules if (found := judged(r.name)) is not None},
+        "deciding": sorted(deciding, key=lambda r: (-r.size, r.name)),
+        "costing": sorted((r for r in rules if r.decides), key=lambda r: (-r.size, r.name)),
+        "brought": {r.name: _brought(r.name) for r in rules},
+        "folded": [r for r in judging if not r.decides],
         "retained": [r for r in rules if r not in judging],
-        "undrawn": len(judging) - len(most),
+        "undrawn": len(deciding) - len(most),
         "pairs": pairs,
-        "paired": [r for r in rules if any(r.name in pair for pair in pairs)],
+        "paired": [r for r in deciding if any(r.name in pair for pair in pairs)],
     }
+
+
+def _brought(rule: str) -> str:
+    """Return what a rule finds, in words: counts on judged text, where it judges the text and was measured."""
+    stage = figures.stage(rule)
+    if stage == "duplicates":
+        return "copies: see Duplicates, and the self-test there"
+    if stage in ("quality", "budget"):
+        return "what the score calls unnatural: see below whether it can be believed"
+    found = precision.judged(rule)
+    return "not measured" if found is None else found.shown
 
 
 def _scores(
@@ -185,6 +236,7 @@ def _scores(
         for signal in sorted(inputs.signals, key=lambda s: (s != "quality", s != "heuristics", s))
         if signal not in ("duplicates", "prompts")
         for histogram in scores.histograms(inputs.ledger, signal, inputs.signals[signal], lines)
+        if histogram.column not in _UNIFORM
     ]
     # Scores that decide something come first.
     found.sort(key=lambda h: (h.signal != "quality", not h.lines))
@@ -201,6 +253,7 @@ def _scores(
                 "log": histogram.scale.log,
                 "n": sum(measured.values()),
                 "languages": len(measured),
+                "small": len(measured) - len(plots.ridges(histogram, order)),
                 "absent": [names[lang] for lang in order if lang not in measured],
                 "lines": histogram.lines,
             }

@@ -22,6 +22,12 @@ _ROW = 24
 _RIDGE = 40
 """Height of one language in a histogram, pixels."""
 
+MOST = 40
+"""Languages that a plot draws, the largest; all stand in the table beside it."""
+
+FEW = 20
+"""A language of which fewer documents have a score has no ridge: a handful of them has no shape."""
+
 _LABELS = 150
 """Widest that names beside an axis may be, pixels."""
 
@@ -31,6 +37,7 @@ _CELLS = "r,b,k,h,o"
 
 def funnel(rows: Sequence[Funnel], names: Mapping[str, str]) -> Spec:
     """Draw, for each language, the share of its documents that was kept and that each stage dropped."""
+    rows = rows[:MOST]
     stages = in_order(s for row in rows for s in row.dropped)
     colours = {"kept": "var(--kept)"} | {s: f"var(--stage-{s}, var(--unknown))" for s in stages}
     values = [
@@ -51,7 +58,7 @@ def identified(rows: Sequence[Identified], names: Mapping[str, str]) -> Spec:
     }
     values = [
         {"name": names[row.lang], "part": part, "documents": documents, "whole": row.documents}
-        for row in rows
+        for row in rows[:MOST]
         for part, documents in zip(colours, (row.agree, row.differ, row.unknown), strict=True)
     ]
     return _shares(values, colours, "share of the documents", "identified")
@@ -114,12 +121,12 @@ def _bars(values: list[Spec], colours: Mapping[str, str], x: "alt.X", told: "lis
 def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) -> Spec:
     """Draw one score as a ridge per language, its documents stacked by their fate, with the thresholds as lines.
 
-    Every ridge is as high as its own fullest bin: shapes compare, sizes are told by n.
+    Heights are shares of the language's documents, on one scale for all languages: ridges compare. See `ridges`.
     """
     scale, measured = shown.scale, shown.measured()
-    langs = [lang for lang in order if lang in measured]
+    langs = ridges(shown, order)
     row = {lang: number for number, lang in enumerate(langs)}
-    cells = sorted((row[lang], number, *documents) for (lang, number), documents in shown.cells.items())
+    cells = sorted((row[lang], number, *documents) for (lang, number), documents in shown.cells.items() if lang in row)
     drawn = [
         {
             "at": scale.inside(line.value),
@@ -140,6 +147,8 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
         "names": [names[lang] for lang in langs],
         "labels": [f"{names[lang]} ({measured[lang]:,})" for lang in langs],
         "rows": len(langs),
+        "totals": [measured[lang] for lang in langs],
+        "peak": max((sum(cell[2:]) / measured[langs[cell[0]]] for cell in cells), default=1.0),
         "feet": [number + _FOOT for number in range(len(langs))],
     }
     return design | {
@@ -147,6 +156,13 @@ def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) 
         "params": [{"name": name, "value": value} for name, value in numbers.items()],
         "datasets": {"cells": _csv(cells), "lines": drawn},
     }
+
+
+def ridges(shown: Histogram, order: Sequence[str]) -> list[str]:
+    """Return the languages that a histogram draws: the largest of those with enough documents, all where none has."""
+    measured = shown.measured()
+    enough = [lang for lang in order if measured.get(lang, 0) >= FEW]
+    return (enough or [lang for lang in order if lang in measured])[:MOST]
 
 
 @cache
@@ -166,11 +182,11 @@ def _ridges(log: bool, lines: bool) -> Spec:
             name="names[datum.r]",
             foot=f"datum.r + {_FOOT}",
         )
-        .transform_joinaggregate(most="max(n)", groupby=["r"])
         .transform_calculate(
-            first=f"datum.foot - {_FOOT - 0.08} * datum.k / datum.most",
-            second=f"datum.first - {_FOOT - 0.08} * datum.h / datum.most",
-            third=f"datum.second - {_FOOT - 0.08} * datum.o / datum.most",
+            first=f"datum.foot - {_FOOT - 0.08} * datum.k / (totals[datum.r] * peak)",
+            second=f"datum.first - {_FOOT - 0.08} * datum.h / (totals[datum.r] * peak)",
+            third=f"datum.second - {_FOOT - 0.08} * datum.o / (totals[datum.r] * peak)",
+            share="datum.n / totals[datum.r]",
             values="format(datum.x, '.4~g') + ' to ' + format(datum.x2, '.4~g')",
         )
     )
@@ -195,6 +211,7 @@ def _ridges(log: bool, lines: bool) -> Spec:
     tooltip = [
         alt.Tooltip("name:N", title="language"),
         alt.Tooltip("values:N", title="value"),
+        alt.Tooltip("share:Q", title="of the language's documents", format=".1%"),
         alt.Tooltip("k:Q", title="kept", format=","),
         alt.Tooltip("h:Q", title="fail a rule on this score", format=","),
         alt.Tooltip("o:Q", title="dropped for other reasons", format=","),
