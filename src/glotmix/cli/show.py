@@ -1,12 +1,13 @@
 """What the commands print on a terminal: tables of a plan, a run, a document's story, a language's settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from glotmix.cli import terminal
+from glotmix.core.warning import named
 
 
 def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -17,8 +18,36 @@ def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
     words = {"reused": "reused", "new": "made", "resumed": "taken up again"}
     for row in rows:
         count = "" if row["documents"] is None else f"{row['documents']:,}"
-        table.add_row(row["step"], words.get(row["state"], "made again"), count, "\n".join(row["changes"]))
+        why = "\n".join(
+            row["changes"] if row["state"] == "damaged" else _why(row["changes"], {r["step"] for r in rows})
+        )
+        table.add_row(row["step"], words.get(row["state"], "made again"), count, why)
     terminal.console().print(table)
+
+
+def _why(changes: Sequence[str], steps: Collection[str]) -> list[str]:
+    """Say in words why a step is made again: settings with both values, then inputs and code by name, no digests.
+
+    >>> _why(["config.select.lose: 0.05 → 0.1", "inputs.ledger: b636b3af → cee5c12a", "version: 1 → 2"], ["ledger"])
+    ['select.lose: 0.05 → 0.1', 'its code is newer', 'after ledger']
+    >>> _why(["config.code.glotmix.quality.rater: 3 → 4", "inputs.web: d7523af8 → 023ee93f"], [])
+    ['the code of quality.rater is newer', 'the files of web changed']
+    """
+    said, code, files, after = [], [], [], []
+    for change in changes:
+        field, _, values = change.partition(": ")
+        if field.startswith("inputs."):
+            name = field.removeprefix("inputs.")
+            (after if name in steps else files).append(name.removeprefix("signals/"))
+        elif field.startswith("config.code."):
+            code.append(field.removeprefix("config.code.").removeprefix("glotmix."))
+        elif field == "version":
+            said.append("its code is newer")
+        else:
+            said.append(f"{field.removeprefix('config.').removeprefix('recipe.')}: {values}")
+    said += [f"the code of {', '.join(code)} is newer"] if code else []
+    said += [f"the files of {', '.join(files)} changed"] if files else []
+    return [*said, *([f"after {', '.join(after)}"] if after else [])]
 
 
 def show_summary(result: Mapping[str, Any]) -> None:
@@ -41,7 +70,7 @@ def show_summary(result: Mapping[str, Any]) -> None:
             table.add_row(row["lang"], *cells, *([interval] if measured else []), epochs)
         terminal.console().print(table)
     for warning in result["warnings"]:
-        terminal.console().print(Text(f"warning: {warning}", style="bold yellow"))
+        terminal.console().print(Text(f"warning: {named(warning)}", style="bold yellow"))
     for what, where in result["files"].items():
         terminal.console().print(f"{what}: {where}", soft_wrap=True)
     if result["estimate"]:
@@ -100,13 +129,13 @@ def _cells(of: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("language")
     table.add_column(of)
-    for name in ("read", "kept", "MB read", "MB kept", "median score"):
+    for name in ("read", "kept", "MB", "MB kept", "score"):
         table.add_column(name, justify="right")
-    table.add_column("what dropped most")
+    table.add_column("dropped most by", no_wrap=True, overflow="ellipsis")
     for row in rows:
         score = "" if row["score"] is None else f"{row['score']:.2f}"
         sizes = f"{row['bytes'] / 1e6:.2f}", f"{row['bytes_kept'] / 1e6:.2f}"
-        most = next((f"{rule} ({n:,})" for rule, n in row["rules"].items()), "")
+        most = next((f"{rule.removeprefix('heuristics.')} ({n:,})" for rule, n in row["rules"].items()), "")
         table.add_row(row["lang"], row[of], f"{row['read']:,}", f"{row['kept']:,}", *sizes, score, most)
     return table
 

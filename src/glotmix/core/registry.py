@@ -32,6 +32,7 @@ GROUPS = {
     "LAW": ("glotmix.laws",),
     "READER": ("glotmix.readers",),
     "PACKING": ("glotmix.packings",),
+    "WARNINGS": (),
     "PAIRING": ("glotmix.packings",),
 }
 """Declaration → the groups of entry points whose modules may hold it."""

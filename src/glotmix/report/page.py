@@ -14,6 +14,7 @@ import yaml
 
 from glotmix.core import language
 from glotmix.core.record import JSON, Counts, Output
+from glotmix.core.warning import named
 from glotmix.report import conversations, evidence, examples, figures, mixing, plots, rater, scores, shell
 from glotmix.select import precision
 
@@ -344,7 +345,7 @@ def _provenance(records: Mapping[str, Mapping[str, JSON]]) -> dict[str, Any]:
         )
         versions |= dict(found["versions"]) if isinstance(found["versions"], dict) else {}
         told = _notes(records, name).get("warnings", [])
-        warnings += [(name, str(text)) for text in told] if isinstance(told, list) else []
+        warnings += [(name, named(str(text))) for text in told] if isinstance(told, list) else []
     return {"steps": steps, "versions": sorted(versions.items()), "warnings": warnings}
 
 

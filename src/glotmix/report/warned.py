@@ -1,0 +1,30 @@
+"""What the verdict warns of."""
+
+from glotmix.core.warning import WarningSpec
+
+WARNINGS = (
+    WarningSpec(
+        "source-loses",
+        "to rules on the text, the other sources of the language",
+        "A source loses at least twice the share of its documents that the other sources of its language lose.",
+        "Read its examples in the report. If its form is unusual and good, set `settings.source.NAME`.",
+    ),
+    WarningSpec(
+        "quarter-kept",
+        "documents are kept; most are lost to",
+        "Less than a quarter of a source's documents in a language is kept.",
+        "Read what the named rule drops; correct the source, or the rule for it.",
+    ),
+    WarningSpec(
+        "source-tells-score",
+        "the source alone tells the score",
+        "Nearly every document of a source scores below the others: the score may judge the form, not the text.",
+        "Select within each source: `select.within=source`.",
+    ),
+    WarningSpec(
+        "length-tells-score",
+        "the score follows the length",
+        "In a language, score and length go together.",
+        "Lower `quality.lose` for it, and read borderline documents.",
+    ),
+)

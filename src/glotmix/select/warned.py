@@ -1,0 +1,24 @@
+"""What the decisions warn of."""
+
+from glotmix.core.warning import WarningSpec
+
+WARNINGS = (
+    WarningSpec(
+        "unknown-licence",
+        "(select.licenses.unknown)",
+        "Documents have a licence that SPDX does not list.",
+        "Set `select.licenses.unknown`, or correct the licence in the source.",
+    ),
+    WarningSpec(
+        "no-licence",
+        "documents have no licence",
+        "Documents have no licence at all.",
+        "Declare one in the source (`license:`), or set `select.licenses.missing`.",
+    ),
+    WarningSpec(
+        "agreement-leaves-little",
+        "where data is scarce, use agreement as a score",
+        "A rule of agreement between sources leaves less than a fifth of a language's text.",
+        "Switch it off for this language: `settings.language.LANG.agreement.sources: null`.",
+    ),
+)
