@@ -33,7 +33,10 @@ def _why(changes: Sequence[str], steps: Collection[str]) -> list[str]:
     >>> _why(["config.code.glotmix.quality.rater: 3 → 4", "inputs.web: d7523af8 → 023ee93f"], [])
     ['the code of quality.rater is newer', 'the files of web changed']
     """
-    said, code, files, after = [], [], [], []
+    said: list[str] = []
+    code: list[str] = []
+    files: list[str] = []
+    after: list[str] = []
     for change in changes:
         field, _, values = change.partition(": ")
         if field.startswith("inputs."):
