@@ -1,7 +1,8 @@
 """Count how long sentences are and how many are passive, page by page: `python scripts/readability.py BEFORE`.
 
-BEFORE is a commit to compare with. Code, tables, headings and addresses are left out. A sentence is passive here if a form
-of *to be* is followed by a participle within two words: a count of forms, not a parse. Writes docs/evidence/readability.md.
+BEFORE is a commit to compare with. Code, tables, headings and addresses are left out. A sentence is
+passive here if a form of *to be* is followed by a participle within two words: a count of forms, not a parse. Writes
+docs/evidence/readability.md.
 """
 
 import re
@@ -11,10 +12,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 IRREGULAR = (
-    "been begun bent bound bought broken brought built caught chosen come cut dealt done drawn driven eaten fallen fed felt "
-    "found given gone grown had heard held hidden hit kept known laid led left lent let lost made meant met paid put read "
-    "run said seen sent set shown shut sold spent spoken split spread stood taken taught thought thrown told understood "
-    "weighed won written"
+    "been begun bent bound bought broken brought built caught chosen come cut dealt done drawn driven "
+    "eaten fallen fed felt found given gone grown had heard held hidden hit kept known laid led left lent "
+    "let lost made meant met paid put read run said seen sent set shown shut sold spent spoken split "
+    "spread stood taken taught thought thrown told understood weighed won written "
 )
 BE = r"\b(?:is|are|was|were|be|been|being)\b"
 PASSIVE = re.compile(rf"{BE}(?:\s+\w+){{0,2}}?\s+(?:\w{{3,}}ed|{'|'.join(IRREGULAR.split())})\b", re.I)
@@ -63,25 +64,18 @@ def page(commit: str) -> str:
     lines = [
         "# Readability",
         "",
-        "See how long the sentences of each page are, and how many are passive, before and after the pages were put in order.",
+        "See how long the sentences of each page are, and how many are passive, before and after they were put in order.",
         "",
-        f"Before is commit `{commit[:7]}`. Code, tables and headings are left out, pages made from the code too. A clause behind a colon or",
-        "semicolon counts as a sentence. Passive is counted by form (*is* … *measured*), not parsed. `python scripts/readability.py COMMIT`",
-        "writes this page.",
+        f"Before is commit `{commit[:7]}`. Code, tables and headings are left out, and pages made from the code. A clause",
+        "behind a colon or semicolon counts as a sentence. Passive is counted by form (*is* … *measured*), not parsed.",
+        "`python scripts/readability.py COMMIT` writes this page.",
         "",
         "| page | sentences | words each | passive | before: sentences | words each | passive |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
-    rows = {
-        name: (measured(new.get(name, "")), measured(old.get(name, "")))
-        for name in sorted({*new, *old} - {"docs/reference.md"})
-    }
-    whole = {
-        "all pages": (
-            measured("\n\n".join(new.values())),
-            measured("\n\n".join(t for n, t in old.items() if n in rows)),
-        )
-    }
+    old.pop("docs/reference.md", None)
+    rows = {n: (measured(new.get(n, "")), measured(old.get(n, ""))) for n in sorted({*new, *old})}
+    whole = {"all pages": (measured("\n\n".join(new.values())), measured("\n\n".join(old.values())))}
     for name, (now, then) in (whole | rows).items():
         lines.append(f"| {name.removeprefix('docs/')} | {_cells(now)} | {_cells(then)} |")
     return "\n".join(lines) + "\n"
