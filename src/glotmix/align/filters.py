@@ -178,7 +178,7 @@ def copied(source: str, text: str) -> float:
     """Return the part of a text's five-letter shingles that stand in its source too, case aside.
 
     >>> copied("Hello World", "hello world"), copied("Good morning", "Guten Morgen")
-    (1.0, 0.125)
+    (1.0, 0.0)
     """
     one, other = ({t[i : i + 5] for i in range(max(1, len(t) - 4))} for t in (_folded(source), _folded(text)))
     return len(one & other) / len(other) if other else 0.0

@@ -24,7 +24,7 @@ def line(scores: NDArray[np.floating], null: NDArray[np.floating], precision: fl
 
     >>> null = np.linspace(0, 0.5, 200)
     >>> scores = np.concatenate([np.linspace(0.7, 0.9, 100), np.linspace(0, 0.5, 100)])
-    >>> 0.5 < line(scores, null, 0.98) <= 0.7, line(null, null, 0.98)
+    >>> 0.45 < line(scores, null, 0.98) <= 0.7, line(null, null, 0.98)
     (True, inf)
     """
     if len(null) < LEAST or not len(scores):
