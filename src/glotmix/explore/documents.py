@@ -55,6 +55,24 @@ class Coded:
             raise RequestError(f"no document has the {what} {name!r}{did_you_mean(name, self.names)}") from None
 
 
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Language, source and rule of each document as one number.
+
+    Args:
+        codes: (n,).
+        shape: how many languages, sources and rules there are; rule 0 is none: the document is kept.
+    """
+
+    codes: NDArray[np.int32]
+    shape: tuple[int, int, int]
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return int(np.prod(self.shape))
+
+
 class Pieces:
     """Parquet files that hold the rows 0 … n − 1 one after the other.
 
@@ -168,6 +186,13 @@ class Documents:
         self.domain = self._coded("signals/urls", "domain")
         self.group = coded(self.shards.column("group").cast(pa.string())) if self._grouped() else _nothing(len(self))
 
+    @cached_property
+    def cells(self) -> Cells:
+        """The cell of each document in the table of languages, sources and rules."""
+        shape = len(self.lang.names), len(self.source.names), len(self.rule.names) + 1
+        codes = (self.lang.codes * shape[1] + self.source.codes) * shape[2] + self.rule.codes + 1
+        return Cells(codes.astype(np.int32), shape)
+
     def __len__(self) -> int:
         return self.parts.total
 
@@ -255,6 +280,7 @@ class Documents:
 
     def warm(self) -> None:
         """Read every column of numbers, file by file, where all of them may stay in memory."""
+        _ = self.cells
         if 4 * len(self) * len(self.numeric) <= HELD:
             for step in self.steps:
                 name = step.name.removeprefix("signals/")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.core.errors import RequestError
-from glotmix.explore.documents import Documents
+from glotmix.explore.documents import Coded, Documents
 
 KEPT, DROPPED = "kept", "dropped"
 """What ``state`` may be, beside the names of rules."""
@@ -85,15 +85,17 @@ def listed(documents: Documents, given: dict[str, Any]) -> dict[str, Any]:
     passing = np.flatnonzero(mask(documents, given))
     start, count = max(int(given.get("from") or 0), 0), min(int(given.get("count") or 50), PAGE)
     shown = _ordered(documents, passing, given, start + count)[start : start + count]
-    kept = documents.kept[passing]
+    cells = documents.cells
+    # One pass for all three: a document's cell is its language, source and rule.
+    counts = np.bincount(cells.codes[passing], minlength=cells.size).reshape(cells.shape)
     return {
         "documents": len(passing),
         "bytes": int(documents.bytes[passing].sum()),
         "of": len(documents),
-        "kept": int(kept.sum()),
-        "langs": _counts(documents.lang, passing),
-        "sources": _counts(documents.source, passing),
-        "rules": _counts(documents.rule, passing),
+        "kept": int(counts[:, :, 0].sum()),
+        "langs": _counts(documents.lang, counts.sum(axis=(1, 2))),
+        "sources": _counts(documents.source, counts.sum(axis=(0, 2))),
+        "rules": _counts(documents.rule, counts.sum(axis=(0, 1))[1:]),
         "rows": brief(documents, shown, given.get("column")),
     }
 
@@ -143,8 +145,6 @@ def number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _counts(column: Any, rows: NDArray[np.int64]) -> dict[str, int]:
-    codes = column.codes[rows]
-    counts = np.bincount(codes[codes >= 0], minlength=len(column.names))
+def _counts(column: Coded, counts: NDArray[np.int64]) -> dict[str, int]:
     order = np.argsort(-counts, kind="stable")[:200]
     return {column.names[i]: int(counts[i]) for i in order.tolist() if counts[i]}

@@ -65,8 +65,7 @@ def at(folder: Path, part: str, position: int) -> dict[str, Any]:
         # Signatures are hashes and vectors are vectors: they say nothing to a reader.
         if name == "signatures" or any(piece.startswith(".") for piece in path.relative_to(folder).parts):
             continue
-        schema = pq.read_schema(path)
-        found = row(path, position, [f.name for f in schema if not _is_vector(f.type)])
+        found = row(path, position, vectors=False)
         if found.pop("id", told["id"]) != told["id"]:
             raise DataError(
                 f"signals/{name} does not hold the ledger's documents in its order", f"delete {path.parent}"
@@ -75,17 +74,21 @@ def at(folder: Path, part: str, position: int) -> dict[str, Any]:
     return told | {"signals": signals}
 
 
-def row(path: Path, position: int, columns: Sequence[str] | None = None) -> dict[str, Any]:
+def row(path: Path, position: int, columns: Sequence[str] | None = None, vectors: bool = True) -> dict[str, Any]:
     """Return one row of a Parquet file; what lies before it in its row group is passed over, the rest not read."""
-    found = next(iter(rows(path, [position], columns)), None)
+    found = next(iter(rows(path, [position], columns, vectors)), None)
     if found is None:
         raise DataError(f"{path} has no row {position}", "glotmix check RECIPE tells what is damaged")
     return found
 
 
-def rows(path: Path, positions: Sequence[int], columns: Sequence[str] | None = None) -> Iterable[dict[str, Any]]:
-    """Yield some rows of a Parquet file, in its order."""
+def rows(
+    path: Path, positions: Sequence[int], columns: Sequence[str] | None = None, vectors: bool = True
+) -> Iterable[dict[str, Any]]:
+    """Yield some rows of a Parquet file, in its order; `vectors`: columns that are vectors, too."""
     with mapped(path) as file:
+        if not vectors:
+            columns = [f.name for f in file.schema_arrow if not _is_vector(f.type)]
         wanted = sorted(positions)
         start = 0
         for group in range(file.metadata.num_row_groups):
@@ -110,7 +113,9 @@ def _of_group(
     file: pq.ParquetFile, group: int, positions: list[int], columns: Sequence[str] | None
 ) -> Iterable[dict[str, Any]]:
     before = 0
-    for batch in file.iter_batches(_BATCH, [group], columns, use_threads=False):
+    # Texts are large and columns many: few rows of the one at a time, many of the other.
+    size = _BATCH if columns is not None and len(columns) == 1 else 8 * _BATCH
+    for batch in file.iter_batches(size, [group], columns, use_threads=False):
         while positions and positions[0] < before + batch.num_rows:
             yield batch.slice(positions.pop(0) - before, 1).to_pylist()[0]
         before += batch.num_rows
