@@ -197,7 +197,7 @@ STEPS = StepSpec(
             _dropped,
             55,
             tuple(
-                LanguageSetting(f"properties.{name}", None, "a probability, or null", lambda v: v is None or share(v))
+                LanguageSetting(f"properties.{name}", ..., "a probability, or null", lambda v: v is None or share(v))
                 for name in PROPERTIES
             ),
             "a head of the recipe's labels says that it has a property that is not wanted",

@@ -18,6 +18,14 @@ from glotmix.quality.raters_config import WORDING, RatersConfig
 from glotmix.quality.word_order import Wording
 
 
+LATER = ("list_share", "capital_run_ratio", "opens_small", "top_word_share", "top_words_share")
+"""Heuristics that a carried rater does not see: what they would do for it was not measured."""
+
+
+def _early(table: pa.Table) -> pa.Table:
+    return table.drop_columns([name for name in LATER if name in table.column_names])
+
+
 def make(
     section: RatersConfig,
     base: Path,
@@ -57,7 +65,7 @@ def make(
         wording = _wording(section, base, texts, langs, ~pairs.hold_out(sources, section.held_out, seed))
     found = cross_lingual.carry(
         together,
-        see(texts, langs, section.features, embedders, wording),
+        _early(see(texts, langs, section.features, embedders, wording)),
         section,
         {name: one.fingerprint for name, one in embedders.items()},
         seed,
