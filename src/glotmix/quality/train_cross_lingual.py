@@ -17,7 +17,6 @@ from glotmix.quality.rater_features import see
 from glotmix.quality.raters_config import WORDING, RatersConfig
 from glotmix.quality.word_order import Wording
 
-
 LATER = ("list_share", "capital_run_ratio", "opens_small", "top_word_share", "top_words_share")
 """Heuristics that a carried rater does not see: what they would do for it was not measured."""
 
