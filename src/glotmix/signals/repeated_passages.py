@@ -357,7 +357,7 @@ STEPS = StepSpec(
             place=59,
             settings=(
                 LanguageSetting(
-                    "repeated_passages.share", None, "a share, or null", lambda v: v is None or is_share(v)
+                    "repeated_passages.share", ..., "a share, or null", lambda v: v is None or is_share(v)
                 ),
             ),
             meaning="more of it stands before in the corpus than its language allows",
