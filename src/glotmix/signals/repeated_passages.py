@@ -356,9 +356,7 @@ STEPS = StepSpec(
             # Before the rules of duplicates: a copy is dropped once, and its original stays.
             place=59,
             settings=(
-                LanguageSetting(
-                    "repeated_passages.share", ..., "a share, or null", lambda v: v is None or is_share(v)
-                ),
+                LanguageSetting("repeated_passages.share", ..., "a share, or null", lambda v: v is None or is_share(v)),
             ),
             meaning="more of it stands before in the corpus than its language allows",
         ),
