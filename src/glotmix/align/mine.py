@@ -5,11 +5,11 @@ language as files that are mapped, not read, so that memory does not grow with t
 that resume, and a part depends on no other.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -303,17 +303,55 @@ def statistic(margins: NDArray[np.floating], scores: NDArray[np.floating]) -> ND
     return np.maximum(np.asarray(margins, np.float64), 0) * np.asarray(scores, np.float64)
 
 
+End: TypeAlias = tuple[tuple[str, str], int, int]
+"""A document beside another language: the two languages, which of them is its own, its place there."""
+
+LAX = 0.8
+"""Precision of the first line: it only says whose second best is no measure of chance."""
+
+
+def settled(
+    found: NDArray[np.float64],
+    null: NDArray[np.float64],
+    ends: Sequence[tuple[End, End]],
+    null_ends: Sequence[tuple[End, End]],
+    precision: float,
+) -> float:
+    """Return the line of documents.
+
+    What comes second to a true translation was never a candidate: of several articles on one event it is nearer than
+    anything that chance brings first. So the documents above a first, lax line leave the null, and the line that counts
+    is drawn with the others.
+
+    Args:
+        found: (n,) statistics of the candidates.
+        null: (m,) of the null.
+        ends: the documents of each candidate.
+        null_ends: those of each pair of the null.
+        precision: what is promised of all that is above.
+    """
+    above = found >= line(found, null, LAX)
+    paired = {end for both, inside in zip(ends, above.tolist(), strict=True) if inside for end in both}
+    others = np.array([not (set(both) & paired) for both in null_ends], bool)
+    if not above.any() or above.all() or others.sum() < LEAST:
+        return line(found, null, precision)
+    return line(found, null[others], precision)
+
+
 def _decided(
     output: Output, held: Mapping[str, pa.Array], chunks: Mapping[str, Chunk], folder: Path, how: Mining
 ) -> Iterator[pa.Table]:
     """Draw both lines, from all languages together, and yield what is above that of documents."""
     whole: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
+    ends: dict[bool, list[tuple[End, End]]] = {False: [], True: []}
     for name, chunk in chunks.items():
-        rows = table.read([folder / f"{name}.parquet"], ["link", "margin", "score"])
+        rows = table.read([folder / f"{name}.parquet"], ["one", "other", "link", "margin", "score"])
         rows = rows.filter(pc.equal(rows["link"], 0))
         whole[chunk.null].append(statistic(rows["margin"].to_numpy(), rows["score"].to_numpy()))
+        sides = zip(rows["one"].to_pylist(), rows["other"].to_pylist(), strict=True)
+        ends[chunk.null] += [((chunk.langs, 0, i), (chunk.langs, 1, j)) for i, j in sides]
     found, null = (np.concatenate(whole[k]) if whole[k] else np.zeros(0) for k in (False, True))
-    at = line(found, null, how.precision)
+    at = settled(found, null, ends[False], ends[True], how.precision)
     near: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
     for name, chunk in chunks.items():
         rows = table.read([folder / f"{name}.parquet"], ["margin", "score", "near"])
