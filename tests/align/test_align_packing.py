@@ -120,3 +120,12 @@ def test_a_label_of_its_own_takes_the_place_of_the_first_token(tokenizer):
 def test_an_unknown_way_is_refused_with_those_there_are():
     with pytest.raises(RequestError, match="did you mean 'format'"):
         packing.pairing("formats")
+
+
+def test_a_token_that_joins_what_stands_before_with_a_target_counts():
+    whole = Tokenizer(models.WordLevel({"spanish:hola": 0, "<unk>": 1}, unk_token="<unk>"))
+    joined, apart = Piece("spanish:", loss=False), Piece("hola", "spa_Latn")
+    (found,) = encode.encode([Sample((joined, apart))], whole)
+    assert found.loss.tolist() == [True]
+    (found,) = encode.encode([Sample((Piece("spanish:"), Piece("hola", "spa_Latn", loss=False)))], whole)
+    assert found.loss.tolist() == [False]
