@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -112,6 +113,37 @@ class Checkpoint:
         return State(**parts, step=int(told["step"]))
 
 
+class Reading(Protocol):
+    """What K models read."""
+
+    def batch(self, step: int, size: int, models: slice = ...) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return inputs, targets, and which targets bear loss (None: all) of a step, shape (K, size, T) each."""
+
+
+class Masked:
+    """What K models read where not every token bears loss: windows that stand in memory, one row of them a model."""
+
+    def __init__(self, ids: Ids, labels: Ids, device: torch.device) -> None:
+        """Take windows.
+
+        Args:
+            ids: in the order in which they are read, shape (K, windows, T + 1).
+            labels: what is to be guessed in the place of each token, of the same shape; below 0 where nothing is.
+            device: where batches go.
+        """
+        self._ids, self._labels, self._device = ids, labels, device
+
+    def batch(self, step: int, size: int, models: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return inputs, targets and which of these bear loss, shape (K, size, T) each; see `Reading`."""
+        at = slice(step * size, (step + 1) * size)
+        ids, wanted = (
+            torch.from_numpy(part.astype(np.int64)).to(self._device)
+            for part in (self._ids[models, at, :-1], self._labels[models, at, 1:])
+        )
+        counts = wanted >= 0
+        return ids, wanted.clamp(min=0), None if bool(counts.all()) else counts
+
+
 class Streams:
     """What K models read: every window of every model, found again by the number of the step."""
 
@@ -131,21 +163,22 @@ class Streams:
         self._span = np.arange(context + 1)
         self._device = device
 
-    def batch(self, step: int, size: int, models: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets of a step, shape (K, size, T) each, of some or all models."""
+    def batch(self, step: int, size: int, models: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return inputs and targets of a step, shape (K, size, T) each, of some or all models; see `Reading`."""
         at = self._starts[models, step * size : (step + 1) * size]
         found = torch.from_numpy(self._ids[at[..., None] + self._span].astype(np.int64)).to(self._device)
-        return found[..., :-1], found[..., 1:]
+        return found[..., :-1], found[..., 1:], None
 
 
 def train(
     state: State,
     shape: Shape,
     training: Training,
-    streams: Streams,
+    streams: Reading,
     kind: torch.dtype = torch.float32,
     checkpoint: Checkpoint | None = None,
     tell: Callable[[int], None] | None = None,
+    until: int | None = None,
 ) -> Tensor:
     """Train to the last step, in place.
 
@@ -156,7 +189,8 @@ def train(
         streams: what each model reads.
         kind: what products are made in; weights, moments and sums are float32.
         checkpoint: where the state is kept on the way.
-        tell: told of each step that is done.
+        tell: told of the steps that are done, about twice a second.
+        until: the step to stop before, by default the last: what several models have in common is trained once.
 
     Returns:
         the last training loss of each model, shape (K,).
@@ -165,13 +199,15 @@ def train(
         DataError: if a model's loss is no number any more.
     """
     models, saved, length = len(state.weights["embed"]), time.monotonic(), 1
+    stop = training.steps if until is None else min(until, training.steps)
+    last = torch.zeros(models)
     groups = [
         _Group(state, shape, training, streams, kind, part)
         for part in ([slice(0, models)] if state.weights["embed"].is_cuda else cores.near(models, shape.parameters))
     ]
     with cores.threads_for(shape.parameters):
-        while state.step < training.steps:
-            began, end = time.monotonic(), min(training.steps, state.step + length)
+        while state.step < stop:
+            began, end = time.monotonic(), min(stop, state.step + length)
             last = torch.cat([group.advance(state.step, end) for group in groups]).cpu()
             if not bool(torch.isfinite(last).all()):
                 lost = [i for i, loss in enumerate(last.tolist()) if not np.isfinite(loss)]
@@ -193,7 +229,7 @@ class _Group:
     """Some of the models of a state, trained in place."""
 
     def __init__(
-        self, state: State, shape: Shape, training: Training, streams: Streams, kind: torch.dtype, models: slice
+        self, state: State, shape: Shape, training: Training, streams: Reading, kind: torch.dtype, models: slice
     ) -> None:
         # One order, wherever the state comes from: norms are summed in it.
         names = list(model.names(shape))
@@ -208,18 +244,18 @@ class _Group:
     def advance(self, step: int, end: int) -> Tensor:
         """Take the steps from `step` to before `end`; return the losses of the last, (models,)."""
         for at in range(step, end):
-            ids, targets = self._streams.batch(at, self._training.batch, self._models)
+            ids, targets, counts = self._streams.batch(at, self._training.batch, self._models)
             if self._program is not None:
-                last, grads = self._program(ids, targets), self._program.derivatives
+                last, grads = self._program(ids, targets, counts), self._program.derivatives
             else:
-                last, grads = self._derived(ids, targets)
+                last, grads = self._derived(ids, targets, counts)
             self._update(list(grads.values()), at + 1)
         return last
 
-    def _derived(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Weights]:
+    def _derived(self, ids: Tensor, targets: Tensor, counts: Tensor | None) -> tuple[Tensor, Weights]:
         """Return losses and derivatives, found by torch."""
         leaves = {name: w.requires_grad_() for name, w in self._weights.items()}
-        losses = model.losses(leaves, self._shape, ids, targets, self._kind)
+        losses = model.losses(leaves, self._shape, ids, targets, self._kind, counts)
         found = torch.autograd.grad(losses.sum(), list(leaves.values()))
         for w in leaves.values():
             w.requires_grad_(False)

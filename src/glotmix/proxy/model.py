@@ -95,7 +95,9 @@ class _Loss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, embed: Tensor, targets: Tensor, kind: torch.dtype) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, embed: Tensor, targets: Tensor, worth: Tensor | None, kind: torch.dtype
+    ) -> Tensor:
         losses = x.new_empty(x.shape[0])
         gx, ge = torch.empty_like(x), torch.empty_like(embed)
         n = x.shape[1]
@@ -106,8 +108,11 @@ class _Loss(torch.autograd.Function):
             right = p.gather(1, at)
             most = p.amax(1, keepdim=True)
             total = p.sub_(most).exp_().sum(1, keepdim=True)
-            losses[i] = (total.log() + most - right).mean()
+            each = total.log() + most - right
+            losses[i] = each.mean() if worth is None else (each[:, 0] * worth[i]).mean()
             p.mul_(1 / (total * n)).scatter_add_(1, at, torch.full_like(right, -1 / n))
+            if worth is not None:
+                p.mul_(worth[i][:, None])
             back = p.to(kind)
             gx[i] = back @ outer
             ge[i] = back.t() @ inner
@@ -115,11 +120,17 @@ class _Loss(torch.autograd.Function):
         return losses
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         gx, ge = ctx.saved_tensors
         by = grads[0][:, None, None]
         # In place: a training step comes this way once.
-        return gx.mul_(by), ge.mul_(by), None, None
+        return gx.mul_(by), ge.mul_(by), None, None, None
+
+
+def worths(counts: Tensor) -> Tensor:
+    """Return what each target counts for in a mean over those that bear loss: n in all, shape (K, n) as `counts`."""
+    held = counts.float()
+    return held * (held.shape[-1] / held.sum(-1, keepdim=True).clamp(min=1.0))
 
 
 def _product(x: Tensor, w: Tensor, kind: torch.dtype) -> Tensor:
@@ -176,11 +187,27 @@ def hidden(weights: Mapping[str, Tensor], shape: Shape, ids: Tensor, kind: torch
 
 
 def losses(
-    weights: Mapping[str, Tensor], shape: Shape, ids: Tensor, targets: Tensor, kind: torch.dtype = torch.float32
+    weights: Mapping[str, Tensor],
+    shape: Shape,
+    ids: Tensor,
+    targets: Tensor,
+    kind: torch.dtype = torch.float32,
+    counts: Tensor | None = None,
 ) -> Tensor:
-    """Return each model's mean cross-entropy in nats a token, shape (K,); ids and targets (K, B, T)."""
+    """Return each model's mean cross-entropy in nats a token, shape (K,).
+
+    Args:
+        weights: (K, …) each.
+        shape: of every model.
+        ids: tokens, shape (K, B, T).
+        targets: the tokens after them, of the same shape.
+        kind: what products are made in.
+        counts: which targets bear loss, of the same shape; None for all. The mean is over those that do.
+    """
     x = hidden(weights, shape, ids, kind)
-    found: Tensor = _Loss.apply(x, weights["embed"], targets.reshape(len(x), -1), kind)  # type: ignore[no-untyped-call]
+    worth = None if counts is None else worths(counts.reshape(len(x), -1))
+    at = targets.reshape(len(x), -1)
+    found: Tensor = _Loss.apply(x, weights["embed"], at, worth, kind)  # type: ignore[no-untyped-call]
     return found
 
 

@@ -75,12 +75,13 @@ class Program:
         return x if x.dtype == kind else self._take(name, self._rows, kind=kind).view(x.shape)
 
     @torch.no_grad()
-    def __call__(self, ids: Tensor, targets: Tensor) -> Tensor:
+    def __call__(self, ids: Tensor, targets: Tensor, counts: Tensor | None = None) -> Tensor:
         """Return each model's mean cross-entropy in nats a token, (K,), and leave its `derivatives`.
 
         Args:
             ids: tokens, shape (K, B, T), T the context.
             targets: the tokens after them, of the same shape.
+            counts: which targets bear loss, of the same shape; None for all. The mean is over those that do.
         """
         # Copying memory onto itself, here and below, is nothing: the two are one where products are float32.
         torch._foreach_copy_(list(self._weights.values()), [self._exact[name] for name in self._weights])
@@ -101,7 +102,8 @@ class Program:
             self._onto(x, gated, f"{i}.down")
             kept.append((y, scale, q, k, v, p, read, z, factor, a, b, opened, gated))
         y, scale = self._norm("last", x, -1)
-        losses, inner = self._guess(y, targets.reshape(self._models, -1))
+        worth = None if counts is None else model.worths(counts.reshape(self._models, -1)).to(self._kind)
+        losses, inner = self._guess(y, targets.reshape(self._models, -1), worth)
         # The 1/n of the mean is taken where there are few numbers.
         g = self._norm_back(inner, y, scale / y.shape[1], x.zero_())
         for i in reversed(range(self._shape.layers)):
@@ -198,13 +200,18 @@ class Program:
         w, found = self._weights[name].transpose(1, 2), self._take(memory, shape)
         return found.baddbmm_(g, w) if add else torch.bmm(g, w, out=found)
 
-    def _guess(self, y: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return losses, and n times the derivative of y; a few models at a time, for their logits fit into a cache."""
+    def _guess(self, y: Tensor, targets: Tensor, worth: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return losses, and n times the derivative of y; a few models at a time, for their logits fit into a cache.
+
+        `worth`, (K, n): what each target counts for in the mean, n in all; None for 1.
+        """
         n, pieces, embed = y.shape[1], self._shape.vocabulary, self._weights["embed"]
         few = max(1, GUESSES // (n * pieces))
         memory = self._take("guesses", (min(few, self._models), n, pieces))
         right, found = self._take("right", (self._models, n, 1)), self._take("guessed", self._rows)
         shares = torch.div(y, n, out=self._take("back", self._rows))
+        if worth is not None:
+            shares.mul_(worth[..., None])
         for part in (slice(at, at + few) for at in range(0, self._models, few)):
             inner, outer, at = y[part], embed[part], targets[part, :, None]
             p = torch.bmm(inner, outer.transpose(1, 2), out=memory[: len(inner)])
@@ -214,7 +221,10 @@ class Program:
             torch.bmm(p, outer, out=found[part])
             torch.bmm(p.transpose(1, 2), shares[part], out=self._found["embed"][part])
         # A share that is no number of float32 any more is told as the least one; no derivative reads it.
-        return right[..., 0].float().clamp_(LEAST).log_().mean(1).neg_(), found
+        said = right[..., 0].float().clamp_(LEAST).log_()
+        if worth is None:
+            return said.mean(1).neg_(), found
+        return said.mul_(worth.float()).mean(1).neg_(), found.mul_(worth[..., None])
 
 
 def _pairs(x: Tensor) -> Tensor:

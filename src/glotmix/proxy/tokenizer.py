@@ -68,15 +68,15 @@ class Pieces:
 
     def __init__(self, path: Path) -> None:
         self._loaded = Tokenizer(path, "the tokenizer of the proxies")
-        self._tokenizer = self._loaded.library
+        self.library = self._loaded.library
         names = (END, "</s>", "<|endoftext|>", "<eos>")
-        found = [at for name in names if (at := self._tokenizer.token_to_id(name)) is not None]
+        found = [at for name in names if (at := self.library.token_to_id(name)) is not None]
         if not found:
             raise RequestError(f"{path} has no piece for the end of a document: {', '.join(names)}")
         self.end: int = found[0]
 
     def __len__(self) -> int:
-        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+        return int(self.library.get_vocab_size(with_added_tokens=True))
 
     def encode(self, texts: Sequence[str], lang: str | None = None) -> list[NDArray[np.int32]]:
         """Return the pieces of every text, without special ones.
