@@ -1,0 +1,196 @@
+"""What a trial showed: gain and harm of every arm beyond the controls, with intervals, and a verdict with its power.
+
+The *gain* of a model in one direction is what a wrong source costs: bits per byte of held-out targets after the source
+of another pair, less those after their own. It is 0 where nothing of the source is used. Controls need not be at 0: names
+and numbers can be copied. The *harm* is bits per byte of the same sentences alone, less the control's that never saw a
+pair (`unpaired`), at as many tokens that bear loss.
+
+Two things are drawn at random, sentences and seeds, and both are in an interval: the variance of a mean of S models over
+n sentences is taken as `var_seeds / S + var_sentences / n`, with Welch's and Satterthwaite's degrees of freedom. The
+formulas are ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glotmix.align.trial import CONTROLS, Trial
+
+VERSION = 1
+
+Array: TypeAlias = NDArray[np.float64]
+Said: TypeAlias = Literal["pays", "harms", "not shown at this size"]
+
+WORTH = 0.01
+"""Bits per byte: the least gain beyond the controls that is worth anything, and the most harm that is borne."""
+_LEVEL, _WANTED = 0.95, 0.80
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over seeds and sentences, in bits per byte, with its interval of 95 %.
+
+    Args:
+        value: the mean.
+        low: lower end.
+        high: upper end.
+        error: standard error.
+        freedom: its degrees of freedom.
+    """
+
+    value: float
+    low: float
+    high: float
+    error: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What was found of one arm.
+
+    Args:
+        arm: the way of packing.
+        gain: by direction.
+        excess: by direction, the gain less that of the control that gains more there; empty for a control.
+        beyond: mean of the two; None for a control.
+        harm: bits per byte of single sentences less those of `unpaired`, mean of both languages.
+        tokens: of a model, that bore loss.
+        power: the chance that an excess of `WORTH` would have been told from 0 in a trial like this; None for a control.
+        shown: the least excess that would be told from 0 four times in five; None for a control.
+        verdict: ``pays``: the excess is at least `WORTH` and beyond 0, the harm no more than `WORTH`. ``harms``: the
+            harm is beyond `WORTH`. Else ``not shown at this size``. None for a control.
+    """
+
+    arm: str
+    gain: Mapping[str, Figure]
+    excess: Mapping[str, Figure]
+    beyond: Figure | None
+    harm: Figure
+    tokens: int
+    power: float | None
+    shown: float | None
+    verdict: Said | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a trial showed, controls first; `pairs` were asked for."""
+
+    languages: tuple[str, str]
+    seeds: int
+    pairs: int
+    arms: tuple[Arm, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, ready for JSON."""
+        return asdict(self)
+
+    @property
+    def sentence(self) -> str:
+        """Say it in one sentence."""
+        paying = [arm for arm in self.arms if arm.verdict == "pays"]
+        if paying:
+            best = max(paying, key=lambda arm: arm.beyond.value if arm.beyond else 0.0)
+            assert best.beyond is not None
+            return (
+                f"parallel text pays here as {best.arm}: {best.beyond.value:.3f} bits per byte beyond the controls "
+                f"({best.beyond.low:.3f} to {best.beyond.high:.3f})"
+            )
+        asked = [arm for arm in self.arms if arm.verdict is not None]
+        most = max((arm.power or 0.0 for arm in asked), default=0.0)
+        least = min((arm.shown for arm in asked if arm.shown is not None), default=float("nan"))
+        return (
+            f"not shown at this size: a gain of {WORTH:g} bits per byte would have been seen with a chance of {most:.0%}; "
+            f"one of {least:.3f} four times in five"
+        )
+
+
+def judge(folder: Path, trial: Trial) -> Verdict:
+    """Judge a trial by what its arms left (`trial.make`)."""
+    found = {arm: _load(folder / "arms" / f"{arm}.npz") for arm in trial.all_arms}
+    a, b = trial.languages
+    ways = (f"{a}>{b}", f"{b}>{a}")
+    told = []
+    for arm, mine in found.items():
+        gain = {way: _figure([_gain(mine, way)]) for way in ways}
+        harm = _figure([_alone(mine, lang) - _alone(found["unpaired"], lang) for lang in (a, b)])
+        if arm in CONTROLS:
+            told.append(Arm(arm, gain, {}, None, harm, _tokens(mine, trial), None, None, None))
+            continue
+        better = {way: max(CONTROLS, key=lambda c, way=way: _gain(found[c], way).mean()) for way in ways}
+        beyond = [_gain(mine, way) - _gain(found[better[way]], way) for way in ways]
+        excess = {way: _figure([each]) for way, each in zip(ways, beyond, strict=True)}
+        both = _figure(beyond)
+        power, shown = _power(both)
+        told.append(
+            Arm(arm, gain, excess, both, harm, _tokens(mine, trial), power, shown, _verdict(both, harm))
+        )
+    return Verdict((a, b), len(trial.seeds), _pairs(found), tuple(told))
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path) as found:
+        return {name: found[name] for name in found.files}
+
+
+def _pairs(found: Mapping[str, Mapping[str, NDArray[Any]]]) -> int:
+    first = next(iter(found.values()))
+    return len(next(values for name, values in first.items() if name.startswith("size own")))
+
+
+def _tokens(mine: Mapping[str, NDArray[Any]], trial: Trial) -> int:
+    return int(mine["tokens"]) // len(trial.seeds)
+
+
+def _gain(mine: Mapping[str, NDArray[Any]], way: str) -> Array:
+    """Return (S, n) what each sentence adds to the bits per byte of a gain: their mean is the gain of a model."""
+    size = mine[f"size own {way}"]
+    return np.asarray((mine[f"wrong {way}"] - mine[f"own {way}"]) / size.mean())
+
+
+def _alone(mine: Mapping[str, NDArray[Any]], lang: str) -> Array:
+    return np.asarray(mine[f"alone {lang}"] / mine[f"size alone {lang}"].mean())
+
+
+def _figure(each: Sequence[Array]) -> Figure:
+    """Return the mean of (S, n) numbers, of several kinds the mean of their means, with an interval."""
+    from scipy import stats
+
+    whole = np.mean(np.stack([np.asarray(one) for one in each]), axis=0)
+    seeds, n = whole.shape
+    by_seed = whole.mean(axis=1)
+    between = float(by_seed.var(ddof=1)) / seeds
+    within = float(whole.mean(axis=0).var(ddof=1)) / n
+    total = between + within
+    if total == 0.0:
+        value = float(by_seed.mean())
+        return Figure(value, value, value, 0.0, float(seeds - 1))
+    freedom = total**2 / (between**2 / (seeds - 1) + within**2 / (n - 1))
+    value, error = float(by_seed.mean()), total**0.5
+    half = float(stats.t.ppf(0.5 + _LEVEL / 2, freedom)) * error
+    return Figure(value, value - half, value + half, error, freedom)
+
+
+def _power(found: Figure) -> tuple[float, float]:
+    """Return the chance to tell an excess of `WORTH` from 0, and the least that is told four times in five."""
+    from scipy import stats
+
+    if found.error == 0.0:
+        return 1.0, 0.0
+    needed = float(stats.t.ppf(0.5 + _LEVEL / 2, found.freedom))
+    power = float(stats.nct.sf(needed, found.freedom, WORTH / found.error))
+    shown = (needed + float(stats.t.ppf(_WANTED, found.freedom))) * found.error
+    return power, shown
+
+
+def _verdict(beyond: Figure, harm: Figure) -> Said:
+    if harm.low > WORTH:
+        return "harms"
+    if beyond.value >= WORTH and beyond.low > 0 and harm.value <= WORTH:
+        return "pays"
+    return "not shown at this size"
