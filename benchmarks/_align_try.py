@@ -27,14 +27,13 @@ import pyarrow.parquet as pq
 
 from benchmarks import harness
 from benchmarks.harness import Row
-from glotmix.align import arms, asked, encode, packing, verdict
+from glotmix.align import conduct, packing
 from glotmix.align import trial as trials
 from glotmix.align.packing import Options, Pairing, Sample, Unit
 from glotmix.align.trial import Trial, World
 from glotmix.align.verdict import Verdict
-from glotmix.core.record import Identity, build, digest
-from glotmix.proxy.tokenizer import learn
 from glotmix.proxy.texts import place
+from glotmix.proxy.tokenizer import learn
 
 NAME = "align"
 FOLDER = harness.BENCH / "align"
@@ -62,7 +61,9 @@ def help_pages(lang: str) -> dict[str, dict[str, str]]:
         subprocess.run(["dpkg-deb", "-x", next(debs.glob(f"{package}_*.deb")), root], check=True)
         base = root / "usr" / "share" / "libreoffice" / "help" / lang
         found = {str(p.relative_to(base)): _paragraphs(p) for p in sorted(base.rglob("*.html"))}
-        kept.write_text(json.dumps({page: texts for page, texts in found.items() if texts}, ensure_ascii=False), "utf-8")
+        kept.write_text(
+            json.dumps({page: texts for page, texts in found.items() if texts}, ensure_ascii=False), "utf-8"
+        )
     return json.loads(kept.read_text("utf-8"))
 
 
@@ -118,11 +119,6 @@ def news(code: str, most: int | None) -> list[Unit]:
 
 def trained(name: str, trial: Trial, world: World) -> tuple[Path, Verdict]:
     """Train a trial, or go on with it; return where it is and what it showed."""
-    versions = [m.VERSION for m in (arms, asked, encode, packing, trials, verdict)]
-    given = digest(
-        [sorted(world.single.items()), *([u.id, sorted(u.versions.items())] for u in (*world.units, *world.test))]
-    )
-    identity = Identity("align-try", trials.VERSION, {"trial": repr(trial), "versions": versions}, {"text": given})
     last: dict[str, float] = {}
 
     def tell(arm: str, done: int, total: int) -> None:
@@ -131,8 +127,7 @@ def trained(name: str, trial: Trial, world: World) -> tuple[Path, Verdict]:
             print(f"{name} {arm}: {done:,} of {total:,} steps", file=sys.stderr, flush=True)
 
     folder = FOLDER / name
-    build(folder, identity, lambda output: trials.make(output, trial, world, tell))
-    return folder, verdict.judge(folder, trial)
+    return folder, conduct.conduct(folder, trial, world, tell)
 
 
 class Clone:

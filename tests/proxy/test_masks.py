@@ -30,9 +30,9 @@ def trained() -> model.Weights:
 
 
 def expected(weights: model.Weights, ids: torch.Tensor, targets: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    logits = torch.einsum(
-        "knd,kvd->knv", model.hidden(weights, SHAPE, ids), weights["embed"]
-    ).reshape(MODELS, -1, SHAPE.vocabulary)
+    logits = torch.einsum("knd,kvd->knv", model.hidden(weights, SHAPE, ids), weights["embed"]).reshape(
+        MODELS, -1, SHAPE.vocabulary
+    )
     labels = torch.where(counts, targets, -100).reshape(MODELS, -1)
     return torch.stack([functional.cross_entropy(x, y) for x, y in zip(logits, labels, strict=True)])
 

@@ -1,9 +1,8 @@
 """The arms of a trial: the same text and the same sentences, presented to a model in ways that tie languages or do not.
 
-Every arm reads the same windows of single texts. Between them, in the same places, stand windows of parallel text, which
-each arm packs in its own way (`glotmix.align.packing`): controls are packings, too. A window holds the beginnings of
-samples whole and none of their ends: what does not fit any more is cut at the end of a window, so that no window begins
-inside of a source.
+Every arm reads the same windows of single texts. Between them, in the same places, stand windows of parallel text,
+which each arm packs in its own way (`glotmix.align.packing`): controls are packings, too. A window begins
+with a sample and ends where it is full: what does not fit any more is cut, so that none begins inside of a source.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +17,6 @@ from glotmix.align.packing import Options, Unit, pairing
 from glotmix.core.errors import DataError
 from glotmix.proxy.texts import Ids
 from glotmix.proxy.tokenizer import Pieces
-
-VERSION = 1
 
 _AT_ONCE = 256
 """Samples that are tokenized together: of many, few may be read."""

@@ -15,8 +15,6 @@ from glotmix.proxy.size import Shape
 from glotmix.proxy.texts import Ids
 from glotmix.proxy.tokenizer import Pieces
 
-VERSION = 1
-
 LEAST = 30
 """Held-out pairs below which nothing is said of a gain."""
 AT_ONCE = 2048
@@ -62,7 +60,7 @@ def questions(units: Sequence[Unit], languages: tuple[str, str], pieces: Pieces,
     """Make the questions of held-out pairs.
 
     A pair is asked for where it fits into a window in both directions, with its own source and with the wrong one. The
-    wrong source is that of the pair whose source is next in length, so that a target stands in the same place after
+    wrong source is that of the pair whose source is next in tokens, so that a target stands in the same place after
     both; the longest's is the shortest's.
 
     Raises:
@@ -77,9 +75,9 @@ def questions(units: Sequence[Unit], languages: tuple[str, str], pieces: Pieces,
     ways = {f"{a}>{b}": (a, b, 0, 1), f"{b}>{a}": (b, a, 1, 0)}
     own, wrong, held = {}, {}, np.ones(len(fits), bool)
     for way, (source, target, i, j) in ways.items():
-        order = sorted(range(len(fits)), key=lambda n, i=i: (len(fits[n][i]), fits[n][i]))
-        other = dict(zip(order, [*order[1:], *order[:1]], strict=True))
         own[way] = _encode([_sample(source, t[i], target, t[j]) for t in fits], pieces)
+        begins = [int((labels != IGNORED).argmax()) for _, labels in own[way]]
+        other = _next([t[i] for t in fits], begins)
         wrong[way] = _encode([_sample(source, fits[other[n]][i], target, t[j]) for n, t in enumerate(fits)], pieces)
         held &= np.array([len(ids) <= room for ids, _ in wrong[way]], bool)
     kept = np.flatnonzero(held)
@@ -98,6 +96,16 @@ def questions(units: Sequence[Unit], languages: tuple[str, str], pieces: Pieces,
         {way: _stacked([wrong[way][n] for n in kept], size[ways[way][1]], pieces.end, context) for way in ways},
         {lang: _stacked(found, size[lang], pieces.end, context) for lang, found in alone.items()},
     )
+
+
+def _next(texts: Sequence[str], lengths: Sequence[int]) -> list[int]:
+    """Return for each text the number of the next longer one that is another text; after the longest, the shortest."""
+    order = sorted(range(len(texts)), key=lambda n: (lengths[n], texts[n]))
+    found = [0] * len(texts)
+    for at in reversed(range(len(order))):
+        following = order[(at + 1) % len(order)]
+        found[order[at]] = found[following] if texts[following] == texts[order[at]] else following
+    return found
 
 
 def _sample(source: str, one: str, target: str, other: str) -> Sample:

@@ -22,8 +22,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 1
-
 Array: TypeAlias = NDArray[np.float64]
 
 NAMES = ("d_prime", "p1", "mexa", "gap")

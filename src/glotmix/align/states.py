@@ -9,8 +9,9 @@ only the last has seen all. Of an encoder it is the plain mean.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,12 +24,11 @@ from glotmix.embed import choose, features
 from glotmix.embed.protocol import Embedder
 from glotmix.embed.static import HEADER
 
-VERSION = 1
-
 MOST = 512
 """Tokens of a sentence that are read."""
 AT_ONCE = 4096
 """Tokens of a batch."""
+_BLOCK = 64
 
 States = NDArray[np.float32]
 
@@ -85,7 +85,7 @@ class OfEmbedder:
     def pieces(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """See `Model`: of every embedder the words and n-grams of the static one, which it has in place of pieces."""
         starts, hashed = features.hashes(texts)
-        return [hashed[a:b].astype(np.int64) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        return [hashed[a:b].astype(np.int64) for a, b in pairwise(starts)]
 
 
 class OfCheckpoint:
@@ -202,10 +202,26 @@ def lexical(one: Sequence[NDArray[np.int64]], other: Sequence[NDArray[np.int64]]
     return np.asarray(np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 1e-12))
 
 
+def untrained(
+    one: Sequence[NDArray[np.int64]], other: Sequence[NDArray[np.int64]], width: int, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the same floor as states of a width, (n, width) each: the weighted sum of a random vector a piece.
+
+    d′ divides by the spread of cosines. Where most sentences have no piece in common that of `lexical` is near 0, and
+    its d′ says nothing beside that of dense states. These are what a model of the same width would have that knows its
+    pieces apart and nothing of what they mean.
+    """
+    x, y = tf_idf(one, other)
+    rng = np.random.default_rng(seed)
+    found: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = [], []
+    for at in range(0, width, _BLOCK):
+        vectors = rng.standard_normal((x.shape[1], min(_BLOCK, width - at)))
+        for side, states in zip((x, y), found, strict=True):
+            states.append(side @ vectors)
+    return np.concatenate(found[0], axis=1), np.concatenate(found[1], axis=1)
+
+
 def _parts(side: csr_array) -> tuple[csr_array, NDArray[np.float64], NDArray[np.float64]]:
     mean = np.asarray(side.mean(axis=0)).ravel()
     squares = np.asarray(side.multiply(side).sum(axis=1)).ravel() - 2 * (side @ mean) + mean @ mean
     return side, mean, np.sqrt(np.maximum(squares, 0.0))
-
-
-Progress = Callable[[str, int, int], None]

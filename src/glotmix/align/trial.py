@@ -24,8 +24,6 @@ from glotmix.proxy import ensemble, model
 from glotmix.proxy.size import Shape, shape, vocabulary
 from glotmix.proxy.tokenizer import Pieces, learn
 
-VERSION = 1
-
 CONTROLS = ("unpaired", "shuffled")
 """What every trial trains beside the arms that it asks about: the same sentences apart, and pairs that are none."""
 EVERY = 60.0
@@ -251,9 +249,7 @@ class _Bench:
 
 
 def _reading(each: Sequence[Windows]) -> ensemble.Masked:
-    return ensemble.Masked(
-        np.stack([w.ids for w in each]), np.stack([w.labels for w in each]), torch.device("cpu")
-    )
+    return ensemble.Masked(np.stack([w.ids for w in each]), np.stack([w.labels for w in each]), torch.device("cpu"))
 
 
 def rate_of(trial: Trial, pieces: int, seconds: float = 2.0) -> float:

@@ -1,13 +1,13 @@
 """What a trial showed: gain and harm of every arm beyond the controls, with intervals, and a verdict with its power.
 
-The *gain* of a model in one direction is what a wrong source costs: bits per byte of held-out targets after the source
-of another pair, less those after their own. It is 0 where nothing of the source is used. Controls need not be at 0: names
-and numbers can be copied. The *harm* is bits per byte of the same sentences alone, less the control's that never saw a
-pair (`unpaired`), at as many tokens that bear loss.
+The *gain* of a model in one direction is what a wrong source costs: bits per byte of held-out targets after the
+source of another pair, less those after their own. It is 0 where nothing of the source is used. Controls need not be at
+0: names and numbers can be copied. The *harm* is bits per byte of the same sentences alone, less the control's that
+never saw a pair (`unpaired`), at as many tokens that bear loss.
 
-Two things are drawn at random, sentences and seeds, and both are in an interval: the variance of a mean of S models over
-n sentences is taken as `var_seeds / S + var_sentences / n`, with Welch's and Satterthwaite's degrees of freedom. The
-formulas are ours.
+Two things are drawn at random, sentences and seeds, and both are in an interval: the variance of a mean of S models
+over n sentences is taken as `var_seeds / S + var_sentences / n`, with Welch's and Satterthwaite's degrees of freedom.
+The formulas are ours.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.align.trial import CONTROLS, Trial
-
-VERSION = 1
 
 Array: TypeAlias = NDArray[np.float64]
 Said: TypeAlias = Literal["pays", "harms", "not shown at this size"]
@@ -60,7 +58,7 @@ class Arm:
         beyond: mean of the two; None for a control.
         harm: bits per byte of single sentences less those of `unpaired`, mean of both languages.
         tokens: of a model, that bore loss.
-        power: the chance that an excess of `WORTH` would have been told from 0 in a trial like this; None for a control.
+        power: the chance that an excess of `WORTH` would have been told from 0 in such a trial; None for a control.
         shown: the least excess that would be told from 0 four times in five; None for a control.
         verdict: ``pays``: the excess is at least `WORTH` and beyond 0, the harm no more than `WORTH`. ``harms``: the
             harm is beyond `WORTH`. Else ``not shown at this size``. None for a control.
@@ -105,8 +103,8 @@ class Verdict:
         most = max((arm.power or 0.0 for arm in asked), default=0.0)
         least = min((arm.shown for arm in asked if arm.shown is not None), default=float("nan"))
         return (
-            f"not shown at this size: a gain of {WORTH:g} bits per byte would have been seen with a chance of {most:.0%}; "
-            f"one of {least:.3f} four times in five"
+            f"not shown at this size: a gain of {WORTH:g} bits per byte would have been seen with a chance of "
+            f"{most:.0%}, one of {least:.3f} four times in five"
         )
 
 
@@ -127,9 +125,7 @@ def judge(folder: Path, trial: Trial) -> Verdict:
         excess = {way: _figure([each]) for way, each in zip(ways, beyond, strict=True)}
         both = _figure(beyond)
         power, shown = _power(both)
-        told.append(
-            Arm(arm, gain, excess, both, harm, _tokens(mine, trial), power, shown, _verdict(both, harm))
-        )
+        told.append(Arm(arm, gain, excess, both, harm, _tokens(mine, trial), power, shown, _verdict(both, harm)))
     return Verdict((a, b), len(trial.seeds), _pairs(found), tuple(told))
 
 

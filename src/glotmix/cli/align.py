@@ -2,7 +2,7 @@
 
 import typer
 
-from glotmix.cli import align_pairs
+from glotmix.cli import align_pairs, align_report, align_try
 
 app = typer.Typer(
     name="align",
@@ -11,3 +11,5 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 align_pairs.add_to(app)
+align_report.add_to(app)
+align_try.add_to(app)

@@ -1,7 +1,6 @@
 """`glotmix embed`: make a static embedder, look at one, apply one; nothing heavy is imported before it is needed."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,20 +143,15 @@ def _say(found: dict[str, object], as_json: bool) -> None:
 
 
 def _watcher() -> "Watcher":
-    """Return a watcher that writes one line, over and over on a terminal, now and then elsewhere."""
-    import time
-
+    """Return a watcher that writes lines of progress."""
+    from glotmix.cli.progress import lines
     from glotmix.embed.make import Watcher
 
     class Lines(Watcher):
-        last, part = 0.0, ""
+        def __init__(self) -> None:
+            self.tell = lines()
 
         def advance(self, part: str, done: int, total: int, note: str = "") -> None:
-            live, now = sys.stderr.isatty(), time.monotonic()
-            if now - self.last < (0.2 if live else 30) and done < total and part == self.part:
-                return
-            end = "\r" if live and done < total else "\n"
-            print(f"{part:8} {done:>9,} of {total:,}  {note:40}", end=end, file=sys.stderr, flush=True)
-            self.last, self.part = now, part
+            self.tell(part, done, total, note)
 
     return Lines()

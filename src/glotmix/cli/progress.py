@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -65,3 +66,22 @@ class Bars:
             self._bars.update(task, completed=total, total=total)
             if not self._live:
                 print(f"{step:<20} done in {seconds:.1f} s", file=sys.stderr)
+
+
+def lines() -> Callable[..., None]:
+    """Return what writes one line of a part's progress, over and over on a terminal, now and then elsewhere.
+
+    It is called with the name of the part, what is done of it, the total, and a note if there is one.
+    """
+    last = [0.0, ""]
+
+    def tell(part: str, done: int, total: int, note: str = "") -> None:
+        live, now = sys.stderr.isatty(), time.monotonic()
+        if now - float(last[0]) < (0.2 if live else 30) and done < total and part == last[1]:
+            return
+        end = "\r" if live and done < total else "\n"
+        print(f"{part:12} {done:>9,} of {total:,}  {note:40}".rstrip() if end == "\n" else
+              f"{part:12} {done:>9,} of {total:,}  {note:40}", end=end, file=sys.stderr, flush=True)  # fmt: skip
+        last[:] = now, part
+
+    return tell

@@ -45,6 +45,44 @@ def of_table(
     return found
 
 
+def single(path: Path, languages: Sequence[str]) -> dict[str, list[str]]:
+    """Read documents of some languages, in the order of the files.
+
+    Args:
+        path: a table of ``lang, text``; or a folder of Parquet, of a data set say, whose files have both or stand in
+            folders that are called like their language.
+        languages: canonical codes.
+
+    Raises:
+        RequestError: if a column is missing.
+        DataError: if there is no text of one of the languages.
+    """
+    found: dict[str, list[str]] = {lang: [] for lang in languages}
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    for file in files:
+        table = load(file)
+        named = file.parent.name if path.is_dir() and "lang" not in table.column_names else None
+        missing = [c for c in ("text", *(() if named else ("lang",))) if c not in table.column_names]
+        if missing:
+            raise RequestError(f"{file}: there is no column {missing[0]!r}; it has {', '.join(table.column_names)}")
+        codes = [named] * len(table) if named else table["lang"].to_pylist()
+        known = {code: _known(code) for code in set(codes)}
+        for code, text in zip(codes, table["text"].to_pylist(), strict=True):
+            if text and (lang := known[code]) in found:
+                found[lang].append(text)
+    if lost := [lang for lang in languages if not found[lang]]:
+        raise DataError(f"{path}: there is no text of {', '.join(lost)}", "documents of every language, with its code")
+    return found
+
+
+def _known(code: str | None) -> str:
+    """Return the canonical code of one of a file; of what is none, the empty string."""
+    try:
+        return language.parse(code).code if code else ""
+    except RequestError:
+        return ""
+
+
 def _codes(path: str, there: Sequence[str], only: Sequence[str] | None) -> dict[str, str]:
     """Return the canonical codes of the file's codes that are wanted."""
     if only is None:

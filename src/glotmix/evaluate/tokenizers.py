@@ -26,7 +26,7 @@ from glotmix.core.shown import Sheet, Shown
 from glotmix.evaluate.consistency import Figure, figures, told
 from glotmix.evaluate.intervals import DRAWS, weights
 from glotmix.evaluate.pieces import Pieces
-from glotmix.signals.tokenizer import LOST
+from glotmix.signals.tokenizer import LOST, overlap_of
 
 Texts = Mapping[str, Mapping[str, str]]
 """By canonical language, texts by the key that parallel texts share."""
@@ -143,7 +143,7 @@ def audit(pieces: Pieces, texts: Texts, reference: str, draws: int = DRAWS, seed
             )
         )
     langs = sorted(texts)
-    overlap = tuple((a, b, _overlap(used[a], used[b])) for i, a in enumerate(langs) for b in langs[i + 1 :])
+    overlap = tuple((a, b, overlap_of(used[a], used[b])) for i, a in enumerate(langs) for b in langs[i + 1 :])
     return Audit(pieces.name, pieces.size, reference, tuple(told), overlap, tuple(_warnings(lost, reference)))
 
 
@@ -206,15 +206,3 @@ def _premium(
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn_ratios = np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan)
     return figures(np.array([total[0] / total[1]]), drawn_ratios[:, None])[0]
-
-
-def _overlap(one: npt.NDArray[np.int64], two: npt.NDArray[np.int64]) -> float | None:
-    if not (one.any() and two.any()):
-        return None
-    p, q = one / one.sum(), two / two.sum()
-    middle = (p + q) / 2
-    divergence = 0.0
-    for each in (p, q):
-        there = each > 0
-        divergence += float(each[there] @ np.log2(each[there] / middle[there])) / 2
-    return 1.0 - divergence

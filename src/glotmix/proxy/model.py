@@ -95,9 +95,7 @@ class _Loss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, embed: Tensor, targets: Tensor, worth: Tensor | None, kind: torch.dtype
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, embed: Tensor, targets: Tensor, worth: Tensor | None, kind: torch.dtype) -> Tensor:
         losses = x.new_empty(x.shape[0])
         gx, ge = torch.empty_like(x), torch.empty_like(embed)
         n = x.shape[1]

@@ -342,6 +342,42 @@ def intervals(
     return _finish(chart, {"rows": values, "reference": [{"at": reference}]}, key)
 
 
+def layers(values: Sequence[Mapping[str, Any]], order: Sequence[str], across: Sequence[str], title: str) -> Spec:
+    """Draw a figure of every name and layer as a heat map; a dot marks a cell that is not `shown`.
+
+    Args:
+        values: rows of ``name, layer, value, floor, span, shown``.
+        order: of the names.
+        across: of the layers.
+        title: of the figure.
+    """
+
+    import altair as alt
+
+    base = alt.Chart(alt.NamedData("rows")).encode(
+        x=alt.X("layer:N", title="layer", sort=list(across), axis=alt.Axis(labelAngle=0, ticks=False, domain=False)),
+        y=_names(list(order)),
+        tooltip=[
+            alt.Tooltip("name:N", title="languages"),
+            alt.Tooltip("layer:N"),
+            alt.Tooltip("value:Q", title=title, format=".3f"),
+            alt.Tooltip("span:N", title="interval"),
+            alt.Tooltip("floor:Q", title="lexical floor", format=".3f"),
+        ],
+    )
+    # Colours are variables: a scale cannot mix them, so that how much of one is seen says the value.
+    seen = alt.Opacity("value:Q", legend=None, scale=alt.Scale(range=[0.03, 1], zero=True))
+    chart = alt.layer(
+        base.mark_rect(color="var(--accent)").encode(opacity=seen),
+        base.transform_filter("!datum.shown").mark_point(color="var(--muted)", filled=True, size=14),
+    ).properties(width="container", height=_ROW * len(order))
+    key = [
+        ("■", "var(--accent)", f"{title}: the darker, the greater"),
+        ("●", "var(--muted)", "not above the lexical floor"),
+    ]
+    return _finish(chart, {"rows": [dict(row) for row in values]}, key)
+
+
 _SHAPES = {
     "circle": "●",
     "diamond": "◆",

@@ -13,6 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
 
 LOST = 0.05
@@ -173,6 +176,25 @@ class Tokenizer:
                 f"no {for_what}",
                 "a tokenizer with bytes or byte fallback, or none: sizes are then in UTF-8 bytes",
             )
+
+
+def overlap_of(one: NDArray[np.int64], two: NDArray[np.int64]) -> float | None:
+    """Return 1 less the Jensen–Shannon divergence (base 2) of two languages' counts of pieces, (pieces,) each.
+
+    None where one has no piece.
+
+    >>> overlap_of(np.array([1, 1, 0]), np.array([2, 2, 0])), overlap_of(np.array([1, 0]), np.array([0, 3]))
+    (1.0, 0.0)
+    """
+    if not (one.any() and two.any()):
+        return None
+    p, q = one / one.sum(), two / two.sum()
+    middle = (p + q) / 2
+    divergence = 0.0
+    for each in (p, q):
+        there = each > 0
+        divergence += float(each[there] @ np.log2(each[there] / middle[there])) / 2
+    return 1.0 - divergence
 
 
 def _letters(text: str) -> Counter[str]:
