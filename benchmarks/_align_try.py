@@ -166,8 +166,8 @@ def planted(small: bool) -> Iterable[Row]:
     test = sorted(test, key=place)[: 100 if small else 500]
     packing.pairings()["wrong_lexicon"] = Pairing("wrong_lexicon", clone.wrong, "pairs of a permuted lexicon")
     trial = Trial(
-        (ENGLISH, CLONE), ("format", "wrong_lexicon"), tokens=20_000 if small else 5_200_000, parameters=2.2e5, batch=2,
-        share=0.8, start=0.5, pairs=1,
+        (ENGLISH, CLONE), ("format", "wrong_lexicon"), tokens=20_000 if small else 5_200_000, parameters=1.6e5, batch=4,
+        share=0.8, start=0.4, pairs=1,
     )  # fmt: skip
     world = World(
         {ENGLISH: texts, CLONE: [clone.of(t) for t in texts]},
@@ -198,7 +198,7 @@ def real(small: bool) -> Iterable[Row]:
     for code in REAL:
         units, single = aligned(code)
         trial = Trial(
-            (ENGLISH, code), ("format", "mapping"), tokens=20_000 if small else 1_500_000, parameters=2.5e5, batch=2,
+            (ENGLISH, code), ("format", "mapping"), tokens=20_000 if small else 1_500_000, parameters=2.5e5, batch=4,
             share=0.5, start=0.4, pairs=1,
         )  # fmt: skip
         name = f"{code}-small" if small else code

@@ -11,7 +11,7 @@ from glotmix.align.trial import Tell, Trial, World
 from glotmix.align.verdict import Verdict
 from glotmix.core.errors import DataError
 from glotmix.core.identity import IDENTITY, RECORD, building
-from glotmix.core.record import Identity, Watcher, build, digest
+from glotmix.core.record import Counts, Identity, Output, Watcher, build, digest
 from glotmix.proxy import VERSION as PROXIES
 from glotmix.proxy.size import vocabulary
 from glotmix.proxy.texts import place
@@ -98,7 +98,7 @@ def conduct(
     config = {"trial": repr(given), "tokens": given.tokens, "proxy": PROXIES, "packings": made_by}
     identity = Identity(STEP, REVISION, config, {name: digest(text) for name, text in texts.items()})
 
-    def make(output: trial.Output) -> trial.Counts:
+    def make(output: Output) -> Counts:
         counts = trial.make(output, given, world, tell)
         found = verdict.judge(output.path, given)
         told = found.as_dict() | {"sentence": found.sentence, "trial": given.plan()}

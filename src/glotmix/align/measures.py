@@ -94,7 +94,7 @@ def _strictly(score: Array) -> Array:
     others = score.copy()
     np.fill_diagonal(others, -np.inf)
     # What differs by rounding alone is a tie.
-    return (np.diag(score) > others.max(axis=1) + 1e-12).astype(float)
+    return np.asarray(np.diag(score) > others.max(axis=1) + 1e-12, float)
 
 
 def gaps(c: Array, weights: Array | None = None) -> Array:
@@ -103,7 +103,7 @@ def gaps(c: Array, weights: Array | None = None) -> Array:
     left = w.sum(axis=0) - w
     others = c - np.diag(np.diag(c))
     both = np.diag(c)[:, None] - (others @ w + others.T @ w) / (2 * left)
-    return both[:, 0] if weights is None else both
+    return np.asarray(both[:, 0] if weights is None else both)
 
 
 def drawn(n: int, draws: int = DRAWS, seed: int = 0) -> Array:

@@ -22,6 +22,7 @@ from glotmix.core.errors import RequestError
 from glotmix.core.record import Counts, Output
 from glotmix.proxy import ensemble, model
 from glotmix.proxy.size import Shape, shape, vocabulary
+from glotmix.proxy.texts import Ids
 from glotmix.proxy.tokenizer import Pieces, learn
 
 CONTROLS = ("unpaired", "shuffled")
@@ -177,7 +178,7 @@ class _Bench:
     world: World
     pieces: Pieces
     shape: Shape
-    stream: Mapping[str, arms.Ids]
+    stream: Mapping[str, Ids]
     asked: Questions
     tell: Tell
 
@@ -219,7 +220,8 @@ class _Bench:
                 found[f"size {kind} {name}"] = asked.size
         borne = sum(round(w.bearing * len(w) * trial.context) for w in read)
         (scratch / "arms").mkdir()
-        np.savez(scratch / "arms" / f"{arm}.npz", **found, tokens=np.array(borne))
+        found["tokens"] = np.array(borne)
+        np.savez(scratch / "arms" / f"{arm}.npz", allow_pickle=False, **found)
         kept.path.unlink(missing_ok=True)
         return {"models": len(trial.seeds), "tokens": borne}
 

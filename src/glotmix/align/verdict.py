@@ -120,8 +120,7 @@ def judge(folder: Path, trial: Trial) -> Verdict:
         if arm in CONTROLS:
             told.append(Arm(arm, gain, {}, None, harm, _tokens(mine, trial), None, None, None))
             continue
-        better = {way: max(CONTROLS, key=lambda c, way=way: _gain(found[c], way).mean()) for way in ways}
-        beyond = [_gain(mine, way) - _gain(found[better[way]], way) for way in ways]
+        beyond = [_gain(mine, way) - max((_gain(found[c], way) for c in CONTROLS), key=np.mean) for way in ways]
         excess = {way: _figure([each]) for way, each in zip(ways, beyond, strict=True)}
         both = _figure(beyond)
         power, shown = _power(both)

@@ -73,15 +73,16 @@ def lines() -> Callable[..., None]:
 
     It is called with the name of the part, what is done of it, the total, and a note if there is one.
     """
-    last = [0.0, ""]
+    at, last = 0.0, ""
 
     def tell(part: str, done: int, total: int, note: str = "") -> None:
+        nonlocal at, last
         live, now = sys.stderr.isatty(), time.monotonic()
-        if now - float(last[0]) < (0.2 if live else 30) and done < total and part == last[1]:
+        if now - at < (0.2 if live else 30) and done < total and part == last:
             return
         end = "\r" if live and done < total else "\n"
         print(f"{part:12} {done:>9,} of {total:,}  {note:40}".rstrip() if end == "\n" else
               f"{part:12} {done:>9,} of {total:,}  {note:40}", end=end, file=sys.stderr, flush=True)  # fmt: skip
-        last[:] = now, part
+        at, last = now, part
 
     return tell
