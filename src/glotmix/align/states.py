@@ -36,8 +36,13 @@ States = NDArray[np.float32]
 class Model(Protocol):
     """Something that turns sentences into states."""
 
-    name: str
-    layers: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """As it was asked for."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What its layers are called, in order."""
 
     def states(self, texts: Sequence[str]) -> Iterator[tuple[NDArray[np.intp], States]]:
         """Yield numbers of texts and their states, (texts, layers, width), batch by batch, each text once."""
@@ -124,7 +129,7 @@ class OfCheckpoint:
         most = getattr(config, "max_position_embeddings", None) or MOST
         self.most = int(min(MOST, most, self._tokenizer.model_max_length))
         some = self._run([self._ids(["a"])[0]])
-        self.layers = ("embedding", *(str(n) for n in range(1, some.shape[1])))
+        self.layers: tuple[str, ...] = ("embedding", *(str(n) for n in range(1, some.shape[1])))
 
     def states(self, texts: Sequence[str]) -> Iterator[tuple[NDArray[np.intp], States]]:
         """See `Model`: texts of one length together, so that no padding changes a state."""
