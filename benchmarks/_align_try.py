@@ -158,16 +158,22 @@ class Clone:
 
 
 def planted(small: bool) -> Iterable[Row]:
-    units, single = aligned("spa_Latn")
-    texts = [*single[ENGLISH], *(row for row in _english("tico19.parquet", "en"))]
+    # In sentences this short a model of this size learns to look its source up within two million tokens; in sentences
+    # of up to 110 characters it had not after four.
+    _, single = aligned("spa_Latn")
+    texts = [*single[ENGLISH], *_english("tico19.parquet", "en")]
     clone = Clone(texts)
-    sentences = [u.versions[ENGLISH] for u in units] + [t for t in _english("tico19.parquet", "en") if short(t)]
-    test = [t for t in _english("ntrex.parquet", "eng") if short(t)]
+    every = [text for page in help_pages("en-US").values() for text in page.values()] + _english("tico19.parquet", "en")
+    for document in _english("crawl.parquet", "eng_Latn"):
+        every += re.split(r"(?<=[.!?]) |\n", document)
+    sentences = sorted({text for text in every if 12 < len(text) < 60})
+    known = set(sentences)
+    test = [t for t in _english("ntrex.parquet", "eng") if 20 < len(t) < 75 and t not in known]
     test = sorted(test, key=place)[: 100 if small else 500]
     packing.pairings()["wrong_lexicon"] = Pairing("wrong_lexicon", clone.wrong, "pairs of a permuted lexicon")
     trial = Trial(
-        (ENGLISH, CLONE), ("format", "wrong_lexicon"), tokens=20_000 if small else 5_200_000, parameters=1.6e5, batch=4,
-        share=0.8, start=0.4, pairs=1,
+        (ENGLISH, CLONE), ("format", "wrong_lexicon"), tokens=20_000 if small else 5_200_000, parameters=2.2e5, batch=4,
+        share=0.9, start=0.3, pairs=1,
     )  # fmt: skip
     world = World(
         {ENGLISH: texts, CLONE: [clone.of(t) for t in texts]},

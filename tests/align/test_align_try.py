@@ -129,7 +129,8 @@ def test_killed_anywhere_it_goes_on_to_the_same_figures(
     )
     assert again == whole
     assert list(begun) == ["format"]
-    assert begun["format"] > 12
+    # The step that was told of last had no checkpoint yet: it is taken again, and none before it.
+    assert begun["format"] == 12
     for arm in given.all_arms:
         one, two = (np.load(tmp_path / name / "arms" / f"{arm}.npz") for name in ("whole", "broken"))
         assert all((one[key] == two[key]).all() for key in one.files)

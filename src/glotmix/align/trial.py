@@ -59,10 +59,10 @@ class Trial:
     parameters: float = 2.5e5
     pieces: int | None = None
     context: int = 128
-    batch: int = 8
+    batch: int = 4
     share: float = 0.5
     start: float = 0.25
-    pairs: int = 4
+    pairs: int = 1
     rate: float | None = None
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ Page = Annotated[Path | None, typer.Option(help="write a page, one HTML file tha
 Table = Annotated[Path | None, typer.Option(help="write every figure, a Parquet file")]
 Draws = Annotated[int, typer.Option(min=100, help="draws of the bootstrap over sentences")]
 Seed = Annotated[int, typer.Option(help="of the draws")]
-NAMES = {"d_prime": "d′", "p1": "P@1", "mexa": "MEXA", "gap": "gap"}
+NAMES = ("d_prime", "p1", "mexa", "gap")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -157,15 +157,18 @@ def _show(found: "Alignment", page: Path | None, table: Path | None) -> None:
     from glotmix.cli import terminal
 
     console = terminal.console()
-    shown = terminal.table("languages", "sentences", "layer", *NAMES.values(), "floor d′", "floor P@1",
+    shown = terminal.table("languages", "n", "layer", "d′", "floor", "P@1", "floor", "MEXA", "gap",
                            title=f"{found.model}: best layer above the lexical floor")  # fmt: skip
     for pair in found.pairs:
         best = pair.best
-        cells = ["–"] * len(NAMES)
+        floor = {name: f"{pair.floor[name].value:.2f}" for name in NAMES}
+        said = {name: "–" if best is None else f"{best.figures[name].value:.2f}" for name in NAMES}
         if best is not None:
-            cells = [f"{f.value:.2f} [{f.low:.2f} {f.high:.2f}]" for f in (best.figures[name] for name in NAMES)]
-        floor = [f"{pair.floor[name].value:.2f}" for name in ("d_prime", "p1")]
-        shown.add_row(f"{pair.a} {pair.b}", f"{pair.n:,}", best.layer if best else "not shown", *cells, *floor)
+            said["d_prime"] += f" [{best.figures['d_prime'].low:.1f} {best.figures['d_prime'].high:.1f}]"
+        shown.add_row(
+            f"{pair.a} {pair.b}", f"{pair.n:,}", best.layer if best else "not shown", said["d_prime"],
+            floor["d_prime"], said["p1"], floor["p1"], said["mexa"], said["gap"],
+        )  # fmt: skip
     console.print(shown)
     for warning in found.warnings:
         console.print(Shown(f"warning: {warning}", style="bold yellow"))

@@ -40,7 +40,7 @@ def attempt(
     start: Annotated[float, typer.Option(help="share of the tokens before any parallel text, trained once")] = 0.25,
     grouped: Annotated[int, typer.Option("--pairs", min=1, help="pairs per sample")] = 1,
     context: Annotated[int, typer.Option(min=16, help="tokens per window")] = 128,
-    batch: Annotated[int, typer.Option(min=1, help="windows per step")] = 2,
+    batch: Annotated[int, typer.Option(min=1, help="windows per step")] = 4,
     held_out: Annotated[float, typer.Option(help="share of the pairs that are asked for, never trained on")] = 0.15,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be trained; train nothing")] = False,
     as_json: AsJson = False,
