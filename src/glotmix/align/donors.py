@@ -5,12 +5,12 @@ of its layers; mPLM-Sim, arXiv 2305.13684, finds correlations of .4 to .6 with t
 when models are pooled), the overlap of their pieces under its tokenizer, one script, one family. What they are worth is
 measured on the transfer of the laws, target by target: Spearman's correlation over donors.
 
-A guess is a prior where runs are few: `log τ_ij` of other languages is regressed on it, and the law `kin_transfer` of a
-language is drawn to what they say. Leave-one-language-out decides whether that is used: see `decide`.
+A guess is a prior where runs are few: `log τ_ij` of other languages is regressed on it, and `similarity_transfer` of
+a language is drawn to what they say. Leave-one-language-out decides whether that is used: see `decide`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,9 +23,10 @@ from glotmix.core.errors import DataError
 from glotmix.core.language import parse
 from glotmix.mix.law_fit import LEAST, fit, judged_on
 from glotmix.mix.laws import law
-from glotmix.mix.laws.base import Context, PowerLaw
-from glotmix.mix.laws.kin_transfer import KinTransfer
-from glotmix.mix.runs import Runs, kinship
+from glotmix.mix.laws.base import Context, PowerLaw, Sample
+from glotmix.mix.laws.similarity import SimilarityTransfer
+from glotmix.mix.runs import Runs
+from glotmix.mix.runs import similarity as related
 from glotmix.signals.tokenizer import overlap_of
 
 Array: TypeAlias = NDArray[np.float64]
@@ -53,8 +54,8 @@ class Guess:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the prior is used: `gain` is the error of `kin_transfer` on unseen mixtures less its error with the
-    prior, as a share of the former, mean over languages left out; used where its interval is above 0.
+    """Whether the prior is used: `gain` is the error of `similarity_transfer` on unseen mixtures less its error with
+    the prior, as a share of the former, mean over languages left out; used where its interval is above 0.
     """
 
     used: bool
@@ -204,7 +205,7 @@ def features(runs: Runs, similarity: Array) -> Array:
     m = len(runs.domains)
     off = ~np.eye(m, dtype=bool)
     scaled = (similarity - similarity[off].mean()) / max(float(similarity[off].std()), 1e-9)
-    near = [kinship(runs.domains, i) for i in range(m)]
+    near = [related(runs.domains, i) for i in range(m)]
     if any(one is None for one in near):
         raise DataError("the domains of the runs are no languages", "runs over languages, such as fra_Latn")
     return np.concatenate([np.array(near), scaled[..., None]], axis=2)
@@ -214,8 +215,8 @@ def decide(runs: Runs, similarity: Array, few: int = FEW, draws: int = DRAWS, se
     """Say whether the similarity is a prior worth having where runs are few.
 
     From few mixtures, `effective_data` is fitted to every language but one, their transfers are regressed on script,
-    family and similarity, and `kin_transfer` of the language left out is drawn to that. Its error on the mixtures that
-    were not drawn stands beside that of `kin_transfer` as it is.
+    family and similarity, and `similarity_transfer` of the language left out is drawn to that. Its error on mixtures
+    that were not drawn stands beside that of `similarity_transfer` as it is.
 
     Args:
         runs: over languages that are all targets.
@@ -241,10 +242,10 @@ def decide(runs: Runs, similarity: Array, few: int = FEW, draws: int = DRAWS, se
         for own, target in enumerate(runs.domains):
             errors = []
             for by, kin in (
-                (KinTransfer(), near[own][:, :3]),
-                (KinTransfer(prior=prior(transfer, near, own)), near[own]),
+                (SimilarityTransfer(), near[own][:, :3]),
+                (SimilarityTransfer(prior=prior(transfer, near, own)), near[own]),
             ):
-                found = by.fit(some.worth(), some.loss(target), own, context=replace(Context(), kin=kin))
+                found = by.fit(Sample(some.worth(), some.loss(target), own, context=Context(similarity=kin)))
                 errors.append(float(np.abs(found.predict(others.worth()) - others.loss(target)).mean()))
             gains[draw, own] = 1 - errors[1] / errors[0]
     each = gains.mean(axis=0)

@@ -27,9 +27,12 @@ class SimilarityTransfer(TransferLaw):
         ridge: strength with which c is drawn to its rest: a transfer of `transfer` from any language, and no more from
             nearer ones.
         transfer: see `ridge`.
+        prior: the c to which c is drawn instead, one a column of k; where other languages have said what similarity is
+            worth.
     """
 
     pooling: float | None = None
+    prior: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -62,7 +65,7 @@ class SimilarityTransfer(TransferLaw):
             low=np.concatenate([[0.0, -20.0, -7.0], np.full(q, -16.0), np.full(cells, -6.0)]),
             high=np.concatenate([[float(sample.losses.min()), 20.0, 2.0], np.full(q, 4.0), np.full(cells, 6.0)]),
             pull=np.diag(strength) @ np.eye(3 + q + cells)[3:],
-            rest=strength * np.concatenate([[np.log(self.transfer)], np.zeros(q - 1 + cells)]),
+            rest=strength * np.concatenate([self.prior or [np.log(self.transfer), *[0.0] * (q - 1)], np.zeros(cells)]),
         )
         return DoseCurve(formula, fit_curve(formula, search, sample).theta)
 
