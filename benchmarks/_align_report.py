@@ -130,7 +130,4 @@ def helpers(small: bool) -> Iterable[Row]:
                   {"n": "languages left out", "mixtures": d.runs, "used": d.used})  # fmt: skip
 
 
-def rows(small: bool) -> Iterable[Row]:
-    """Yield everything that is measured of the report."""
-    yield from coefficient(small)
-    yield from helpers(small)
+PARTS = {"coefficient": coefficient, "donors": helpers}

@@ -1,11 +1,12 @@
 """Languages tied together: parallel text found among other text, sentences put side by side, masks of token files.
 
-What each metric is stands in the helpers: `_align_pairs` (`pairs.*`, `writers.equal`).
+What each metric is stands in the helpers: `_align_pairs` (`pairs.*`, `writers.equal`), `_align_report`
+(`coefficient.*`, `donors.*`), `_align_try` (`planted.*`, `real.*`).
 """
 
-from benchmarks import _align_pairs, _parts
+from benchmarks import _align_pairs, _align_report, _align_try, _parts
 
-PARTS: dict[str, _parts.Part] = {**_align_pairs.PARTS}
+PARTS: dict[str, _parts.Part] = {**_align_pairs.PARTS, **_align_report.PARTS, **_align_try.PARTS}
 
 if __name__ == "__main__":
     _parts.main(_align_pairs.NAME, PARTS)
