@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from glotmix.core import record, table
 from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.identity import RECORD
 
 TWINS = 20
 """Other documents of its cluster that a story names, at most."""
@@ -64,6 +65,9 @@ def at(folder: Path, part: str, position: int) -> dict[str, Any]:
         name = path.parent.relative_to(folder / "signals").as_posix()
         # Signatures are hashes and vectors are vectors: they say nothing to a reader.
         if name == "signatures" or any(piece.startswith(".") for piece in path.relative_to(folder).parts):
+            continue
+        # A table within a signal's folder (matches, spans) has rows of its own, and not one for each document.
+        if not (path.parent / RECORD).is_file():
             continue
         found = row(path, position, vectors=False)
         if found.pop("id", told["id"]) != told["id"]:

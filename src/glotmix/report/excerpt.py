@@ -40,8 +40,8 @@ def cut(text: str, limit: int, lines: int = 10) -> tuple[str, int]:
 def graphemes(text: str) -> list[str]:
     """Return what a reader sees as the letters of a text (UAX #29; in doubt, two of them stay together).
 
-    >>> graphemes("กำa\u0301한")
-    ['กำ', 'á', '한']
+    >>> [len(letter) for letter in graphemes("\\u0e01\\u0e33a\\u0301\\u1112\\u1161\\u11ab")]
+    [2, 2, 3]
     """
     starts = [0, *(at for at in range(1, len(text)) if not _inside(text, at))] if text else []
     return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=False)]
