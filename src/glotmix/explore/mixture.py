@@ -74,7 +74,9 @@ class Shares:
         drawn = drawn / drawn.sum()
         mix, tokens = self._context.recipe.mix, int(self._told["tokens"])
         counted = account("yours", there, drawn, tokens)
-        limits = Limits(mix.max_epochs, mix.max_epochs_of, mix.floors, mix.ceilings, mix.groups)
+        # Where runs measured what repeats are worth, the cap of the mixture follows them.
+        cap = (self._told.get("evidence") or {}).get("repeats", {}).get("cap", mix.cap)
+        limits = Limits(cap, mix.max_epochs_of, mix.floors, mix.ceilings, mix.groups)
         return {
             "rows": [
                 {"lang": r.lang, "share": r.share, "tokens": r.tokens_used, "epochs": r.epochs} for r in counted.rows

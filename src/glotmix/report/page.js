@@ -13,6 +13,8 @@
     const spec = JSON.parse(figure.querySelector("script").textContent);
     try {
       const result = await vegaEmbed(chart, spec, { mode: "vega-lite", renderer: "svg", actions: false });
+      // What scrolls must be reached by keyboard.
+      if (chart.scrollHeight > chart.clientHeight) chart.tabIndex = 0;
       drawn.set(figure, result.view);
       figure.dataset.drawn = "yes";
     } catch (error) {
