@@ -73,7 +73,7 @@ def test_the_readme_from_recipe_to_report(tmp_path):
     raw_data(tmp_path)
     # Training the rater takes time and is tested elsewhere; and this data is far from a billion tokens.
     block = re.search(r"```python\n(.*?)```", text, re.S)[1]
-    code = block.replace('load(Path("recipe.yaml"))', 'load(Path("recipe.yaml"), ["quality=null", "mix.tokens=null"])')
+    code = block.replace('run("recipe.yaml")', 'run("recipe.yaml", "quality=null", "mix.tokens=null")')
     assert code != block
     made = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
