@@ -6,7 +6,8 @@ What each metric is stands in the helpers: `_align_pairs` (`pairs.*`, `writers.e
 
 from benchmarks import _align_pairs, _align_report, _align_try, _parts
 
+NAME = "align"
 PARTS: dict[str, _parts.Part] = {**_align_pairs.PARTS, **_align_report.PARTS, **_align_try.PARTS}
 
 if __name__ == "__main__":
-    _parts.main(_align_pairs.NAME, PARTS)
+    _parts.main(NAME, PARTS)

@@ -19,6 +19,7 @@ from glotmix.corpus import formats
 from glotmix.export import token_files
 from glotmix.export.tokens import TokenFilesSection
 from glotmix.mix import laws
+from glotmix.mix.laws.base import Sample
 from glotmix.mix.runs import olmix
 from glotmix.pipeline import recipe
 from glotmix.pipeline.run import Job
@@ -176,7 +177,7 @@ def test_its_law_is_fitted_and_chooses_the_mixture(done):
     assert {(one["target"], one["law"]) for one in told["predictions"]} == {(lang, "root") for lang in TEXTS}
     runs = olmix(done / "ratios.csv", done / "metrics.csv")
     for at, weight in enumerate((0.9, 0.7, 0.5, 0.6)):
-        found = laws.law("root").fit(runs.shares, runs.losses[:, at])
+        found = laws.law("root").fit(Sample(runs.shares, runs.losses[:, at]))
         assert found.weights[at] == pytest.approx(weight, abs=0.01)
     here = np.full((1, 4), 0.25)
     step = np.eye(4)[:1] * 1e-6
