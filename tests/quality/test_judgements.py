@@ -84,6 +84,26 @@ def test_columns_that_cannot_be_used_are_blamed(tmp_path, rows, options, blame):
         judgements.rated(DOCUMENTS, [RaterColumn(**given)], tmp_path)
 
 
+def test_words_of_a_property_are_ranked_by_their_order(tmp_path):
+    order = ("unacceptable", "poor", "adequate", "good", "excellent")
+    words = [*order, None][: len(DOCUMENTS)]
+    rows = [{"id": i, "said": word} for i, word in zip(DOCUMENTS["id"].to_pylist(), words, strict=True)]
+    name = written(tmp_path, rows)
+    given = {"name": "propella", "path": name, "column": "said"}
+    found = judgements.rated(DOCUMENTS, [RaterColumn(**given, order=order)], tmp_path)
+    ranked = dict(zip(found.ids, found.values[:, 0].tolist(), strict=True))
+    assert ranked == {row["id"]: order.index(row["said"]) for row in rows}
+    with pytest.raises(DataError, match=r"'good' is not in its order(?s:.*)name every word once"):
+        judgements.rated(DOCUMENTS, [RaterColumn(**given, order=("unacceptable", "poor", "adequate"))], tmp_path)
+    with pytest.raises(DataError, match=r"a number per document(?s:.*)order: \["):
+        judgements.rated(DOCUMENTS, [RaterColumn(**given)], tmp_path)
+    with pytest.raises(RequestError, match="names a word twice"):
+        judgements.rated(DOCUMENTS, [RaterColumn(**given, order=("good", "good"))], tmp_path)
+    numbers = written(tmp_path, [{"id": i, "score": 1.0} for i in DOCUMENTS["id"].to_pylist()])
+    with pytest.raises(DataError, match="order is of words"):
+        judgements.rated(DOCUMENTS, [RaterColumn(name="n", path=numbers, column="score", order=order)], tmp_path)
+
+
 @pytest.mark.parametrize("name", ["empty.parquet", "empty.csv", "mixed.jsonl"])
 def test_files_that_cannot_be_read_are_blamed(tmp_path, name):
     (tmp_path / name).write_text('{"id": "b", "score": "n/a"}\n{"id": "c", "score": 1}\n' * (name == "mixed.jsonl"))

@@ -106,12 +106,17 @@ def _column(rater: RaterColumn, base: Path) -> tuple[pa.Array, NDArray[np.float6
     kind = table[rater.column].type
     if pa.types.is_null(kind):
         raise DataError(f"{where}: there is no value in it")
-    if pa.types.is_boolean(kind):
+    if rater.order is not None:
+        numbers = _ranks(table[rater.column], rater.order, where)
+    elif pa.types.is_boolean(kind):
         numbers = table[rater.column].cast(pa.int8()).cast(pa.float64())
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = table[rater.column].cast(pa.float64())
     else:
-        raise DataError(f"{where}: it holds {kind}, and a rater is a number per document")
+        raise DataError(
+            f"{where}: it holds {kind}, and a rater is a number per document",
+            "order: [poor, fair, good], its words from the worst to the best",
+        )
     plain = numbers.to_numpy()
     if np.isinf(plain).any():
         raise DataError(f"{where}: {int(np.isinf(plain).sum())} values are infinite")
@@ -124,6 +129,20 @@ def _column(rater: RaterColumn, base: Path) -> tuple[pa.Array, NDArray[np.float6
         first = counted.field("values")[pc.index(pc.greater(counted.field("counts"), 1), True)]
         raise DataError(f"{rater.path}: the id {first.as_py()} has more than one value of {rater.column}")
     return ids, plain[known]
+
+
+def _ranks(words: pa.ChunkedArray, order: Sequence[str], where: str) -> pa.ChunkedArray:
+    """Return the place of each word in an order; what has no word has no place."""
+    if len(set(order)) != len(order):
+        raise RequestError(f"{where}: order names a word twice: {', '.join(order)}")
+    if not (pa.types.is_string(words.type) or pa.types.is_large_string(words.type)):
+        raise DataError(f"{where}: it holds {words.type}, and order is of words", "leave order out: numbers have one")
+    plain = words.cast(pa.string())
+    places = pc.index_in(plain, pa.array(order, pa.string()))
+    strange = pc.unique(plain.filter(pc.and_(pc.is_null(places), pc.is_valid(plain)))).to_pylist()
+    if strange:
+        raise DataError(f"{where}: {strange[0]!r} is not in its order: {', '.join(order)}", "name every word once")
+    return places.cast(pa.float64())
 
 
 def read(path: Path, texts: Sequence[str], numbers: Sequence[str] = (), optional: Sequence[str] = ()) -> pa.Table:

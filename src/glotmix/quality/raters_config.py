@@ -31,6 +31,11 @@ class RaterColumn(Section):
     column: str = Field(description="the column that holds its numbers")
     id: str = Field("id", description="the column that holds the documents' ids")
     better: Literal["high", "low"] = Field("high", description="which numbers mean a better document")
+    order: tuple[str, ...] | None = Field(
+        None,
+        min_length=2,
+        description="of a column of words (propella's properties): its words, from the worst to the best document",
+    )
     languages: tuple[str, ...] | None = Field(None, description="the only languages that it is meant for; null for all")
 
 
