@@ -1,7 +1,12 @@
-"""A recipe is read without the numerics."""
+"""A recipe is read without the numerics, and an override's place in a list is a number that a list can have."""
 
 import subprocess
 import sys
+
+import pytest
+
+from glotmix.core.errors import RequestError
+from glotmix.pipeline import recipe
 
 
 def test_reading_a_recipe_imports_no_numerics():
@@ -11,3 +16,11 @@ def test_reading_a_recipe_imports_no_numerics():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("place", ["1", "x", "-1", "9" * 5000])
+def test_a_place_that_a_list_does_not_have_is_refused(place):
+    given = {"name": "a", "corpus": {"sources": [{"name": "web", "path": "a.jsonl", "language": "fra_Latn"}]}}
+    with pytest.raises(RequestError, match="is not a position in a list of 1"):
+        recipe.overridden(given, [f"corpus.sources.{place}.name=b"])
+    assert recipe.overridden(given, ["corpus.sources.0.name=b"])["corpus"]["sources"][0]["name"] == "b"

@@ -221,8 +221,11 @@ def _put(data: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _index(items: list[Any], key: str, name: str) -> int:
-    if not key.isdecimal() or int(key) >= len(items):
-        raise RequestError(f"{name}: '{key}' is not a position in a list of {len(items)}", f"0 to {len(items) - 1}")
+    # Python refuses to read a number of thousands of digits.
+    if not key.isdecimal() or len(key) > 9 or int(key) >= len(items):
+        raise RequestError(
+            f"{name[:200]}: '{key[:200]}' is not a position in a list of {len(items)}", f"0 to {len(items) - 1}"
+        )
     return int(key)
 
 
