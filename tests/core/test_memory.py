@@ -74,8 +74,10 @@ cli.main()
 
 @LINUX
 @pytest.mark.parametrize(("end", "code"), [("2", MemoryShortError.exit_code), ("0", 0)])
-def test_a_command_ends_before_the_system_kills_it(end, code):
-    words = [sys.executable, "-c", PROGRAM, end, "slow"]
+@pytest.mark.parametrize("shell", ["", "trap '' INT; "])
+def test_a_command_ends_before_the_system_kills_it(end, code, shell):
+    # In the background of a script SIGINT is ignored.
+    words = ["sh", "-c", f'{shell}exec "$@"', "sh", sys.executable, "-c", PROGRAM, end, "slow"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == code
     assert ("ended by itself" in done.stdout) == (code == 0)

@@ -5,6 +5,7 @@ Linux says what is left; elsewhere there is no watch, and `left` is None.
 
 import _thread
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,10 @@ def short() -> bool:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Watch memory while a command runs, and interrupt its main thread, as Ctrl-C does, where too little is left."""
+    """Watch memory while a command runs, and interrupt its main thread, as SIGTERM does, where too little is left.
+
+    Not as Ctrl-C does: a shell starts what runs in the background with SIGINT ignored. SIGTERM's handler must raise.
+    """
     done = threading.Event()
     _short.clear()
 
@@ -82,7 +86,7 @@ def watched() -> Iterator[None]:
             found = found + 1 if free < END * total() else 0
             if found == _TIMES:
                 _short.set()
-                _thread.interrupt_main()
+                _thread.interrupt_main(signal.SIGTERM)
                 return
 
     thread = threading.Thread(target=watch, name="memory", daemon=True)
