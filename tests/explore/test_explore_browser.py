@@ -179,6 +179,7 @@ def test_the_mixture_is_dragged(desktop, page):
 def test_two_runs(desktop, page):
     go(desktop, page, "runs")
     until(desktop, "return document.getElementById('view').innerText.includes('No document moves')")
+    assert error(desktop) == "" and desktop.log() == []
 
 
 def test_an_error_is_shown_with_what_to_do(desktop, page):
