@@ -178,3 +178,23 @@ def test_circles_gaps_and_doubles_are_errors(folder, monkeypatch, steps, told):
     monkeypatch.setattr(registry, "declared", lambda kind: steps)
     with pytest.raises(GlotmixError, match=told):
         registry.steps(context)
+
+
+@pytest.mark.parametrize(
+    ("kind", "called", "name"),
+    [
+        ("LAW", "laws", "law.name"),
+        ("READER", "readers", "name"),
+        ("PACKING", "packings", "name"),
+        ("PAIRING", "ways", "name"),
+    ],
+)
+def test_names_are_in_their_order_and_two_of_one_name_are_refused(kind, called, name, monkeypatch):
+    found = registry.by_name(kind, called, name)
+    assert len(found) == len(registry.declared(kind)) > 1
+    places = [getattr(one, "place", 0) for one in found.values()]
+    assert places == sorted(places)
+    first = next(iter(found.values()))
+    monkeypatch.setattr(registry, "declared", lambda kind: (first, first))
+    with pytest.raises(GlotmixError, match=f"two {called} are called {next(iter(found))}(?s:.*)uninstall"):
+        registry.by_name(kind, called, name)

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from glotmix.core import language, registry
-from glotmix.core.errors import GlotmixError, RequestError, did_you_mean
+from glotmix.core.errors import RequestError, did_you_mean
 
 VERSION = 1
 
@@ -133,11 +133,7 @@ def pairings() -> dict[str, Pairing]:
     Raises:
         GlotmixError: if two have one name.
     """
-    found: list[Pairing] = list(registry.declared("PAIRING"))
-    names = [one.name for one in found]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise GlotmixError(f"two ways of packing are called {twice}", "uninstall one of the packages that bring them")
-    return dict(zip(names, found, strict=True))
+    return registry.by_name("PAIRING", "ways of packing")
 
 
 def pairing(name: str) -> Pairing:

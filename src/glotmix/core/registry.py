@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,29 @@ def declared(kind: str) -> tuple[Any, ...]:
         value = getattr(module, kind)
         found += value if isinstance(value, tuple) else (value,)
     return tuple(found)
+
+
+def by_name(kind: str, called: str, name: str = "name") -> dict[str, Any]:
+    """Return everything declared under a name by the name that each has itself, glotmix's own and that of plugins.
+
+    Args:
+        kind: see `declared`.
+        called: what messages call several of them: ``laws``.
+        name: the attribute that names one, dotted where it lies deeper.
+
+    Returns:
+        sorted by ``place``, where they have one.
+
+    Raises:
+        GlotmixError: if two have one name.
+    """
+    found: dict[str, Any] = {}
+    for one in sorted(declared(kind), key=lambda one: getattr(one, "place", 0)):
+        own = attrgetter(name)(one)
+        if own in found:
+            raise GlotmixError(f"two {called} are called {own}", "uninstall one of the packages that bring them")
+        found[own] = one
+    return found
 
 
 @cache

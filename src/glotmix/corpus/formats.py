@@ -17,19 +17,16 @@ def specs() -> dict[str, ReaderSpec]:
     """Return all formats by name, in the order in which they are asked whether a file is theirs.
 
     Raises:
-        RequestError: if two have the same name or ending.
+        GlotmixError: if two have the same name.
+        RequestError: if two have the same ending.
     """
-    found: list[ReaderSpec] = sorted(registry.declared("READER"), key=lambda s: s.place)
-    by_name: dict[str, ReaderSpec] = {}
+    found: dict[str, ReaderSpec] = registry.by_name("READER", "readers")
     endings: dict[str, str] = {}
-    for spec in found:
-        if spec.name in by_name:
-            raise RequestError(f"two readers are called '{spec.name}'", "uninstall one of the packages that bring them")
-        by_name[spec.name] = spec
+    for spec in found.values():
         for ending in spec.endings:
             if endings.setdefault(ending, spec.name) != spec.name:
                 raise RequestError(f"the readers '{endings[ending]}' and '{spec.name}' both read {ending}")
-    return by_name
+    return found
 
 
 def spec(name: str) -> ReaderSpec:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from glotmix.core import registry
-from glotmix.core.errors import GlotmixError, RequestError
+from glotmix.core.errors import RequestError
 
 
 @dataclass(frozen=True)
@@ -214,8 +214,4 @@ def packings() -> dict[str, Packing]:
     Raises:
         GlotmixError: if two have one name.
     """
-    found: list[Packing] = list(registry.declared("PACKING"))
-    names = [one.name for one in found]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise GlotmixError(f"two packings are called {twice}", "uninstall one of the packages that bring them")
-    return dict(zip(names, found, strict=True))
+    return registry.by_name("PACKING", "packings")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from glotmix.core import registry
-from glotmix.core.errors import GlotmixError, RequestError, did_you_mean
+from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix.laws.base import Context, Fitted, Law, LawSpec, PowerLaw, Sample, Scaled, knows_budgets
 
 __all__ = [
@@ -34,11 +34,7 @@ def specs() -> Mapping[str, LawSpec]:
     Raises:
         GlotmixError: if two have one name.
     """
-    found: list[LawSpec] = sorted(registry.declared("LAW"), key=lambda one: one.place)
-    names = [one.law.name for one in found]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise GlotmixError(f"two laws are called {twice}", "uninstall one of the packages that bring them")
-    return dict(zip(names, found, strict=True))
+    return registry.by_name("LAW", "laws", "law.name")
 
 
 def spec(name: str) -> LawSpec:
