@@ -7,6 +7,7 @@ import pytest
 
 from glotmix.core.errors import RequestError
 from glotmix.pipeline import recipe
+from glotmix.pipeline.run import Job
 
 
 def test_reading_a_recipe_imports_no_numerics():
@@ -24,3 +25,9 @@ def test_a_place_that_a_list_does_not_have_is_refused(place):
     with pytest.raises(RequestError, match="is not a position in a list of 1"):
         recipe.overridden(given, [f"corpus.sources.{place}.name=b"])
     assert recipe.overridden(given, ["corpus.sources.0.name=b"])["corpus"]["sources"][0]["name"] == "b"
+
+
+def test_a_step_that_there_is_not_is_refused_with_those_that_there_are(tmp_path):
+    given = {"name": "a", "corpus": {"sources": [{"name": "web", "path": "a.jsonl", "language": "fra_Latn"}]}}
+    with pytest.raises(RequestError, match=r"no step 'ledgers'.*did you mean 'ledger'(?s:.*)one of corpus, .*report"):
+        Job(recipe.parse(given), tmp_path).upto("ledgers")

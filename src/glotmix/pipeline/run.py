@@ -55,7 +55,8 @@ class Job:
             return list(self.steps)
         wanted = {s.name for s in self.steps if s.name == until or s.name.startswith(f"{until}/")}
         if not wanted:
-            raise RequestError(f"there is no step {until!r}" + did_you_mean(until, [s.name for s in self.steps]))
+            names = [s.name for s in self.steps]
+            raise RequestError(f"there is no step {until!r}{did_you_mean(until, names)}", f"one of {', '.join(names)}")
         for step in reversed(self.steps):
             if step.name in wanted:
                 wanted.update(step.needs(self.context))
