@@ -5,21 +5,21 @@ language as files that are mapped, not read, so that memory does not grow with t
 that resume, and a part depends on no other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from glotmix.align import documents, sentences
-from glotmix.align.documents import Floats, Ints
-from glotmix.align.precision import LEAST, line, wrongs
+from glotmix.align.documents import Floats
+from glotmix.align.mined_pairs import decided
+from glotmix.align.precision import line
+from glotmix.align.staged import LINKS, STAGED, Chunk, Mining, read_texts, write_texts
 from glotmix.core import table
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts, Output
@@ -28,8 +28,6 @@ from glotmix.embed.protocol import Embedder
 from glotmix.signals.annotate import parts
 
 VERSION = 1
-
-STAGED = ".progress/mined"
 
 HOPE = 0.1
 """Part of the candidates of two languages that must be hoped to be right for their sentences to be looked at."""
@@ -47,47 +45,6 @@ NULLS = 40
 """Pairs of the null per two languages, at least, whose sentences are aligned; as many as there are candidates."""
 
 
-@dataclass(frozen=True)
-class Mining:
-    """How parallel text is looked for.
-
-    Args:
-        precision: part of the pairs of documents, and then of sentences, that is to be right.
-        anchors: languages of which one stands in every pair; empty for all pairs of languages.
-        split: whether documents are taken apart into sentences.
-    """
-
-    precision: float = 0.98
-    anchors: tuple[str, ...] = ()
-    split: bool = True
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Candidates of two languages, places of documents in each, in the order of their margins."""
-
-    langs: tuple[str, str]
-    one: Ints
-    other: Ints
-    margins: Floats
-    null: bool
-
-
-LINKS = pa.schema(
-    [
-        pa.field("one", pa.int64()),
-        pa.field("other", pa.int64()),
-        pa.field("margin", pa.float32()),
-        pa.field("score", pa.float32()),
-        pa.field("link", pa.int32()),
-        pa.field("text_one", pa.string()),
-        pa.field("text_other", pa.string()),
-        pa.field("near", pa.float32()),
-    ]
-)
-"""What is staged of an alignment: documents by place, margin and score of the two, and each link with its texts."""
-
-
 def make(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder, how: Mining) -> Iterator[pa.Table]:
     """Mine, and yield the pairs of each two languages: what is above the line of documents, with every link.
 
@@ -103,7 +60,7 @@ def make(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder, 
     """
     held = _vectors(output, corpus, ledger, embedder)
     chunks = _candidates(output, held, how)
-    _texts(output, corpus, held, chunks)
+    write_texts(output, corpus, held, chunks)
     drawn = {
         lang: _drawn(output.path / STAGED, lang, embedder)
         for lang in sorted({x for c in chunks.values() for x in c.langs})
@@ -118,7 +75,7 @@ def make(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder, 
 
     if chunks:
         output.each(chunks, one, rows="pairs")
-    yield from _decided(output, held, chunks, folder, how)
+    yield from decided(output, held, chunks, folder, how)
 
 
 def _vectors(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder) -> dict[str, pa.Array]:
@@ -225,42 +182,6 @@ def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> di
     return chunks
 
 
-def _texts(output: Output, corpus: Path, held: Mapping[str, pa.Array], chunks: Mapping[str, Chunk]) -> None:
-    """Leave the texts of all candidates, by language and in the order of their places, where they can be mapped."""
-    places: dict[str, set[int]] = {}
-    for chunk in chunks.values():
-        for lang, given in zip(chunk.langs, (chunk.one, chunk.other), strict=True):
-            places.setdefault(lang, set()).update(given.tolist())
-
-    def one(lang: str, scratch: Path) -> Counts:
-        at = np.array(sorted(places[lang]), np.int64)
-        wanted = held[lang].take(pa.array(at))
-        to = scratch / STAGED / "texts"
-        to.mkdir(parents=True)
-        found: list[pa.Table] = []
-        for file in table.shards(corpus):
-            if file.parent.name == lang:
-                rows = table.read([file], ["id", "text"])
-                found.append(rows.filter(pc.is_in(rows["id"], wanted)))
-        rows = pa.concat_tables(found).combine_chunks()
-        order = pc.index_in(wanted, rows["id"].combine_chunks())
-        made = pa.table({"place": at, "text": rows["text"].take(order)}).combine_chunks()
-        with pa.OSFile(str(to / f"{lang}.arrow"), "wb") as sink, pa.ipc.new_file(sink, made.schema) as file:
-            file.write_table(made, 4_096)
-        return {"documents": len(at)}
-
-    if places:
-        output.each({f"texts-{lang}": lang for lang in sorted(places)}, one)
-
-
-def _read(staged: Path, lang: str, places: Ints) -> list[str]:
-    with pa.memory_map(str(staged / "texts" / f"{lang}.arrow")) as source:
-        rows = pa.ipc.open_file(source).read_all()
-        at = np.searchsorted(rows["place"].to_numpy(), places)
-        found: list[str] = rows["text"].take(pa.array(at)).to_pylist()
-    return found
-
-
 def _drawn(staged: Path, lang: str, embedder: Embedder) -> Floats:
     """Return vectors of sentences drawn from the candidates of a language, evenly over them."""
     with pa.memory_map(str(staged / "texts" / f"{lang}.arrow")) as source:
@@ -278,8 +199,8 @@ def _aligned(staged: Path, chunk: Chunk, embedder: Embedder, drawn: Mapping[str,
     found: list[tuple[object, ...]] = []
     for at in range(0, len(chunk.one), 64):
         some = slice(at, at + 64)
-        ones = sentences.sentences(_read(staged, a, chunk.one[some]), a, embedder)
-        others = sentences.sentences(_read(staged, b, chunk.other[some]), b, embedder)
+        ones = sentences.sentences(read_texts(staged, a, chunk.one[some]), a, embedder)
+        others = sentences.sentences(read_texts(staged, b, chunk.other[some]), b, embedder)
         for i, j, margin, x, y in zip(
             chunk.one[some].tolist(),
             chunk.other[some].tolist(),
@@ -296,122 +217,3 @@ def _aligned(staged: Path, chunk: Chunk, embedder: Embedder, drawn: Mapping[str,
                 one, other = (" ".join(t[p:q]) for t, (p, q) in ((x.texts, link.one), (y.texts, link.other)))
                 found.append((i, j, margin, whole, number, one, other, link.score))
     return pa.Table.from_pylist([dict(zip(LINKS.names, row, strict=True)) for row in found], LINKS)
-
-
-def statistic(margins: NDArray[np.floating], scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return what pairs of documents are judged by: the margin of the whole times the score of their sentences."""
-    return np.maximum(np.asarray(margins, np.float64), 0) * np.asarray(scores, np.float64)
-
-
-End: TypeAlias = tuple[tuple[str, str], int, int]
-"""A document beside another language: the two languages, which of them is its own, its place there."""
-
-LAX = 0.8
-"""Precision of the first line: it only says whose second best is no measure of chance."""
-
-
-def settled(
-    found: NDArray[np.float64],
-    null: NDArray[np.float64],
-    ends: Sequence[tuple[End, End]],
-    null_ends: Sequence[tuple[End, End]],
-    precision: float,
-) -> float:
-    """Return the line of documents.
-
-    What comes second to a true translation was never a candidate: of several articles on one event it is nearer than
-    anything that chance brings first. So the documents above a first, lax line leave the null, and the line that counts
-    is drawn with the others.
-
-    Args:
-        found: (n,) statistics of the candidates.
-        null: (m,) of the null.
-        ends: the documents of each candidate.
-        null_ends: those of each pair of the null.
-        precision: what is promised of all that is above.
-    """
-    above = found >= line(found, null, LAX)
-    paired = {end for both, inside in zip(ends, above.tolist(), strict=True) if inside for end in both}
-    others = np.array([not (set(both) & paired) for both in null_ends], bool)
-    if not above.any() or above.all() or others.sum() < LEAST:
-        return line(found, null, precision)
-    return line(found, null[others], precision)
-
-
-def _decided(
-    output: Output, held: Mapping[str, pa.Array], chunks: Mapping[str, Chunk], folder: Path, how: Mining
-) -> Iterator[pa.Table]:
-    """Draw both lines, from all languages together, and yield what is above that of documents."""
-    whole: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
-    ends: dict[bool, list[tuple[End, End]]] = {False: [], True: []}
-    for name, chunk in chunks.items():
-        rows = table.read([folder / f"{name}.parquet"], ["one", "other", "link", "margin", "score"])
-        rows = rows.filter(pc.equal(rows["link"], 0))
-        whole[chunk.null].append(statistic(rows["margin"].to_numpy(), rows["score"].to_numpy()))
-        sides = zip(rows["one"].to_pylist(), rows["other"].to_pylist(), strict=True)
-        ends[chunk.null] += [((chunk.langs, 0, i), (chunk.langs, 1, j)) for i, j in sides]
-    found, null = (np.concatenate(whole[k]) if whole[k] else np.zeros(0) for k in (False, True))
-    at = settled(found, null, ends[False], ends[True], how.precision)
-    near: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
-    for name, chunk in chunks.items():
-        rows = table.read([folder / f"{name}.parquet"], ["margin", "score", "near"])
-        taken = np.ones(rows.num_rows, bool) if chunk.null else _above(rows, at)
-        near[chunk.null].append(rows.filter(pa.array(taken))["near"].drop_null().to_numpy().astype(np.float64))
-    links, others = (np.concatenate(near[k]) if near[k] else np.zeros(0) for k in (False, True))
-    wrong = wrongs(links, others)
-    least = line(links, others, how.precision, wrong)
-    output.notes["mined"] = {
-        "documents": {lang: len(ids) for lang, ids in held.items()},
-        "candidates": len(found),
-        "null": len(null),
-        "line": None if np.isinf(at) else round(at, 4),
-        "pairs": int((found >= at).sum()),
-        "links": len(links),
-        "links_null": len(others),
-        "links_wrong_at_most": round(wrong, 4),
-        "links_line": None if np.isinf(least) else round(least, 4),
-        "too_few_for_a_line": len(null) < LEAST,
-    }
-    for name, chunk in chunks.items():
-        if chunk.null:
-            continue
-        rows = table.read([folder / f"{name}.parquet"])
-        rows = rows.filter(pa.array(_above(rows, at)))
-        if not how.split:
-            rows = _whole(rows, output.path / STAGED, chunk.langs)
-        if rows.num_rows:
-            yield _named(rows, held, chunk.langs, least if how.split else -np.inf)
-
-
-def _above(rows: pa.Table, at: float) -> NDArray[np.bool_]:
-    return np.asarray(statistic(rows["margin"].to_numpy(), rows["score"].to_numpy()) >= at)
-
-
-def _whole(rows: pa.Table, staged: Path, langs: tuple[str, str]) -> pa.Table:
-    """Return a row for each pair of documents, with the whole of both, and their score in the place of a link's."""
-    rows = rows.filter(pc.equal(rows["link"], 0))
-    for lang, place, text in zip(langs, ("one", "other"), ("text_one", "text_other"), strict=True):
-        texts = pa.array(_read(staged, lang, rows[place].to_numpy()), pa.string())
-        rows = rows.set_column(rows.schema.get_field_index(text), text, texts)
-    return rows.set_column(rows.schema.get_field_index("near"), "near", rows["score"])
-
-
-def _named(rows: pa.Table, held: Mapping[str, pa.Array], langs: tuple[str, str], least: float) -> pa.Table:
-    """Return the links of two languages with the ids of their documents."""
-    ids = [held[lang].take(rows[side]) for lang, side in zip(langs, ("one", "other"), strict=True)]
-    pair = pc.binary_join_element_wise(*(pc.cast(c, pa.string()) for c in ids), "|")
-    there = rows["near"].is_valid()
-    return pa.table(
-        {
-            "lang_one": pa.array([langs[0]] * rows.num_rows),
-            "lang_other": pa.array([langs[1]] * rows.num_rows),
-            "id_one": ids[0],
-            "id_other": ids[1],
-            "document": pair,
-            "position": rows["link"],
-            "text_one": rows["text_one"],
-            "text_other": rows["text_other"],
-            "score": rows["near"],
-            "kept": pc.greater_equal(rows["near"], pa.scalar(least, pa.float32())),
-        }
-    ).filter(there)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glotmix.align import filters, mine
+from glotmix.align import filters, mine, staged
 from glotmix.align.config import AlignSection, ParallelSource
 from glotmix.align.packing import Unit
 from glotmix.core import table
@@ -344,7 +344,7 @@ def _sets(context: RunContext, output: Output) -> Iterator[tuple[str, Made]]:
     if section.parallel:
         yield from declared(context.step_dir("align/parallel"), section.parallel)
     if section.mine is not None:
-        how = mine.Mining(section.mine.precision, section.mine.languages, section.mine.sentences)
+        how = staged.Mining(section.mine.precision, section.mine.languages, section.mine.sentences)
         model = embed.embedder(context, section.mine.embedder)
         tables = mine.make(output, context.corpus, context.step_dir("ledger"), model, how)
         yield from mined(tables, _facts(context))
