@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from glotmix.align import documents, filters, mine, pairs, precision, sentences, staged
+from glotmix.align import documents, filters, mine, mined_pairs, pairs, precision, sentences, staged
 from glotmix.align.packing import Unit
 from glotmix.core import record, table
 from glotmix.embed.static import shipped
@@ -198,3 +198,22 @@ def test_a_line_keeps_its_precision_on_scores_whose_truth_is_known():
         assert (right >= at).sum() / (scores >= at).sum() >= 0.95
         assert (right >= at).mean() > 0.8
         assert (rng.normal(0.3, 0.1, 600) >= precision.line(wrong, null, 0.95)).mean() <= 0.01
+
+
+def test_what_comes_second_to_a_true_translation_is_no_measure_of_chance():
+    """Of several articles on one event the second best lies high: in the null it would lift the line above the true."""
+    chance = np.random.default_rng(0)
+    true, wrong = chance.normal(1.0, 0.02, 60), chance.normal(0.1, 0.02, 60)
+    found = np.concatenate([true, wrong])
+    second, by_chance = chance.normal(0.8, 0.15, 60), chance.normal(0.1, 0.02, 60)
+    langs = ("eng_Latn", "hin_Deva")
+
+    def ends(places):
+        return [((langs, 0, i), (langs, 1, i)) for i in places]
+
+    null = np.concatenate([second, by_chance])
+    at = mined_pairs.settled(found, null, ends(range(120)), ends(range(120)), 0.98)
+    assert wrong.max() < at <= true.min()
+    # Those of documents that nothing pairs stay: they are what chance brings.
+    strict = mined_pairs.settled(found, null, ends(range(120)), ends(range(200, 320)), 0.98)
+    assert strict > true.min()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,6 +43,7 @@ def test_parts_go_one_by_one_while_memory_is_short(monkeypatch):
         nonlocal flying
         flying += 1
         most.append(flying)
+        time.sleep(0.01)
         flying -= 1
         return name
 

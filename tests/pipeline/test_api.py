@@ -210,6 +210,7 @@ def test_answers_of_models_are_scored_and_compared(tmp_path):
     found = gm.evaluate.score(tmp_path / "one.csv", pivot="en", draws=100, columns=columns)
     accuracy = {one.lang: one.accuracy.value for one in found.tasks[0].languages}
     assert accuracy == {"eng_Latn": 0.75, "deu_Latn": 0.5}
+    assert found.pivot == "eng_Latn" and found.tasks[0].pivot.pairs == 1
     assert "eng_Latn" in str(found) and "0.750" in str(found)
     both = gm.evaluate.compare(tmp_path / "one.csv", tmp_path / "two.csv", draws=100, columns=columns)
     assert both.tasks[0].accuracy["deu_Latn"].difference.value == 0.5
