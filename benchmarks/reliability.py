@@ -1,9 +1,7 @@
 """Outputs that can be trusted: kills, a power cut, damage, a user's files, inputs that change, locks, fuzz, growth.
 
-All of it takes hours on two cores. ``RELIABILITY_PARTS=kills,fuzz`` measures some parts, ``RELIABILITY_TRIES=9000``
-says how many files fuzz damages, ``RELIABILITY_SEED=7`` with which seed (a seed whose faults were mended proves nothing
-any more), ``RELIABILITY_SIZES=small`` lets things grow to the sizes of a small run, and
-``RELIABILITY_GROWTH=files,cluster`` names what grows.
+All of it takes hours on two cores: ``--only kills fuzz`` measures some parts. ``RELIABILITY_TRIES=100000`` says how
+many files fuzz damages, ``RELIABILITY_SEED=7`` with which seed: one whose faults were mended proves nothing any more.
 """
 
 import contextlib
@@ -16,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ import pyarrow.parquet as pq
 import yaml
 from scipy import stats
 
-from benchmarks import _fuzz, _fuzz_targets, _growth, _power, _runs, harness
+from benchmarks import _fuzz, _fuzz_targets, _growth, _parts, _power, _runs, harness
 from benchmarks import _placements as world
 from benchmarks.harness import Row
 from glotmix.core import files, flight, identity, lock, record
@@ -36,30 +35,20 @@ from glotmix.proxy.need import installed
 NAME = "reliability"
 
 
-def run(small: bool) -> Iterable[Row]:
-    """Measure each promise of docs/reliability.md."""
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
     harness.BENCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=harness.BENCH) as at:
-        folder = Path(at)
-        whole = folder / "whole"
-        world.source(whole / "raw" / "a.jsonl", 60)
-        world.recipe(whole)
-        job(whole).run()
-        tries = int(os.environ.get("RELIABILITY_TRIES", "2000" if small else "52000"))
-        chains = int(os.environ.get("RELIABILITY_CHAINS", "1" if small else "5"))
-        parts: dict[str, Callable[[], Iterable[Row]]] = {
-            "user_files": lambda: [_user_files(whole, folder / "users")],
-            "inputs": lambda: [_inputs(folder / "inputs", 1 if small else 4)],
-            "damage": lambda: _damage(whole, folder / "damage"),
-            "power": lambda: [_power_cut(folder / "power")],
-            "lock": lambda: [_locks(whole, folder / "lock", 20)],
-            "reuse": lambda: [_reuse(folder / "reuse")],
-            "fuzz": lambda: _fuzzed(folder / "fuzz", tries),
-            "kills": lambda: _kills(folder / "kills", chains),
-            "growth": lambda: _grows(folder / "growth", small),
-        }
-        for part in os.environ.get("RELIABILITY_PARTS", ",".join(parts)).split(","):
-            yield from parts[part]()
+        yield Path(at)
+
+
+def _whole(folder: Path) -> Path:
+    """Return a folder with a finished run."""
+    whole = folder / "whole"
+    world.source(whole / "raw" / "a.jsonl", 60)
+    world.recipe(whole)
+    job(whole).run()
+    return whole
 
 
 def job(folder: Path, *overrides: str) -> Job:
@@ -75,7 +64,8 @@ def share(metric: str, held: list[bool], **settings: object) -> Row:
     return Row(NAME, metric, sum(held) / len(held), found.low, found.high, len(held), "share", settings)
 
 
-def _user_files(whole: Path, folder: Path) -> Row:
+def _user_files(at: Path) -> Row:
+    whole, folder = _whole(at), at / "users"
     lost = []
     for placed in world.PLACEMENTS:
         shutil.rmtree(folder, ignore_errors=True)
@@ -119,7 +109,8 @@ def _inputs(folder: Path, times: int) -> Row:
     return share("inputs.changed_noticed", held, changes=list(world.CHANGES), moment="after hashing, before reading")
 
 
-def _damage(whole: Path, folder: Path) -> Iterator[Row]:
+def _damage(at: Path) -> Iterator[Row]:
+    whole, folder = _whole(at), at / "damage"
     held: list[bool] = []
     beyond: list[int] = []
     steps = [step.name for step in job(whole).steps]
@@ -186,8 +177,9 @@ def _power_cut(folder: Path) -> Row:
     return Row(NAME, "power.order", 1 - len(trace.lost) / trace.vouched, n=trace.vouched, unit="share", settings=told)
 
 
-def _locks(whole: Path, folder: Path, tries: int) -> Row:
-    shutil.copytree(whole, folder)
+def _locks(at: Path, tries: int) -> Row:
+    folder = at / "lock"
+    shutil.copytree(_whole(at), folder)
     program = "import pathlib, sys; from glotmix.core import lock\nwith lock.held(pathlib.Path(sys.argv[1])):\n input()"
     held = []
     words = [sys.executable, "-c", program, str(folder / "out")]
@@ -258,7 +250,7 @@ def _kills(folder: Path, chains: int) -> Iterator[Row]:
     world.recipe(alone)
     settings = yaml.safe_load((alone / "recipe.yaml").read_text("utf-8")) | more
     (alone / "recipe.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
-    _runs.finish([_runs.GLOTMIX, "run", alone / "recipe.yaml", "-q"])
+    took = _spans([_runs.GLOTMIX, "run", alone / "recipe.yaml"])
     expected = _runs.digests(alone / "out")
     steps = [step.name for step in job(alone).steps]
     chance = random.Random(5)
@@ -280,7 +272,7 @@ def _kills(folder: Path, chains: int) -> Iterator[Row]:
             mine = 0
             for step in wanted:
                 sent = signals[(chain + len(kills)) % 3]
-                if _killed_in(step, [_runs.GLOTMIX, command, at / "recipe.yaml"], sent, chance):
+                if _killed_in(step, [_runs.GLOTMIX, command, at / "recipe.yaml"], sent, chance.random() * took[step]):
                     kills.append({"command": command, "step": step, "signal": sent.name})
                     mine += 1
             _runs.finish([_runs.GLOTMIX, "run", at / "recipe.yaml", "-q"])
@@ -305,36 +297,89 @@ def _varied(path: Path, number: int) -> None:
             file.write(json.dumps({"id": f"d{n}", "lang": lang, "text": f"{text} {n}."}, ensure_ascii=False) + "\n")
 
 
-def _killed_in(step: str, words: list[str | Path], sent: signal.Signals, chance: random.Random) -> bool:
-    """Start a run, and stop it a moment after a step has begun; return whether it was stopped there."""
-    with subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                          start_new_session=True) as process:  # fmt: skip
+def _spans(words: list[str | Path]) -> dict[str, float]:
+    """Let a run end, and return how many seconds lay between the first and the last word of each step."""
+    began: dict[str, float] = {}
+    took: dict[str, float] = {}
+    with _started(words) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if line.startswith(f"{step} ") and not line.rstrip().endswith("reused"):
-                time.sleep(chance.random() ** 2 * 0.5)
-                # Children too, as a terminal or a scheduler does.
-                if process.poll() is None:
-                    os.killpg(process.pid, sent)
-                break
-        process.stderr.read()
-        process.wait()
-    return process.returncode not in (0, 2, 3)
+            step, *said = line.split()
+            if said[:1] == ["begins"]:
+                began[step] = time.perf_counter()
+            elif said[:1] == ["done"]:
+                took[step] = time.perf_counter() - began[step]
+    if process.returncode not in (0, 2, 3):
+        raise RuntimeError(f"a run that nothing disturbed ended with {process.returncode}")
+    return took
 
 
-def _grows(folder: Path, small: bool) -> Iterator[Row]:
-    for kind in os.environ.get("RELIABILITY_GROWTH", ",".join(_growth.KINDS)).split(","):
-        _, few, many = _growth.KINDS[kind]
-        sizes = few if small or os.environ.get("RELIABILITY_SIZES") == "small" else many
-        try:
-            spent = [_growth.seconds(kind, size, folder) for size in sizes]
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            yield Row(NAME, f"growth.{kind}", None, n=len(sizes), unit="exponent", settings={"why": str(error)[:300]})
-            continue
-        told = {"sizes": list(sizes), "cpu seconds": [round(s, 2) for s in spent], "between": "the two largest",
-                "up to": "ledger"}  # fmt: skip
-        yield Row(NAME, f"growth.{kind}", _growth.exponent(sizes, spent), n=len(sizes), unit="exponent", settings=told)
+def _killed_in(step: str, words: list[str | Path], sent: signal.Signals, after: float) -> bool:
+    """Start a run and stop it some seconds after a step has begun; return whether it was stopped within that step."""
+    ended = threading.Event()
+    with _started(words) as process:
+        assert process.stderr is not None
 
+        def stop() -> None:
+            # Children too, as a terminal or a scheduler does.
+            if not ended.wait(after) and process.poll() is None:
+                os.killpg(process.pid, sent)
+
+        killer = threading.Thread(target=stop)
+        for line in process.stderr:
+            if line.startswith(f"{step} ") and line.rstrip().endswith("begins"):
+                killer.start()
+            elif line.startswith(f"{step} ") and " done in " in line:
+                ended.set()
+                os.killpg(process.pid, signal.SIGKILL)
+        if killer.ident is not None:
+            killer.join()
+    return not ended.is_set() and process.returncode not in (0, 2, 3)
+
+
+def _started(words: list[str | Path]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [str(w) for w in words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def _grows(kind: str, folder: Path, small: bool) -> Row:
+    _, few, many = _growth.KINDS[kind]
+    sizes = few if small else many
+    try:
+        spent = [_growth.seconds(kind, size, folder) for size in sizes]
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return Row(NAME, f"growth.{kind}", None, n=len(sizes), unit="exponent", settings={"why": str(error)[:300]})
+    told = {"sizes": list(sizes), "cpu seconds": [round(s, 2) for s in spent], "between": "the two largest",
+            "up to": "ledger"}  # fmt: skip
+    return Row(NAME, f"growth.{kind}", _growth.exponent(sizes, spent), n=len(sizes), unit="exponent", settings=told)
+
+
+def _part(measure: Callable[[Path, bool], Row | Iterable[Row]]) -> _parts.Part:
+    """Return a part that measures in a folder of its own."""
+
+    def part(small: bool) -> Iterator[Row]:
+        with _folder() as at:
+            found = measure(at, small)
+            yield from [found] if isinstance(found, Row) else found
+
+    return part
+
+
+def _tries(small: bool) -> int:
+    return int(os.environ.get("RELIABILITY_TRIES", "2000" if small else "52000"))
+
+
+PARTS: dict[str, _parts.Part] = {
+    "user_files": _part(lambda at, _: _user_files(at)),
+    "inputs": _part(lambda at, small: _inputs(at / "inputs", 1 if small else 4)),
+    "damage": _part(lambda at, _: _damage(at)),
+    "power": _part(lambda at, _: _power_cut(at / "power")),
+    "lock": _part(lambda at, _: _locks(at, 20)),
+    "reuse": _part(lambda at, _: _reuse(at / "reuse")),
+    "fuzz": _part(lambda at, small: _fuzzed(at / "fuzz", _tries(small))),
+    "kills": _part(lambda at, small: _kills(at / "kills", 1 if small else 4)),
+} | {f"growth.{kind}": _part(lambda at, small, kind=kind: _grows(kind, at / "growth", small)) for kind in _growth.KINDS}
 
 if __name__ == "__main__":
-    harness.main(NAME, run)
+    _parts.main(NAME, PARTS)
