@@ -1,6 +1,7 @@
 """`glotmix explore` as a user types it: what it says when it cannot, and that it ends."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 import explore_world
 from glotmix.cli import app
+from glotmix.cli.explore import opened
 from glotmix.core.errors import GlotmixError, MissingExtraError
 
 
@@ -50,14 +52,38 @@ def test_it_serves_and_ends_at_ctrl_c(recipe):
     assert process.returncode == 0
 
 
-def test_a_recipe_that_changed_since_is_said(recipe):
-    from glotmix.cli.explore import opened
-
-    page = opened(recipe, ["select.min_documents=11"])
+def told(page, name="run", **given):
+    """Return what an opened page answers."""
     with page.running() as address:
-        request = urllib.request.Request(f"{address}api/run", b"{}")
+        request = urllib.request.Request(f"{address}api/{name}", json.dumps(given).encode())
         with urllib.request.urlopen(request, timeout=20) as answer:
-            assert json.load(answer)["stale"][-1] == "ledger"
+            return json.load(answer)
+
+
+def test_a_recipe_that_changed_since_is_said(recipe):
+    assert told(opened(recipe, ["select.min_documents=11"]))["stale"][-1] == "ledger"
+
+
+def test_the_folder_that_a_recipe_filled_is_opened(recipe):
+    folder = recipe.parent / "out"
+    run = told(opened(folder, []))
+    assert run["documents"] == 292 and run["stale"] == [] and run["recipe"] == str(folder)
+    moved = [{"lang": "fra_Latn", "key": "heuristics.digit_share.high", "value": 0.25}]
+    command = told(opened(folder, []), "written", moved=moved)["command"]
+    code = CliRunner().invoke(app, shlex.split(command)[1:]).exit_code
+    assert code == 0
+
+
+def test_with_overrides_commands_name_the_folder_that_kept_them(recipe):
+    assert told(opened(recipe, ["name=other"]))["recipe"] == str(recipe.parent / "out")
+
+
+def test_a_run_is_opened_whose_raw_data_is_gone(tmp_path, capsys):
+    recipe = explore_world.write(tmp_path, signals={"duplicates": {"selftest": False}})
+    explore_world.job(recipe).run("ledger")
+    (tmp_path / "plain.jsonl").unlink()
+    assert told(opened(tmp_path / "out", []))["stale"] == []
+    assert "cannot be said" in capsys.readouterr().out
 
 
 def test_another_run_is_shown_beside(recipe, explorer):

@@ -184,7 +184,9 @@ def why(
 def explain(
     language: Annotated[str, typer.Argument(help="a language code, such as fra_Latn", show_default=False)],
     overrides: Overrides = None,
-    recipe: Annotated[Path | None, typer.Option(help="a recipe whose settings apply")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="a recipe whose settings apply, or the folder that it filled")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="a source of the recipe")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -192,12 +194,12 @@ def explain(
     from glotmix.cli.show import show_settings
     from glotmix.core.language import parse
     from glotmix.core.settings import explain as resolve
-    from glotmix.pipeline import recipe as recipes
+    from glotmix.pipeline.kept import placed
     from glotmix.select.precision import judged
 
     if overrides and recipe is None:
         raise RequestError("overrides are of a recipe, and none is given", f"--recipe recipe.yaml {overrides[0]}")
-    own = recipes.load(recipe, overrides or ()).settings if recipe else {}
+    own = placed(recipe, overrides or ())[0].settings if recipe else {}
     rows = resolve(own, parse(language), source)
     for row in rows:
         # What a rule finds of judged text stands beside it, where it was measured.

@@ -51,29 +51,34 @@ def opened(recipe: Path, overrides: list[str], beside: Path | None = None, port:
     from glotmix.core.local_page import LocalPage, require
     from glotmix.explore.calls import PAGE, Explorer
     from glotmix.explore.documents import Documents
-    from glotmix.pipeline import recipe as recipes
     from glotmix.pipeline.run import Job
     from glotmix.pipeline.what_if import compare
 
     require("glotmix explore")
-    work = Job(recipes.load(recipe, overrides), recipe.parent)
+    work = Job.at(recipe, overrides)
+    # Commands to copy name what they are about: with overrides that is the folder, which kept them.
+    called = str(work.folder if overrides else recipe)
     try:
         documents = Documents(work.context)
     except GlotmixError as error:
         # What to type names the recipe as it was typed.
-        raise type(error)(error.message, (error.fix or "").replace("RECIPE", str(recipe)) or None) from error
-    stale = tuple(row["step"] for row in work.plan("ledger") if row["state"] != "reused")
+        raise type(error)(error.message, (error.fix or "").replace("RECIPE", called) or None) from error
+    stale: tuple[str, ...] = ()
+    try:
+        stale = tuple(row["step"] for row in work.plan("ledger") if row["state"] != "reused")
+    except GlotmixError as error:
+        # The run can be looked at where its raw data is gone.
+        terminal.console().print(f"whether this run is up to date cannot be said: {error.message}")
     if stale:
         terminal.console().print(
             f"the recipe or its data changed since this run: {', '.join(stale)} would be made again"
         )
     other = None
     if beside is not None:
-        other = beside if beside.is_dir() else beside.parent / recipes.load(beside, ()).output
-        other = other.resolve()
+        other = (beside if beside.is_dir() else Job.at(beside).folder).resolve()
     compared = None if other is None else partial(compare, work.folder, other)
     from threading import Thread
 
-    explorer = Explorer(documents, str(recipe), compared, stale, "" if other is None else str(beside))
+    explorer = Explorer(documents, called, compared, stale, "" if other is None else str(beside))
     Thread(target=explorer.warm, daemon=True).start()
     return LocalPage(PAGE, explorer.calls, "glotmix explore", port)

@@ -11,7 +11,9 @@ KEYS = {"a": "adult", "m": "machine_translated", "w": "wrong_language"}
 
 
 def label(
-    recipe: Annotated[Path, typer.Argument(help="the recipe, run up to its ledger", show_default=False)],
+    recipe: Annotated[
+        Path, typer.Argument(help="the recipe, run up to its ledger; or the folder that it filled", show_default=False)
+    ],
     language: Annotated[str, typer.Argument(help="a language code, such as hau_Latn", show_default=False)],
     file: Annotated[
         Path | None, typer.Option(help="the file of labels; by default labels/LANGUAGE.jsonl beside the recipe")
@@ -24,12 +26,11 @@ def label(
     """Judge documents of a language, one key each: the labels become anchors of the rater."""
     from glotmix.cli import terminal as screen
     from glotmix.core.language import parse
-    from glotmix.pipeline import recipe as recipes
     from glotmix.pipeline.run import Job
 
     lang = parse(language).code
-    work = Job(recipes.load(recipe, ()), recipe.parent)
-    path = file or recipe.parent / "labels" / f"{lang}.jsonl"
+    work = Job.at(recipe)
+    path = file or work.context.base / "labels" / f"{lang}.jsonl"
     if terminal:
         _typed(work.context, lang, path, count)
         return

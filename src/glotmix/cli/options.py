@@ -11,7 +11,9 @@ import typer
 if TYPE_CHECKING:
     from glotmix.pipeline.run import Job
 
-RecipePath = Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)]
+RecipePath = Annotated[
+    Path, typer.Argument(help="the recipe, a YAML file; or the folder that it filled", show_default=False)
+]
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="section.key=value, as often as needed", show_default=False)
 ]
@@ -32,14 +34,13 @@ def job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Iterator["Job
     """Open a recipe's job with its progress on the terminal."""
     from glotmix.cli.progress import Bars
     from glotmix.core.record import Silent
-    from glotmix.pipeline import recipe as recipes
     from glotmix.pipeline.run import Job
 
     if quiet or not sys.stderr.isatty():
-        yield Job(recipes.load(recipe, overrides or ()), recipe.parent, Silent() if quiet else Bars(live=False))
+        yield Job.at(recipe, overrides or (), Silent() if quiet else Bars(live=False))
     else:
         with Bars(live=True) as bars:
-            yield Job(recipes.load(recipe, overrides or ()), recipe.parent, bars)
+            yield Job.at(recipe, overrides or (), bars)
 
 
 def foretold(work: "Job", until: str | None, sample: int, cores: int | None, machines: int) -> dict[str, Any]:

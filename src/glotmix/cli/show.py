@@ -1,6 +1,8 @@
 """What the commands print on a terminal: tables of a plan, a run, a document's story, a language's settings."""
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -75,11 +77,20 @@ def show_summary(result: Mapping[str, Any]) -> None:
     for warning in result["warnings"]:
         terminal.console().print(Text(f"warning: {named(warning)}", style="bold yellow"))
     for what, where in result["files"].items():
-        terminal.console().print(f"{what}: {where}", soft_wrap=True)
+        terminal.console().print(f"{what}: {_near(where)}", soft_wrap=True)
+    if result["languages"]:
+        command = shlex.join(["glotmix", "explore", _near(result["folder"])])
+        terminal.console().print(f"look closer: {command}", soft_wrap=True)
     if result["estimate"]:
         expected, took = (sum(row[name] for row in result["estimate"]) for name in ("expected", "took"))
         told = f"estimated: {expected:,.1f} CPU-seconds, it took {took:,.1f} ({expected / took:.0%})"
         terminal.console().print(told)
+
+
+def _near(path: str) -> str:
+    """Return a path as it is shortest to type from here."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def show_estimate(result: Mapping[str, Any]) -> None:

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from glotmix.cli.options import AsJson, RecipePath
 from glotmix.core.errors import DataError
 
 app = typer.Typer(rich_markup_mode=None)
 
-RecipePath = Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="section.key=value, as it was made with; as often as needed")
 ]
@@ -84,7 +83,6 @@ def clean(
 
 
 def _job(recipe: Path, overrides: list[str] | None) -> Any:
-    from glotmix.pipeline import recipe as recipes
     from glotmix.pipeline.run import Job
 
-    return Job(recipes.load(recipe, overrides or ()), recipe.parent)
+    return Job.at(recipe, overrides or ())

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from glotmix.cli.options import Cores, Estimated, Machines, Sample, Wait, foretold, job
+from glotmix.cli.options import Cores, Estimated, Machines, Overrides, RecipePath, Sample, Wait, foretold, job
 from glotmix.core.errors import RequestError
 
 WhatIf = Annotated[
@@ -20,10 +20,8 @@ WhatIf = Annotated[
 
 
 def select(
-    recipe: Annotated[Path, typer.Argument(help="the recipe, a YAML file", show_default=False)],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="section.key=value, as often as needed", show_default=False)
-    ] = None,
+    recipe: RecipePath,
+    overrides: Overrides = None,
     what_if: WhatIf = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and what would be reused")] = False,
     estimate: Estimated = False,
@@ -41,13 +39,12 @@ def select(
 
     result: Any
     if what_if:
-        from glotmix.pipeline import recipe as recipes
         from glotmix.pipeline.losses import losses
         from glotmix.pipeline.run import Job
         from glotmix.pipeline.what_if import require_made
         from glotmix.pipeline.what_if import what_if as asked
 
-        now, then = (Job(recipes.load(recipe, given), recipe.parent) for given in ((), overrides or ()))
+        now, then = (Job.at(recipe, given) for given in ((), overrides or ()))
         if overrides:
             result = asked(now, then)
         else:
@@ -98,10 +95,9 @@ def _folder(given: Path) -> Path:
     """Return the output of a recipe, if its ledger is of the recipe's present state; or a folder as it is."""
     if given.is_dir():
         return given
-    from glotmix.pipeline import recipe as recipes
     from glotmix.pipeline.run import Job
 
-    job = Job(recipes.load(given, ()), given.parent)
+    job = Job.at(given)
     stale = [row["step"] for row in job.plan("ledger") if row["state"] != "reused"]
     if stale:
         raise RequestError(

@@ -9,7 +9,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from glotmix.core.language import parse
 from glotmix.core.record import Identity, Record, Silent, Watcher
 from glotmix.core.section import Recipe
 from glotmix.core.step import StepSpec
-from glotmix.pipeline import costs, guard
+from glotmix.pipeline import costs, guard, kept
 from glotmix.pipeline.making import Making
 from glotmix.proxy.need import installed
 
@@ -43,6 +43,12 @@ class Job:
             far = recipe.output if remote.is_remote(recipe.output) else None
             self.context = RunContext(recipe, base, remote.mirror(far) if far else base / recipe.output, far)
             self.steps = self.context.steps
+
+    @classmethod
+    def at(cls, where: Path, overrides: Sequence[str] = (), watcher: Watcher | None = None) -> "Job":
+        """Return the job of a recipe's file, or of the folder that a run of it filled: see `kept.placed`."""
+        recipe, base = kept.placed(where, overrides)
+        return cls(recipe, base, watcher)
 
     @property
     def folder(self) -> Path:
@@ -91,6 +97,7 @@ class Job:
         engine = self.recipe.engine
         table.start(engine.runner, engine.workers, memory=engine.memory)
         with lock.held(self.folder, wait):
+            kept.keep(self.recipe, self.context.base, self.folder)
             Making(self.identities(until), self.context, self.watcher).all()
             if until in (None, "report"):
                 guard.put_page(self.context)
@@ -121,7 +128,7 @@ class Job:
             guard.refuse_page(self.context)
 
     def summary(self) -> dict[str, Any]:
-        """Return ``{languages: [...], files: {...}, warnings: [...]}`` of what is finished so far."""
+        """Return ``{verdict, languages, warnings, files, folder, estimate}`` of what is finished so far."""
         files = {
             "data set": self.folder / "dataset",
             "parallel text": self.folder / "align" / "dataset",
@@ -135,6 +142,7 @@ class Job:
             "languages": self._languages(),
             "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
             "files": {what: str(path) for what, path in files.items() if path.exists()},
+            "folder": str(self.folder),
             "estimate": costs.compared(self.folder),
         }
 

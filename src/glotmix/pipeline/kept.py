@@ -1,0 +1,52 @@
+"""The recipe that filled a folder is kept there, so that a command can be given the folder in the recipe's place."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from glotmix.core import files
+from glotmix.core.errors import DataError, RequestError
+from glotmix.core.lock import FOLDER
+from glotmix.core.section import Recipe
+from glotmix.pipeline import recipe as recipes
+
+FILE = f"{FOLDER}/recipe.json"
+
+
+def keep(recipe: Recipe, base: Path, folder: Path) -> None:
+    """Keep what the recipe says, overrides included, and the folder that its paths start from."""
+    base, folder = base.resolve(), folder.resolve()
+    # Moved together, both are still found.
+    above = base == folder or base in folder.parents
+    start = str(Path(*[".."] * len(folder.relative_to(base).parts))) if above else str(base)
+    told = {"base": start, "recipe": recipe.model_dump(mode="json", exclude_unset=True, exclude={"output"})}
+    files.write_text(folder / FILE, json.dumps(told, ensure_ascii=False, indent=1))
+
+
+def placed(where: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Path]:
+    """Return a recipe, and the folder that its paths start from.
+
+    Args:
+        where: a YAML file, or the folder that a run of it filled.
+        overrides: ``section.key=value``.
+
+    Raises:
+        RequestError: if no run filled that folder, or the recipe is wrong.
+        DataError: if what was kept is damaged.
+    """
+    if not where.is_dir():
+        return recipes.load(where, overrides), where.parent
+    path = where / FILE
+    if not path.is_file():
+        inner = next((p for p in sorted(where.iterdir()) if (p / FILE).is_file()), None)
+        raise RequestError(
+            f"{where} is a folder that no run has filled" + ("" if inner is None else f"; {inner} is one"),
+            "name the recipe, or the folder that it says as output",
+        )
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        data, base = dict(told["recipe"]), where / told["base"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read: {error}", "name the recipe instead of the folder") from error
+    data["output"] = str(where.resolve())
+    return recipes.parse(recipes.overridden(data, overrides), str(where)), base

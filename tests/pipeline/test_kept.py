@@ -1,0 +1,81 @@
+"""A folder that a recipe filled stands for the recipe."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from glotmix.cli import app
+from glotmix.core.errors import DataError, RequestError
+from glotmix.pipeline import kept
+from glotmix.pipeline import recipe as recipes
+from glotmix.pipeline.run import PROXIES, Job, demo_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted({*ROOT.glob("examples/**/*.yaml"), *ROOT.glob("src/glotmix/data/demo/*.yaml")})
+
+
+def written(base):
+    """Write a recipe of three documents, and run it up to its corpus with an override."""
+    (base / "raw").mkdir(parents=True)
+    rows = [{"id": str(i), "text": text} for i, text in enumerate(("Привет, мир.", "Ще не вмерла.", "Добрий день."))]
+    (base / "raw" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    recipe = {"name": "three", "output": "out",
+              "corpus": {"sources": [{"name": "a", "path": "raw/*.jsonl", "language": "ukr_Cyrl"}]}}  # fmt: skip
+    (base / "recipe.yaml").write_text(json.dumps(recipe), "utf-8")
+    Job.at(base / "recipe.yaml", ["seed=7", "output=deep/out"]).run("corpus")
+    return base / "deep" / "out"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_what_is_kept_is_the_recipe(path, tmp_path):
+    try:
+        recipe = recipes.load(path, [f"mix.{setting}" for setting in PROXIES] if path.stem == "recipe" else [])
+    except RequestError:
+        pytest.skip("no recipe")
+    kept_in = tmp_path / "out"
+    (kept_in / ".glotmix").mkdir(parents=True)
+    kept.keep(recipe, path.parent, kept_in)
+    found, base = kept.placed(kept_in)
+    assert found.model_dump(exclude={"output"}) == recipe.model_dump(exclude={"output"})
+    assert base.resolve() == path.parent.resolve()
+
+
+def test_a_folder_stands_for_its_recipe_overrides_included(tmp_path):
+    out = written(tmp_path / "project")
+    assert [row["state"] for row in Job.at(out).plan("corpus")] == ["reused"]
+    assert Job.at(out).recipe.seed == 7 and Job.at(out, ["seed=8"]).recipe.seed == 8
+    assert Job.at(out).folder == out.resolve()
+
+
+def test_a_project_that_was_moved_is_still_found(tmp_path):
+    written(tmp_path / "project")
+    (tmp_path / "project").rename(tmp_path / "elsewhere")
+    moved = tmp_path / "elsewhere" / "deep" / "out"
+    assert [row["state"] for row in Job.at(moved).plan("corpus")] == ["reused"]
+
+
+def test_a_folder_of_no_run_says_which_one_is(tmp_path):
+    out = written(tmp_path / "project")
+    with pytest.raises(RequestError, match=r"no run has filled; .*out is one"):
+        kept.placed(out.parent)
+    with pytest.raises(RequestError, match="no run has filled"):
+        kept.placed(tmp_path)
+    (out / kept.FILE).write_text("[]", "utf-8")
+    with pytest.raises(DataError, match="cannot be read"):
+        kept.placed(out)
+
+
+def test_commands_take_the_folder(tmp_path):
+    out = written(tmp_path / "project")
+    found = CliRunner().invoke(app, ["read", str(out), "--dry-run", "--json"])
+    assert found.exit_code == 0 and json.loads(found.stdout)[0]["state"] == "reused"
+    assert CliRunner().invoke(app, ["clean", str(out)]).exit_code == 0
+    assert not out.exists()
+
+
+def test_the_demo_is_kept_with_what_it_was_asked(tmp_path):
+    path, overrides = demo_recipe(tmp_path / "demo", small=True)
+    Job.at(path, overrides).run("corpus")
+    assert [row["state"] for row in Job.at(tmp_path / "demo").plan("corpus")] == ["reused"]
