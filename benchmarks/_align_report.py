@@ -22,7 +22,7 @@ from glotmix.align import alignment, measures, states
 from glotmix.align.donors import donors
 from glotmix.core.errors import RequestError
 from glotmix.core.language import parse
-from glotmix.mix.runs import read
+from glotmix.mix.run_tables import read
 
 NAME = "align"
 SWARM = harness.ROOT / "benchmarks" / "data" / "swarm"

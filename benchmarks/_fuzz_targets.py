@@ -111,9 +111,9 @@ LOSSES = "run_id,eng,fra\n" + "".join(f"r{i},{3 - i / 20:.3f},{2 + i / 20:.3f}\n
 
 
 def _runs(folder: Path) -> object:
-    from glotmix.mix import runs
+    from glotmix.mix import run_tables
 
-    return [runs.read(shape, folder / "ratios.csv", folder / "metrics.csv") for shape in ("olmix",)]
+    return [run_tables.read(shape, folder / "ratios.csv", folder / "metrics.csv") for shape in ("olmix",)]
 
 
 def _static(folder: Path) -> None:

@@ -11,7 +11,8 @@ from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig
 from glotmix.mix.design import Design, design
 from glotmix.mix.plan import plan
-from glotmix.mix.runs import Runs, similarity, write
+from glotmix.mix.run_tables import write
+from glotmix.mix.runs import Runs, similarity
 
 _LATIN = """eng deu nld swe dan nob isl afr fra spa por ita cat ron glg oci pol ces slk slv hrv bos lit lvs est fin hun
 tur azj uzn tuk ind zsm jav sun ceb tgl vie eus gle cym mlt swh zul xho sot tsn yor ibo hau som kin lug

@@ -22,7 +22,7 @@ from benchmarks._swarm_text import make as make_text
 from glotmix.core import record
 from glotmix.mix.accounting import Available
 from glotmix.mix.design import Design, design
-from glotmix.mix.runs import read, write_mixtures
+from glotmix.mix.run_tables import read, write_mixtures
 from glotmix.proxy import VERSION, train
 from glotmix.proxy import design as designs
 from glotmix.proxy.config import ProxiesConfig

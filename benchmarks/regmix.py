@@ -27,7 +27,8 @@ from benchmarks.harness import Row
 from glotmix.mix.law_fit import choose, fit
 from glotmix.mix.laws import Law, specs
 from glotmix.mix.laws.ridge import Ridge
-from glotmix.mix.runs import Runs, regmix
+from glotmix.mix.run_tables import regmix
+from glotmix.mix.runs import Runs
 
 NAME = "regmix"
 SIZES = {"1m": 1e6, "60m": 6e7, "1B": 1e9}

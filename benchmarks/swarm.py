@@ -26,7 +26,8 @@ from glotmix.mix.config import MixConfig, RunsConfig
 from glotmix.mix.law_fit import fit, held_out, judged_on, missing, predict
 from glotmix.mix.laws import competing, law
 from glotmix.mix.plan import plan
-from glotmix.mix.runs import Runs, read, write
+from glotmix.mix.run_tables import read, write
+from glotmix.mix.runs import Runs
 
 NAME = "swarm"
 PRESET = "two-cores"

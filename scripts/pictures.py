@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 import glotmix as gm
 from glotmix.mix.law_fit import choose, predict
-from glotmix.mix.runs import regmix
+from glotmix.mix.run_tables import regmix
 from glotmix.quality import anchors
 from glotmix.signals.signatures import SignatureConfig
 

@@ -16,7 +16,8 @@ from glotmix.mix.law_fit import choose, fit, missing
 from glotmix.mix.laws import law
 from glotmix.mix.plan import MixConfig, plan
 from glotmix.mix.reuse import reuse
-from glotmix.mix.runs import Runs, olmix, write
+from glotmix.mix.run_tables import olmix, write
+from glotmix.mix.runs import Runs
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "hin_Deva", "tha_Thai")
 CELLS = tuple(f"{lang}/{part}" for lang in LANGUAGES for part in ("web", "books", "wiki"))

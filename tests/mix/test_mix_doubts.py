@@ -13,7 +13,8 @@ from glotmix.mix.doubts import by_chance, doubts, unlearned
 from glotmix.mix.law_fit import Score, choose
 from glotmix.mix.laws import law
 from glotmix.mix.plan import MixConfig, plan
-from glotmix.mix.runs import Runs, olmix, write
+from glotmix.mix.run_tables import olmix, write
+from glotmix.mix.runs import Runs
 
 LANGUAGES = ("eng_Latn", "hin_Deva", "amh_Ethi", "khm_Khmr")
 STOCK = Available.of(dict.fromkeys(LANGUAGES, (10, 4000000, 1000000)))

@@ -13,7 +13,8 @@ from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import law_fit as fit
 from glotmix.mix.laws import Sample, law, specs
 from glotmix.mix.laws.robust import least_squares
-from glotmix.mix.runs import Runs, regmix
+from glotmix.mix.run_tables import regmix
+from glotmix.mix.runs import Runs
 
 REGMIX = Path(__file__).parents[1] / "data" / "regmix"
 WITH_FORMULA = ["effective_data", "fading_transfer", "saturating_transfer", "own_share", "log_linear", "bimix"]

@@ -10,7 +10,8 @@ from glotmix.cli import app
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.law_fit import choose
 from glotmix.mix.phases import parts_of, schedules, staged
-from glotmix.mix.runs import Runs, write
+from glotmix.mix.run_tables import write
+from glotmix.mix.runs import Runs
 from glotmix.proxy import design as designs
 from glotmix.proxy import texts
 from glotmix.proxy.config import ProxiesConfig

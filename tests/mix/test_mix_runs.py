@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glotmix.core.errors import DataError, RequestError
-from glotmix.mix.runs import olmix, read, regmix
+from glotmix.mix.run_tables import olmix, read, regmix
 
 DATA = Path(__file__).parents[1] / "data" / "regmix"
 

@@ -12,7 +12,8 @@ from glotmix.mix import law_fit as fit
 from glotmix.mix.laws import Context, PowerLaw, Sample, Scaled, law, specs
 from glotmix.mix.laws.climb import MonolingualLaw, fit_monolingual
 from glotmix.mix.repeats import Repeats
-from glotmix.mix.runs import Runs, olmix, write
+from glotmix.mix.run_tables import olmix, write
+from glotmix.mix.runs import Runs
 
 LANGUAGES = ("deu_Latn", "nld_Latn", "hin_Deva", "npi_Deva")
 SCALED = [name for name, known in specs().items() if {"scale", "monolingual"} & set(known.law.needs)]

@@ -7,7 +7,8 @@ from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig
 from glotmix.mix.predictor import predictor
-from glotmix.mix.runs import Runs, write
+from glotmix.mix.run_tables import write
+from glotmix.mix.runs import Runs
 
 LANGS = ("amh_Ethi", "fra_Latn", "tha_Thai")
 BEST, SCALE, SLOPE = np.array([0.8, 0.7, 0.9]), np.array([0.3, 0.4, 0.2]), np.array([0.3, 0.35, 0.25])

@@ -20,7 +20,7 @@ from glotmix.export import token_files
 from glotmix.export.tokens import TokenFilesSection
 from glotmix.mix import laws
 from glotmix.mix.laws.base import Sample
-from glotmix.mix.runs import olmix
+from glotmix.mix.run_tables import olmix
 from glotmix.pipeline import recipe
 from glotmix.pipeline.run import Job
 

@@ -21,7 +21,7 @@ from glotmix.pipeline import recipe, run
 from glotmix.quality import anchors
 from glotmix.quality.rater import Rater
 from glotmix.select import to_label
-from glotmix.select.ledger import HAIR
+from glotmix.select.retention import HAIR
 
 FAST = ["quality.head=logistic", "quality.audits=1", "mix.tokens=2e6"]
 """Overrides that spare the demo's boosters: they are tested with the room that trains them."""

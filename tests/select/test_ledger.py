@@ -3,7 +3,8 @@ import pyarrow as pa
 import pytest
 
 from glotmix.core.rules import RuleHits
-from glotmix.select.ledger import SCHEMA, Decisions, assemble, duplicates, retain, wrong_language
+from glotmix.select.ledger import SCHEMA, Decisions, assemble, duplicates, wrong_language
+from glotmix.select.retention import retain
 
 
 def rows(*positions: int) -> np.ndarray:

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from glotmix.core.errors import RequestError
-from glotmix.select.ledger import Decisions, assemble, retain
+from glotmix.select.ledger import Decisions, assemble
+from glotmix.select.retention import retain
 from glotmix.select.sample import gumbel_keys
 
 

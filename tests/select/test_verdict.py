@@ -14,7 +14,7 @@ from glotmix.corpus import misspelt
 from glotmix.pipeline import recipe as recipes
 from glotmix.quality import reference
 from glotmix.report import sources, verdict
-from glotmix.select import ledger, precision, thresholds, unusual
+from glotmix.select import ledger, precision, retention, thresholds, unusual
 from glotmix.signals import confusions, identifiers, language_id
 from glotmix.signals.heuristics import GRAIN
 
@@ -88,21 +88,21 @@ def documents(score, langs=None, origin=None):
 
 def test_a_budget_of_good_text_drops_below_the_line_and_keeps_what_is_near_it():
     rows = documents([0.1, 0.498, 0.5, 0.9])
-    (found, near), cutoffs = ledger.lose(rows, np.ones(4, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")
+    (found, near), cutoffs = retention.lose(rows, np.ones(4, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")
     assert found.rows.tolist() == [0]
     assert (near.rows.tolist(), near.drops) == ([1], False)
     assert "at most 5% of its good text" in found.evidence[0]
     assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].of) == (3, 4)
     # Nobody is dropped where all are good: no share is cut for its own sake.
     clean = documents([0.9] * 50)
-    assert len(ledger.lose(clean, np.ones(50, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")[0][0].rows) == 0
+    assert len(retention.lose(clean, np.ones(50, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")[0][0].rows) == 0
 
 
 def test_a_share_within_each_source_is_fair_to_a_source_of_lower_scores():
     rows = documents([*np.linspace(0.6, 0.9, 50), *np.linspace(0.1, 0.4, 50)], origin=["news"] * 50 + ["lists"] * 50)
     reasons = {"eng_Latn": "the best 60% are kept"}
-    whole, _ = ledger.retain(rows, np.ones(100, bool), {"eng_Latn": 0.6}, None, reasons, "quality")
-    fair, cutoffs = ledger.retain_within(rows, np.ones(100, bool), {"eng_Latn": 0.6}, reasons, "quality")
+    whole, _ = retention.retain(rows, np.ones(100, bool), {"eng_Latn": 0.6}, None, reasons, "quality")
+    fair, cutoffs = retention.retain_within(rows, np.ones(100, bool), {"eng_Latn": 0.6}, reasons, "quality")
     assert (whole.rows >= 50).sum() == 40
     assert (fair.rows >= 50).sum() == 20
     assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].of) == (60, 100)
@@ -150,7 +150,7 @@ def test_retention_within_domains_is_fair_to_each_and_those_without_are_together
     where = ["good.example"] * 40 + ["plain.example"] * 40 + [None] * 20
     rows = rows.append_column("domain", pa.array(where))
     reasons = {"eng_Latn": "the best 60% are kept"}
-    found, cutoffs = ledger.retain_within(
+    found, cutoffs = retention.retain_within(
         rows, np.ones(100, bool), {"eng_Latn": 0.6}, reasons, "quality", column="domain"
     )
     assert [int(((found.rows >= a) & (found.rows < b)).sum()) for a, b in ((0, 40), (40, 80), (80, 100))] == [16, 16, 8]
@@ -165,15 +165,15 @@ def test_of_a_crowded_domain_the_best_documents_of_each_language_are_kept():
     rows = rows.append_column("domain", pa.array(["a.example"] * 4 + [None, "a.example"]))
     rows = rows.append_column("bytes", pa.array([10, 10, 10, 99, 10, 10], pa.int64()))
     alive = np.array([True, True, True, True, True, True])
-    found = ledger.crowded(rows, alive, 2, "domain")
+    found = retention.crowded(rows, alive, 2, "domain")
     # The longer of two equals stays; what is dead already takes no place.
     assert found.rows.tolist() == [1, 2]
     assert found.evidence == ["a.example has 4 documents in eng_Latn; the best 2 are kept"] * 2
     alive[0] = False
-    assert ledger.crowded(rows, alive, 2, "domain").rows.tolist() == [1]
+    assert retention.crowded(rows, alive, 2, "domain").rows.tolist() == [1]
     # Documents without an address are in no crowd, however many they are.
     nowhere = rows.set_column(rows.column_names.index("domain"), "domain", pa.nulls(6, pa.string()))
-    assert ledger.crowded(nowhere, np.ones(6, bool), 2, "domain").rows.tolist() == []
+    assert retention.crowded(nowhere, np.ones(6, bool), 2, "domain").rows.tolist() == []
 
 
 def test_a_domain_that_fills_a_language_is_told_of():

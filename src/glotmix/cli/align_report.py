@@ -88,7 +88,7 @@ def donors(
     """Say which languages may help which: a model's similarity, pieces in common, script, family, measured transfer."""
     from glotmix.align.alignment import every_two
     from glotmix.align.donors import donors as asked
-    from glotmix.mix.runs import read
+    from glotmix.mix.run_tables import read
 
     texts, model = _read(text, key, only), _model(checkpoint)
     given = None if runs is None else read("olmix", runs / "ratios.csv", runs / "metrics.csv")

@@ -101,7 +101,7 @@ def design(
     from glotmix.mix import files
     from glotmix.mix.design import Design, design, further
     from glotmix.mix.phases import staged_design
-    from glotmix.mix.runs import write_mixtures
+    from glotmix.mix.run_tables import write_mixtures
 
     if alone is not None:
         raise RequestError("--alone is called --monolingual now", f"--monolingual {alone}")
@@ -365,7 +365,7 @@ def reuse(
     import numpy as np
 
     from glotmix.mix.reuse import reuse
-    from glotmix.mix.runs import write
+    from glotmix.mix.run_tables import write
 
     table = _runs(runs, "olmix")
     found = reuse(table, changed or (), added or ())
@@ -381,7 +381,7 @@ def reuse(
 
 
 def _runs(paths: list[Path], shape: str) -> "Runs":
-    from glotmix.mix.runs import read
+    from glotmix.mix.run_tables import read
 
     if len(paths) == 1 and paths[0].is_dir():
         paths = [paths[0] / "ratios.csv", paths[0] / "metrics.csv"]

@@ -10,7 +10,7 @@ from glotmix.core.errors import RequestError
 from glotmix.explore.scale import Scale, of_probability, of_values
 from glotmix.quality.rater import Rater
 from glotmix.quality.reference import shipped
-from glotmix.select import ledger, thresholds, unusual
+from glotmix.select import retention, thresholds, unusual
 from glotmix.signals import confusions
 from glotmix.signals.heuristics import COLUMNS, GRAIN
 
@@ -193,7 +193,7 @@ class Quality:
         """See `Line`."""
         if place is None:
             return np.zeros(len(self.values), bool)
-        return np.asarray(self.values < place - ledger.HAIR)
+        return np.asarray(self.values < place - retention.HAIR)
 
     def at(self, given: float, how: str) -> Place:
         """See `Line`: from a share of good text to a score."""
@@ -220,7 +220,7 @@ class Quality:
         shares = np.unique(np.concatenate([np.linspace(0.001, 0.1, 100), np.linspace(0.1, 0.5, 81)]).round(6))
         places = [self._chance.line(self.lang, share) for share in shares.tolist()]
         sizes = self._lines.documents.bytes[self.rows]
-        drawn = Scale.at(self.values, sizes, np.array(places) - ledger.HAIR, "low")
+        drawn = Scale.at(self.values, sizes, np.array(places) - retention.HAIR, "low")
         return drawn.given(shares.tolist(), places, self._share)
 
 

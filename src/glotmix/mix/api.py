@@ -13,7 +13,8 @@ from glotmix.mix import plan as planning
 from glotmix.mix.accounting import Available, Share
 from glotmix.mix.config import MixConfig
 from glotmix.mix.law_fit import Choice, choose
-from glotmix.mix.runs import Runs, code, of_tables, olmix
+from glotmix.mix.run_tables import of_tables, olmix
+from glotmix.mix.runs import Runs, code
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -18,7 +18,8 @@ from glotmix.mix.accounting import Array, Available
 from glotmix.mix.doubts import doubts
 from glotmix.mix.law_fit import Choice, Score, choice, isolated, of_main_size
 from glotmix.mix.repeat_worth import discounted
-from glotmix.mix.runs import Runs, code, olmix, write
+from glotmix.mix.run_tables import olmix, write
+from glotmix.mix.runs import Runs, code
 
 FIT = "fit.json"
 MIXTURE = "mixture.json"

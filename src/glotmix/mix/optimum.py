@@ -10,10 +10,10 @@ from glotmix.mix import evidence, rule
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.baselines import natural, temperature
 from glotmix.mix.doubts import Doubt, doubts, unmeasured
-from glotmix.mix.groups import Group
 from glotmix.mix.law_fit import MANY, Choice, Score, choose, fit, judged_on
 from glotmix.mix.laws import Context, law
 from glotmix.mix.limits import Box, nearest
+from glotmix.mix.places import Places, hold
 from glotmix.mix.ranges import ranges
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
@@ -178,24 +178,24 @@ def find(
             can choose.
         DataError: if there are too few runs to judge a law.
     """
-    place = _places(available, runs, within, ask.keep_others)
+    place = Places.among(available, runs, within, ask.keep_others)
     whole = nearest(np.maximum(baselines[ask.prior], _TINY * (within.high > 0)), within)
-    outside = np.array([r if at is None else 0.0 for r, at in zip(whole, place, strict=True)])
+    outside = np.array([r if at is None else 0.0 for r, at in zip(whole, place.of, strict=True)])
     # What the runs are about: shares are of this part of the budget, until the account is put together again.
     part = 1 - float(outside.sum())
     weights = weights_of(runs, ask.weights)
     choices = choices or judge(runs, ask)
     floored = [lang for lang, least in zip(available.languages, within.low, strict=True) if least > 0]
     doubted = doubts(runs, choices, weights, floored)
-    unique = _spread(available.sizes / (tokens * part), place, runs)
+    unique = place.spread(available.sizes / (tokens * part))
     context = context_of(runs, unique, ask.scale)
-    prior = _mixture(whole, place, runs)
+    prior = place.mixture(whole)
     goal = Goal(
         laws=[],
         weights=weights,
-        within=_hold(_box(within, place, runs, part, outside), prior, unmeasured(runs, weights), runs),
+        within=hold(place.box(within, part, outside), prior, unmeasured(runs, weights), runs),
         repeats=Repeats(unique, runs.repeats),
-        natural=_mixture(natural(available), place, runs),
+        natural=place.mixture(natural(available)),
         quantile=ask.quantile,
     )
     drawn = worlds(goal, runs, choices, prior, ask.draws, ask.seed, context=context)
@@ -204,7 +204,7 @@ def find(
     found = rule.choose(drawn, rule.Rule(prior, ask.caution, ask.anchor, ask.keep), ask.seed)
     shares = found.prior if doubted else found.shares
     rivals = _rivals(goal, runs, ask)
-    others = {name: _mixture(r, place, runs) for name, r in baselines.items()} | rivals
+    others = {name: place.mixture(r) for name, r in baselines.items()} | rivals
     won = gains(drawn, shares, others, distinct(runs))
     if doubted:
         won = tuple(not_told(gain) for gain in won)
@@ -215,15 +215,15 @@ def find(
     changes = _changes(drawn, found)
     further: tuple[evidence.NextRun, ...] = ()
     if ask.draws and ask.next_runs:
-        spread = _mixture(temperature(available, 2.0), place, runs)
+        spread = place.mixture(temperature(available, 2.0))
         further = evidence.next_runs(drawn, found.best, inside, runs, others, spread, noise, ask.next_runs, ask.seed)
     verdict = _verdict(runs, ask, found, won, changes, noise, doubted, further)
     transfer_laws = [evidence.dosed(at(choice.transfer_fit, context)) for choice in choices]
     value = float(goal.value(shares[None])[0])
     return Measured(
-        shares=part * _gather(shares, place) + outside,
-        interval=(part * _gather(low, place) + outside, part * _gather(high, place) + outside),
-        others={**baselines, **{name: part * _gather(r, place) + outside for name, r in rivals.items()}},
+        shares=part * place.gather(shares) + outside,
+        interval=(part * place.gather(low) + outside, part * place.gather(high) + outside),
+        others={**baselines, **{name: part * place.gather(r) + outside for name, r in rivals.items()}},
         predictions=tuple(
             Prediction(
                 c.target, max(c.weights, key=lambda name: c.weights[name]), c.weights, c.scores,
@@ -344,65 +344,6 @@ def _outside(available: Available, outside: Array, prior: str) -> list[str]:
         f"no run drew on {listed}: they keep their share of {prior}, {outside.sum():.1%} of the tokens, and what is "
         "said of gains is about the other languages"
     ]
-
-
-def _places(available: Available, runs: Runs, within: Box, keep_others: bool) -> list[int | None]:
-    """Say where each language of the account stands among the domains of the runs."""
-    places: list[int | None] = []
-    for i, lang in enumerate(available.languages):
-        known = lang in runs.domains and runs.shares[:, runs.domains.index(lang)].max() > 0
-        if not known and within.high[i] > 0 and not keep_others:
-            others = [domain for domain in runs.domains if domain != lang]
-            raise RequestError(
-                f"the runs say nothing of {lang}, of which there are {available.tokens[i]:,} tokens"
-                f"{did_you_mean(lang, others)}; they are over: {', '.join(runs.domains[:12])}",
-                f"add runs with {lang}, keep its share of the prior (mix.runs.others=prior), or leave it out: "
-                f"mix.ceilings.{lang}=0",
-            )
-        places.append(runs.domains.index(lang) if known else None)
-    return places
-
-
-def _box(within: Box, place: Sequence[int | None], runs: Runs, part: float, outside: Array) -> Box:
-    """Return the bounds on shares of the part of the budget that the runs are about."""
-    groups = []
-    for group in within.groups:
-        members = [p for i in group.members if (p := place[int(i)]) is not None]
-        held = float(outside[group.members].sum())
-        ends = (max(group.low - held, 0.0) / part, max(group.high - held, 0.0) / part)
-        if members:
-            groups.append(Group(group.name, np.array(members, dtype=np.intp), *ends))
-    high = np.minimum(_spread(within.high, place, runs) / part, 1.0)
-    return Box(_spread(within.low, place, runs) / part, high, tuple(groups))
-
-
-def _hold(within: Box, prior: Array, names: Sequence[str], runs: Runs) -> Box:
-    """Hold languages that nothing speaks for at their share of the prior, unless a floor was given for them."""
-    low, high = within.low.copy(), within.high.copy()
-    for name in names:
-        i = runs.domains.index(name)
-        if low[i] == 0:
-            low[i] = high[i] = prior[i]
-    return Box(low, high, within.groups)
-
-
-def _spread(values: Array, place: Sequence[int | None], runs: Runs) -> Array:
-    """From the languages of the account to the domains of the runs; a domain without text gets 0."""
-    spread = np.zeros(len(runs.domains))
-    for value, position in zip(values, place, strict=True):
-        if position is not None:
-            spread[position] = value
-    return spread
-
-
-def _mixture(shares: Array, place: Sequence[int | None], runs: Runs) -> Array:
-    """The same for a mixture: a law sees it without the languages that the runs do not know."""
-    spread = _spread(shares, place, runs)
-    return np.asarray(spread / spread.sum())
-
-
-def _gather(values: Array, place: Sequence[int | None]) -> Array:
-    return np.array([0.0 if at is None else values[at] for at in place])
 
 
 def weights_of(runs: Runs, given: Mapping[str, float]) -> Array:

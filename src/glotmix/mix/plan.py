@@ -145,7 +145,7 @@ def _from_runs(
 
     from glotmix.mix import optimum
     from glotmix.mix.repeat_worth import cap, discounted, estimate
-    from glotmix.mix.runs import read
+    from glotmix.mix.run_tables import read
 
     if fitted is None:
         if config.runs is None:

@@ -20,7 +20,8 @@ from glotmix.mix.limits import Box
 from glotmix.mix.optimum import Ask, context_of, judge, weights_of
 from glotmix.mix.repeat_worth import discounted
 from glotmix.mix.repeats import Repeats
-from glotmix.mix.runs import Runs, read
+from glotmix.mix.run_tables import read
+from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal
 from glotmix.mix.worlds import SURE, Worlds, hellinger, slack, worlds
 

@@ -15,7 +15,7 @@ from glotmix.mix.baselines import unimax
 from glotmix.mix.config import CAP, MixConfig
 from glotmix.mix.design import Design, design
 from glotmix.mix.limits import Limits, box
-from glotmix.mix.runs import write_mixtures
+from glotmix.mix.run_tables import write_mixtures
 from glotmix.proxy import design as designs
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.need import need

@@ -22,7 +22,7 @@ from glotmix.corpus.columns import text_for_bytes
 from glotmix.corpus.sources import Column
 from glotmix.mix.accounting import Available
 from glotmix.mix.steps import available
-from glotmix.select import ledger, thresholds
+from glotmix.select import ledger, retention, thresholds
 from glotmix.select.rehydrate import weights
 from glotmix.select.representatives import representatives
 
@@ -51,7 +51,7 @@ class LedgerBuilder:
         self._part = part
         self.recipe = context.recipe
         self.decisions = ledger.Decisions(0)
-        self.cutoffs: dict[str, ledger.Cutoff] = {}
+        self.cutoffs: dict[str, retention.Cutoff] = {}
         self.notes: dict[str, JSON] = {}
         self.warnings: list[str] = []
         self._survivors: Available | None = None

@@ -27,7 +27,7 @@ from glotmix.core.record import Counts, Output
 from glotmix.core.rules import RuleHits
 from glotmix.mix.accounting import Available
 from glotmix.mix.steps import available
-from glotmix.select import ledger, thresholds
+from glotmix.select import ledger, retention, thresholds
 from glotmix.select.ledger_builder import RETENTION, LedgerBuilder, notes, nothing_left
 from glotmix.select.min_sources import scarcity
 from glotmix.signals.annotate import parts
@@ -265,7 +265,7 @@ class _Work:
         section = self.context.recipe.select
         return section.per_domain is not None or (self.context.recipe.quality is not None and section.retain != "all")
 
-    def retain(self, survivors: Available) -> tuple[dict[str, ledger.Cutoff], dict[str, Any]]:
+    def retain(self, survivors: Available) -> tuple[dict[str, retention.Cutoff], dict[str, Any]]:
         """Choose among the documents that are left; return the cutoffs, and what the record says of them."""
         builder = LedgerBuilder(self.context)
         builder.decide(self._ranked(), survivors)
@@ -281,7 +281,7 @@ class _Work:
             self._save("retained", part, mine)
         return builder.cutoffs, builder.notes
 
-    def decided(self, part: str, cutoffs: Mapping[str, ledger.Cutoff]) -> pa.Table:
+    def decided(self, part: str, cutoffs: Mapping[str, retention.Cutoff]) -> pa.Table:
         """Return the ledger's rows of a part."""
         view = self._so_far(part)
         for stage in ("after", "retained"):

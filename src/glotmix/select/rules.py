@@ -14,7 +14,7 @@ from glotmix.mix import plan as mixing
 from glotmix.quality.rater import Rater
 from glotmix.quality.reference import shipped
 from glotmix.quality.steps import APPLIED
-from glotmix.select import ledger, licenses, thresholds, unusual
+from glotmix.select import ledger, licenses, retention, thresholds, unusual
 from glotmix.select.comparable import would_keep
 from glotmix.select.ledger_builder import RETENTION, LedgerBuilder
 from glotmix.select.min_sources import disagreement
@@ -104,7 +104,7 @@ def _lose(view: LedgerView, rater: Rater) -> list[RuleHits]:
         own = view.setting(lang, source, "quality.lose")
         share = view.context.recipe.select.lose if own is None else float(own)
         lines[lang, source] = (chance.line(lang, share), share)
-    failures, cutoffs = ledger.lose(documents, alive, lines, "quality")
+    failures, cutoffs = retention.lose(documents, alive, lines, "quality")
     builder.cutoffs |= cutoffs
     builder.notes["retention"] = {
         lang: {"quantile": cutoff.quantile, "kept": cutoff.kept, "of": cutoff.of, "reason": cutoff.reason}
@@ -131,7 +131,7 @@ def _min_sources(view: LedgerView) -> list[RuleHits]:
 
 def _per_domain(view: LedgerView) -> list[RuleHits]:
     most = view.context.recipe.select.per_domain
-    return [] if most is None else [ledger.crowded(view.documents, view.alive(), most, "domain")]
+    return [] if most is None else [retention.crowded(view.documents, view.alive(), most, "domain")]
 
 
 def _retain(view: LedgerView) -> list[RuleHits]:
@@ -154,13 +154,13 @@ def _retain(view: LedgerView) -> list[RuleHits]:
         mode = "share"
     builder, documents, alive = _builder(view), view.documents, view.alive()
     keys = partial(gumbel_keys, temperature=section.temperature, seed=recipe.seed)
-    retain = partial(ledger.retain, documents, alive, keys=keys if section.sample == "gumbel" else None)
+    retain = partial(retention.retain, documents, alive, keys=keys if section.sample == "gumbel" else None)
     if mode == "share":
         wanted = {lang: float(view.setting(lang, None, "quality.keep")) for lang in builder.survivors.languages}
         best = "the best" if section.sample == "top" else f"by quality at temperature {section.temperature:g},"
         reasons = {lang: f"{best} {share:.0%} are kept" for lang, share in wanted.items()}
         if section.within != "language":
-            failure, cutoffs = ledger.retain_within(
+            failure, cutoffs = retention.retain_within(
                 documents, alive, wanted, reasons, "quality", keys=retain.keywords["keys"], column=section.within
             )
         else:
@@ -169,7 +169,7 @@ def _retain(view: LedgerView) -> list[RuleHits]:
             total = sum(cutoff.kept for cutoff in cutoffs.values())
             column = {"score": "quality"}.get(section.score, section.score)
             reason = f"one line for all languages, as many as the best of each would be ({total:,})"
-            failure, cutoffs = ledger.retain_across(documents, alive, column, total, reason, "quality")
+            failure, cutoffs = retention.retain_across(documents, alive, column, total, reason, "quality")
     elif mode == "tokens":
         wanted = {parse(code).code: float(number) for code, number in section.tokens.items()}
         reasons = {lang: f"select.tokens wants {number:,.0f}" for lang, number in wanted.items()}
