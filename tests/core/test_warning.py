@@ -40,4 +40,5 @@ def test_the_page_explains_it(kind):
 
 def test_a_warning_is_shown_with_its_name():
     assert warning.named("fra_Latn: no document is kept of 3").endswith("[nothing-kept]")
+    assert warning.line("fra_Latn: no document is kept of 3").startswith("warning: fra_Latn")
     assert warning.named("what a plugin says") == "what a plugin says"

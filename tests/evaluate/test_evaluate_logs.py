@@ -313,7 +313,7 @@ def test_a_task_with_one_filter_is_read_beside_one_with_several(tmp_path):
     }
     found = scored(write(tmp_path, rows | QUIZ), filter="b")
     assert [task.task for task in found.tasks] == ["quiz", "sums"]
-    assert "quiz: there is no filter b; its one filter, none, counts" in found.warnings
+    assert "quiz: the filter none counts, its only one: there is no b" in found.warnings
 
 
 # ---------------------------------------------------------------------------------- neither choices nor answers

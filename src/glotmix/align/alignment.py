@@ -162,7 +162,7 @@ def report(
         for number, (a, b) in enumerate(pairs):
             shared = [key for key in keys[a] if key in texts[b]][:most]
             if len(shared) < LEAST:
-                warnings.append(f"{a} and {b} share {len(shared)} sentences: at least {LEAST} are needed")
+                warnings.append(f"{a} and {b} share {len(shared)} sentences and are not compared: {LEAST} are needed")
             else:
                 found.append(_pair(model, texts, held, keys, (a, b), shared, draws, seed))
             tell("comparing", number + 1, len(pairs))

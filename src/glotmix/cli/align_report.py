@@ -152,7 +152,6 @@ def _parquet(rows: Any, path: Path) -> None:
 
 
 def _show(found: "Alignment", page: Path | None, table: Path | None) -> None:
-    from rich.text import Text as Shown
 
     from glotmix.cli import terminal
 
@@ -171,7 +170,7 @@ def _show(found: "Alignment", page: Path | None, table: Path | None) -> None:
         )  # fmt: skip
     console.print(shown)
     for warning in found.warnings:
-        console.print(Shown(f"warning: {warning}", style="bold yellow"))
+        terminal.warn(warning)
     _say_files(page, table)
 
 

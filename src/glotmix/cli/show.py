@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from glotmix.cli import terminal
-from glotmix.core.warning import named
 
 
 def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -75,7 +74,7 @@ def show_summary(result: Mapping[str, Any]) -> None:
             table.add_row(row["lang"], *cells, *([interval] if measured else []), epochs)
         terminal.console().print(table)
     for warning in result["warnings"]:
-        terminal.console().print(Text(f"warning: {named(warning)}", style="bold yellow"))
+        terminal.warn(warning)
     for what, where in result["files"].items():
         terminal.console().print(f"{what}: {_near(where)}", soft_wrap=True)
     if result["languages"]:

@@ -38,7 +38,7 @@ def show_scores(found: Scores, page: Path | None) -> None:
         _mean(means, "all pairs", found.mean)
         console.print(means)
     for warning in found.warnings:
-        console.print(Text(f"warning: {warning}"), soft_wrap=True)
+        terminal.warn(warning)
     if page is not None:
         console.print(f"page: {page}", soft_wrap=True)
 
@@ -58,7 +58,7 @@ def show_comparison(found: Comparison) -> None:
     if len(found.tasks) > 1:
         console.print(_differences("mean over tasks", found.mean))
     for warning in found.warnings:
-        console.print(Text(f"warning: {warning}"), soft_wrap=True)
+        terminal.warn(warning)
 
 
 def _differences(title: str, rows: Mapping[str, Difference]) -> Table:
@@ -81,7 +81,7 @@ def show_fidelity(found: Fidelity) -> None:
     terminal.console().print(table)
     terminal.console().print(f"all answers: {told(found.faithful)} faithful")
     for warning in found.warnings:
-        terminal.console().print(Text(f"warning: {warning}"), soft_wrap=True)
+        terminal.warn(warning)
 
 
 def show_audit(found: Audit) -> None:
@@ -99,4 +99,4 @@ def show_audit(found: Audit) -> None:
         table.add_row(each.lang, told(each.premium), size, fertility, f"{each.pieces:,}", *rates)
     terminal.console().print(table)
     for warning in found.warnings:
-        terminal.console().print(Text(f"warning: {warning}"), soft_wrap=True)
+        terminal.warn(warning)

@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from glotmix.cli import terminal
+
 CHECKS = ("unfaithful", "untranslated", "refusal", "empty", "truncated")
 
 
@@ -28,7 +30,7 @@ def show_audit(found: Mapping[str, Any]) -> None:
     console = Console()
     console.print(table)
     for told in found["warnings"]:
-        console.print(f"! {told}", highlight=False)
+        terminal.warn(told)
 
 
 def show_judged(figures: Mapping[str, Any]) -> None:

@@ -53,7 +53,7 @@ def show_fit(runs: Runs, choices: Sequence[Choice], lacking: Mapping[str, str], 
     for name, why in lacking.items():
         console.print(Text(f"{name} takes no part: {why}"))
     for doubt in doubts(runs, choices):
-        console.print(Text(f"warning: {doubt.said}"))
+        terminal.warn(doubt.said)
     _where(console, output, "fit.json")
 
 
@@ -90,7 +90,7 @@ def show_mixture(made: Plan, output: Path | None, page: Path | None, unit: str =
     if made.phases is not None:
         console.print(Text(made.phases["said"], style="bold"))
     for warning in made.warnings:
-        console.print(Text(f"warning: {warning}"))
+        terminal.warn(warning)
     if made.evidence is not None:
         console.print(Text(made.evidence["verdict"]["said"], style="bold"))
     _where(console, output, "mixture.json")
@@ -148,7 +148,7 @@ def show_comparison(made: Compared, output: Path | None) -> None:
         )
     console.print(gains)
     for said in made.doubts:
-        console.print(Text(f"warning: {said}"))
+        terminal.warn(said)
     if output is not None:
         console.print(f"comparison: {output}", soft_wrap=True)
 

@@ -47,7 +47,7 @@ def show_joined(found: Mapping[str, Any], folder: Path) -> None:
             table.add_row(lang, f"{row['documents']:,}", _figure(row["alpha"]), *shown)
         console.print(table)
     for warning in found["warnings"]:
-        console.print(Text(f"warning: {warning}"), soft_wrap=True)
+        terminal.warn(warning)
     console.print(f"scores: {folder / 'scores.parquet'}", soft_wrap=True)
 
 
@@ -73,4 +73,4 @@ def show_audit(found: Mapping[str, Any]) -> None:
     for text in found["told"]:
         console.print(Text(text))
     for warning in found["warnings"]:
-        console.print(Text(f"warning: {warning}"))
+        terminal.warn(warning)

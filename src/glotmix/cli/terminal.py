@@ -6,7 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
+from glotmix.core import warning
 from glotmix.core.plain import shown
 
 
@@ -26,6 +28,12 @@ def console(stderr: bool = False) -> Console:
     """Return the terminal: standard output, or standard error."""
     # A document's text may hold [brackets]: no markup of rich's either.
     return _Plain(highlight=False, stderr=stderr, markup=False)
+
+
+def warn(text: str) -> None:
+    """Print a warning with its name: wrapped at words on a screen, one line in a file."""
+    screen = console()
+    screen.print(Text(warning.line(text), style="bold yellow"), soft_wrap=not screen.is_terminal)
 
 
 def table(*columns: str, title: str | None = None) -> Table:

@@ -45,3 +45,12 @@ def named(text: str) -> str:
     """Return a warning with its name behind it."""
     found = name(text)
     return text if found is None else f"{text} [{found}]"
+
+
+def line(text: str) -> str:
+    """Return a warning as it stands below a table.
+
+    >>> line("fra_Latn: no document is kept of 12")
+    'warning: fra_Latn: no document is kept of 12 [nothing-kept]'
+    """
+    return f"warning: {named(text)}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from glotmix.core import warning
 from glotmix.core.shown import Sheet, Shown
 from glotmix.evaluate import consistency, runs
 from glotmix.evaluate.answers import Answers, LeftOut, Score, align_all
@@ -55,7 +56,7 @@ class Comparison(Shown):
         parts += [("all tasks", name, one) for name, one in self.mean.items()]
         rows = [(task, of, one.first, one.second, told(one.difference, "+"), one.p) for task, of, one in parts]
         columns = ("task", "of", "first", "second", "second - first", "p")
-        notes = [f"warning: {text}" for text in self.warnings]
+        notes = [warning.line(text) for text in self.warnings]
         return Sheet(f"first: {self.first}; second: {self.second}", columns, rows, notes)
 
 

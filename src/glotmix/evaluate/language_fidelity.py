@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix.core import reasoning, unanswered
+from glotmix.core import reasoning, unanswered, warning
 from glotmix.core.errors import DataError
 from glotmix.core.language import compatible, parse
 from glotmix.core.shown import Sheet, Shown
@@ -80,7 +80,7 @@ class Fidelity(Shown):
             (one.lang, one.answers, one.unidentified, told(one.faithful), next(iter(one.confusion), None))
             for one in self.languages
         ]
-        notes = [f"all answers: {told(self.faithful)} faithful", *(f"warning: {text}" for text in self.warnings)]
+        notes = [f"all answers: {told(self.faithful)} faithful", *(warning.line(text) for text in self.warnings)]
         return Sheet(self.model, ("asked in", "answers", "none", "faithful", "most are in"), rows, notes)
 
 

@@ -160,7 +160,7 @@ def _filters(
                 f"{task}: the filter {name} counts, of {', '.join(several)}; --filtered {other} chooses another"
             )
         elif wanted is not None and several and wanted not in several:
-            notes.append(f"{task}: there is no filter {wanted}; its one filter, {several[0]}, counts")
+            notes.append(f"{task}: the filter {several[0]} counts, its only one: there is no {wanted}")
     return chosen, notes
 
 

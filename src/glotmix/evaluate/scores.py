@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from glotmix.core import warning
 from glotmix.core.errors import DataError
 from glotmix.core.shown import Sheet, Shown
 from glotmix.evaluate import consistency
@@ -62,7 +63,7 @@ class Scores(Shown):
         ]
         means = [f"{task.task}: MLC {told(task.all.mlc)}, kappa {told(task.all.kappa)}" for task in self.tasks]
         columns = ("task", "language", "items", "accuracy", "vs chance", "gap to pivot")
-        return Sheet(self.model, columns, rows, [*means, *(f"warning: {text}" for text in self.warnings)])
+        return Sheet(self.model, columns, rows, [*means, *(warning.line(text) for text in self.warnings)])
 
 
 def score(

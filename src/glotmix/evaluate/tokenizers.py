@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from glotmix.core import warning
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
 from glotmix.core.shown import Sheet, Shown
@@ -84,7 +85,7 @@ class Audit(Shown):
         ]
         columns = ("language", "premium", "bytes/token", "tokens/word", "pieces", "lost")
         title = f"{self.tokenizer}: {self.size:,} pieces, against {self.reference}"
-        return Sheet(title, columns, rows, [f"warning: {text}" for text in self.warnings])
+        return Sheet(title, columns, rows, [warning.line(text) for text in self.warnings])
 
 
 def audit(pieces: Pieces, texts: Texts, reference: str, draws: int = DRAWS, seed: int = 0) -> Audit:

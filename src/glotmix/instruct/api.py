@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from glotmix.core import warning
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.shown import Sheet, Shown
 from glotmix.core.tabular import as_table, texts
@@ -72,7 +73,7 @@ class AnswerRater(Shown):
             (of, one["pairs"], *(one["accuracy"][name] for name in ("value", "low", "high")))
             for of, one in told.items()
         ]
-        notes = [f"warning: {text}" for text in self.audit.get("warnings", ())]
+        notes = [warning.line(text) for text in self.audit.get("warnings", ())]
         title = f"a rater of answers: {self.scorer.config.form}, looks at {self.scorer.config.looks}"
         return Sheet(title, ("language", "held-out pairs", "right", "low", "high"), rows, notes)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from glotmix.core import warning
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.section import checked
 from glotmix.core.shown import Sheet, Shown
@@ -54,7 +55,7 @@ class Mixture(Shown):
             f"over {gain['over']}: {gain['gain']:+.4f} of loss ({gain['low']:+.4f} to {gain['high']:+.4f})"
             for gain in self.plan.gains
         ]
-        notes = [*gains, *(f"warning: {text}" for text in self.plan.warnings), *filter(None, [self.verdict])]
+        notes = [*gains, *(warning.line(text) for text in self.plan.warnings), *filter(None, [self.verdict])]
         title = f"{self.plan.tokens:,} tokens by {self.plan.method}"
         return Sheet(title, ("language", "share", "as good", "tokens", "epochs"), rows, notes)
 
@@ -121,7 +122,7 @@ class Fit(Shown):
             rows.append((choice.target, choice.law.name, score.n, score.error, score.error_of_mean, score.rank))
         title = f"{len(self.runs)} runs over {len(self.runs.domains)} languages, {len(rows)} targets"
         notes = ["error: mean absolute error on n held-out runs; mean's: the same of predicting their mean"]
-        notes += [f"warning: {choice.warning}" for choice in self.choices if choice.warning]
+        notes += [warning.line(choice.warning) for choice in self.choices if choice.warning]
         return Sheet(title, ("target", "law", "n", "error", "mean's", "rank"), rows, notes)
 
 

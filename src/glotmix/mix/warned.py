@@ -51,4 +51,16 @@ WARNINGS = (
         "Nothing measures what these languages gain. They keep UniMax's share.",
         "Add their losses, or set a floor.",
     ),
+    WarningSpec(
+        "parallel-text-short",
+        "parallel text gets",
+        "There is less parallel text than the recipe asks for, even when it is repeated.",
+        "Add parallel text, lower `align.pack.share`, or raise `align.pack.max_epochs`.",
+    ),
+    WarningSpec(
+        "mean-loss-as-good",
+        "no law predicts unseen mixtures better than the mean loss does",
+        "For this language the laws know no more than the mean of all runs.",
+        "Add runs or seeds, or leave the language's loss out.",
+    ),
 )

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import yaml
 
-from glotmix.core import settings, table
+from glotmix.core import settings, table, warning
 from glotmix.core.errors import GlotmixError, RequestError
 from glotmix.core.language import parse
 from glotmix.core.record import Watcher
@@ -99,7 +99,7 @@ class Run(Shown):
             )
             for one in self.languages
         ]  # fmt: skip
-        notes = [*(f"warning: {text}" for text in self.warnings), *(f"{w}: {path}" for w, path in self.files.items())]
+        notes = [*(warning.line(text) for text in self.warnings), *(f"{w}: {path}" for w, path in self.files.items())]
         columns = ("language", "read", "kept", "MB kept", "share", "epochs")
         return Sheet(f"{len(rows)} languages in {self.folder}", columns, rows, notes)
 

@@ -75,4 +75,22 @@ WARNINGS = (
         "In this language the rater's order of held-out pairs cannot be told from a coin.",
         "Add labels or translations in it, or do not use the rater there.",
     ),
+    WarningSpec(
+        "verdicts-on-others",
+        "verdicts are on documents that are not here",
+        "Verdicts name ids that none of the documents has.",
+        "Compare the ids; the warning names one.",
+    ),
+    WarningSpec(
+        "parts-apart",
+        "no pair joins",
+        "In a language, groups of documents were never compared with each other, so their scores cannot be.",
+        "Judge pairs across the groups (`glotmix raters next` proposes some).",
+    ),
+    WarningSpec(
+        "property-without-labels",
+        "without: no head",
+        "Too few labels say whether documents have this property, so nothing predicts it.",
+        "Judge more documents (`glotmix label`), or set `quality.properties=false`.",
+    ),
 )

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from glotmix.core import language
+from glotmix.core.warning import named
 from glotmix.report import excerpt
 
 VENDORED = {"vega": "6.4.0", "vegalite": "6.4.1", "embed": "7.3.0"}
@@ -65,6 +66,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"num": num, "pct": pct, "short": _short, "size": size, "tag": excerpt.tag, "soft": _soft}
+    environment.filters["named"] = named
     return environment
 
 

@@ -27,4 +27,16 @@ WARNINGS = (
         "In a language, score and length go together.",
         "Lower `quality.lose` for it, and read borderline documents.",
     ),
+    WarningSpec(
+        "domain-is-much",
+        "of the text that is kept of",
+        "One domain is more than a quarter of a language's kept text.",
+        "Limit it: `select.per_domain`.",
+    ),
+    WarningSpec(
+        "source-of-other-form",
+        "holds text of another form",
+        "A source's documents are much longer or shorter than the others, and are ranked against them.",
+        "Select within each source: `select.within=source`, or `select.retain=lose`.",
+    ),
 )

@@ -21,4 +21,10 @@ WARNINGS = (
         "A rule of agreement between sources leaves less than a fifth of a language's text.",
         "Switch it off for this language: `settings.language.LANG.agreement.sources: null`.",
     ),
+    WarningSpec(
+        "no-probabilities",
+        "the rater gives no probabilities",
+        "`select.retain: lose` needs probabilities, and this rater has none. A share of each language is kept instead.",
+        "Train a rater on labels of both kinds, or say `select.retain: share` or `all`.",
+    ),
 )
