@@ -118,6 +118,8 @@ def seconds(kind: str, size: int, folder: Path) -> float:
         "quality": None,
         "select": {"retain": "all"},
         "signals": {"duplicates": {"selftest": False}},
+        # Words of ten scripts are no language: only duplicates are decided on.
+        "settings": {"default": {"identify": {"on_mismatch": "keep"}}},
         "corpus": {"sources": sources, "max_chars": 10**9},
     }
     recipe = folder / "recipe.yaml"
