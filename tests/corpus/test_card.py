@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 import pytest
 import yaml
 
+from glotmix.core import language
 from glotmix.corpus import blend, card, columns, ids, rows
 
 LANGUAGES = [
@@ -164,3 +165,14 @@ def test_what_a_licence_a_column_or_a_setting_says_is_shown_and_not_obeyed(text)
     assert not re.search(r"https?:|www\.|@|javascript:", told)
     for sign in ("<img", "<script", "<b>", "<a ", "<h1>", "<h2>", "<table>", "<pre>"):
         assert page.count(sign) == plain.count(sign), sign
+
+
+def test_the_short_codes_of_languages_are_those_of_langcodes():
+    import langcodes
+
+    for iso in sorted({entry.iso for entry in language._entries().values()}):
+        found = language.two_letters(iso)
+        assert found is None or found == langcodes.Language.get(iso).to_tag()
+    assert [card.tag(code) for code in ("tgl_Latn", "hbs_Cyrl", "amh_Ethi", "cmn_Hans")] == [
+        "fil", "sr-Latn", "am", "zh",
+    ]  # fmt: skip

@@ -349,7 +349,7 @@ def test_another_package_adds_a_format_by_one_declaration(tmp_path, monkeypatch)
     spec = ReaderSpec("verse", (".verse",), reading(verses), columns("text", "verse"), counts="verse", version=3)
 
     point = SimpleNamespace(name="verse", load=lambda: SimpleNamespace(__name__="verses", READER=spec))
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "glotmix.readers" else [])
+    monkeypatch.setattr(registry, "points", lambda group: [point] if group == "glotmix.readers" else [])
     for known in (registry.modules, formats.specs):
         known.cache_clear()
     try:

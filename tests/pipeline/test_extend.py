@@ -234,7 +234,7 @@ def test_a_form_of_token_files_is_declared_from_outside(installed, monkeypatch, 
     point = SimpleNamespace(name="plain", value="plain_tokens", load=lambda: module)
     with pytest.raises(ValueError, match=r"there is no form 'plane'; one of datatrove, megatron, numpy, parquet"):
         TokenFilesSection(tokenizer="t.json", formats=("plane",))
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "glotmix.packings" else [])
+    monkeypatch.setattr(registry, "points", lambda group: [point] if group == "glotmix.packings" else [])
     forget()
     try:
         assert TokenFilesSection(tokenizer="t.json", formats=("plain",)).formats == ("plain",)

@@ -10,10 +10,10 @@ from glotmix.pipeline import recipe
 from glotmix.pipeline.run import Job
 
 
-def test_reading_a_recipe_imports_no_numerics():
+def test_reading_a_recipe_and_its_steps_imports_no_numerics():
     code = (
-        "import sys, glotmix.pipeline.recipe; "
-        "print([m for m in ('scipy', 'sklearn', 'lightgbm', 'torch') if m in sys.modules])"
+        "import sys, glotmix.pipeline.run; from glotmix.core import registry; registry.declared('STEPS'); "
+        "print([m for m in ('scipy', 'sklearn', 'lightgbm', 'torch', 'jinja2', 'daft') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from glotmix.core.errors import RequestError
 
@@ -88,8 +88,7 @@ class Language:
         return self.code
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     iso: str
     macro: str | None
     script: str | None
@@ -194,6 +193,24 @@ def iso_of(code: str) -> str:
     return _entries()[_tags(code)["language"]].iso
 
 
+def two_letters(iso: str) -> str | None:
+    """Return the ISO 639-1 code of an ISO 639-3 code, None where there is none, several, or one that is out of use.
+
+    >>> two_letters("fra"), two_letters("kmr"), two_letters("hbs")
+    ('fr', None, None)
+    """
+    return _two_letters().get(iso)
+
+
+@cache
+def _two_letters() -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for key, entry in _entries().items():
+        if len(key) == 2:
+            found.setdefault(entry.iso, []).append(key)
+    return {iso: codes[0] for iso, codes in found.items() if len(codes) == 1 and codes[0] not in _OUT_OF_USE}
+
+
 def named(name: str) -> str | None:
     """Return the canonical code of the language that has this English name in full, None where there is none.
 
@@ -204,6 +221,10 @@ def named(name: str) -> str | None:
     ('als_Latn', 'mkd_Cyrl', None, None)
     """
     return _by_name().get(name.lower())
+
+
+_OUT_OF_USE = frozenset({"sh", "tl"})
+"""Two-letter codes that BCP 47 replaces (``sr-Latn``, ``fil``)."""
 
 
 @cache
@@ -236,7 +257,7 @@ def _entries() -> dict[str, _Entry]:
             iso,
             macro_code or None,
             script or None,
-            dict(r.split(":") for r in regions.split()),
+            dict(r.split(":") for r in regions.split()) if regions else {},
             family or None,
             tuple(names.split("; ")),
         )

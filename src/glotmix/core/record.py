@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -281,7 +282,7 @@ def _make(wanted: Sequence[Wanted], make: Callable[[list[Output]], list[Counts]]
             found,
             output.notes,
             seconds * share + own,
-            _versions(),
+            dict(_versions()),
             made,
             output.nodes,
             cpu * share + output.cpu_seconds + own_cpu,
@@ -330,5 +331,6 @@ def _identity_text(identity: Identity) -> str:
     return json.dumps({"identity": identity.as_json(), "read": read}, ensure_ascii=False, indent=1)
 
 
+@cache
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: installed_version(name) for name in _LIBRARIES}

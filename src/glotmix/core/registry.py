@@ -8,12 +8,14 @@ an entry point in the group ``glotmix.signals``, ``glotmix.laws``, ``glotmix.rea
 names such a module.
 """
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from importlib.resources import files
 from operator import attrgetter
 from pathlib import Path
@@ -46,20 +48,27 @@ def modules(kind: str) -> tuple[ModuleType, ...]:
     Raises:
         GlotmixError: if a plugin cannot be imported.
     """
-    root = Path(str(files("glotmix")))
-    mark = re.compile(rf"^{kind}\b", re.MULTILINE)
-    # The ground's own mechanics mention the names; the command line declares nothing.
-    own = sorted(
-        ".".join(("glotmix", *path.relative_to(root).with_suffix("").parts))
-        for path in root.rglob("*.py")
-        if mark.search(path.read_text("utf-8"))
-    )
-    return (*(import_module(name) for name in own), *_plugins(kind))
+    return (*(import_module(name) for name in _own().get(kind, ())), *_plugins(kind))
+
+
+@cache
+def _own() -> dict[str, list[str]]:
+    """Return the names of glotmix's own modules by what they declare: each file is looked through once for all."""
+    root = str(files("glotmix"))
+    mark = re.compile(rf"\n({'|'.join(GROUPS)})\b".encode())
+    found: dict[str, list[str]] = {}
+    for folder, _, names in os.walk(root):
+        package = ".".join(("glotmix", *Path(folder).relative_to(root).parts))
+        for name in names:
+            if name.endswith(".py"):
+                for kind in set(mark.findall(b"\n" + Path(folder, name).read_bytes())):
+                    found.setdefault(kind.decode(), []).append(f"{package}.{name.removesuffix('.py')}")
+    return {kind: sorted(modules) for kind, modules in found.items()}
 
 
 def _plugins(kind: str) -> Iterator[ModuleType]:
     for group in GROUPS[kind]:
-        for point in sorted(entry_points(group=group), key=lambda p: p.name):
+        for point in sorted(points(group), key=lambda p: p.name):
             try:
                 module = point.load()
             except Exception as error:
@@ -76,6 +85,21 @@ def _plugins(kind: str) -> Iterator[ModuleType]:
                     f"the plugin {point.value} ({group}: {point.name}) declares no {wanted}",
                     "the entry point names a module that does: docs/extend.md",
                 )
+
+
+def points(group: str) -> EntryPoints:
+    """Return the entry points of a group."""
+    found: EntryPoints = _installed(tuple(sys.path)).select(group=group)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> Any:
+    """Return all entry points of what is installed there: each package's are read once for all groups.
+
+    Which class holds them depends on the version of Python.
+    """
+    return entry_points()
 
 
 def declared(kind: str) -> tuple[Any, ...]:

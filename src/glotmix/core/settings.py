@@ -169,7 +169,8 @@ def beyond() -> dict[str, Setting]:
 
 @cache
 def _built_in() -> dict[tuple[str, str | None], dict[str, Value]]:
-    layers = yaml.safe_load(FILE.read_text("utf-8"))
+    # Our own file, in C where PyYAML has that: ten times as fast.
+    layers = yaml.load(FILE.read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     keys = frozenset(key for key, _ in _leaves(layers["default"], "settings.default"))
     return _checked(layers, BUILT_IN, keys)
 

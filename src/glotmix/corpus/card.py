@@ -110,9 +110,13 @@ def tag(lang: str) -> str:
     >>> tag("fra_Latn"), tag("nob_Latn"), tag("zho_Hans"), tag("arb_Arab"), tag("kmr_Latn")
     ('fr', 'nb', 'zh', 'arb', 'kmr')
     """
+    iso = language.parse(lang).iso
+    if (found := language.two_letters(iso)) is not None:
+        return found
+    # Here and not above: it loads tables of all the world's languages.
     import langcodes
 
-    return langcodes.Language.get(language.parse(lang).iso).to_tag()
+    return langcodes.Language.get(iso).to_tag()
 
 
 def _front(

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from glotmix.core import table
 from glotmix.core.context import RunContext
@@ -57,6 +56,8 @@ class PropertyHead:
 
     def chance(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n,) P(the text has the property) of (n, d) features."""
+        from scipy.special import expit
+
         return np.asarray(1 - expit(self.slope * self.head.log_odds(matrix) + self.offset), np.float64)
 
 

@@ -9,14 +9,16 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 from markupsafe import Markup, escape
 
 from glotmix.core import language
 from glotmix.core.warning import named
 from glotmix.report import excerpt
+
+if TYPE_CHECKING:
+    import jinja2
 
 VENDORED = {"vega": "6.4.0", "vegalite": "6.4.1", "embed": "7.3.0"}
 """The bundles that a page holds, and their versions."""
@@ -57,7 +59,9 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("glotmix", "report"),
         autoescape=True,

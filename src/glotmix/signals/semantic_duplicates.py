@@ -13,8 +13,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from glotmix.core import table
 from glotmix.core.context import RunContext
@@ -99,6 +97,10 @@ def clustered(
     Returns:
         (n,) number of the cluster and (n,) nearest cosine (0 for one alone in its group).
     """
+    # Here and not above: the recipe's steps are declared in every run, and scipy takes a tenth of a second.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     n = len(vectors)
     nearest = np.zeros(n, np.float32)
     pairs: list[NDArray[np.int64]] = [np.zeros((2, 0), np.int64)]
