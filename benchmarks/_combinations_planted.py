@@ -1,0 +1,66 @@
+"""Planted worlds of cells, where the worth of every set is known: copies, near-copies, junk, and pairs that help only
+together. What a set is worth follows another formula than any law that is fitted: topics that are covered, and then
+bring little more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from glotmix.combine.cells import Cells
+from glotmix.mix.accounting import Array
+
+GOOD, COPIES, JUNK, PAIRS = 5, 3, 6, 3
+
+
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """A world: its cells, what each of them is, and the loss of sets (n, J) → (n,)."""
+
+    cells: Cells
+    kinds: tuple[str, ...]
+    loss: Callable[[Array], Array]
+
+    def pairs(self) -> list[tuple[int, int]]:
+        first = GOOD * COPIES
+        return [(first + 2 * p, first + 2 * p + 1) for p in range(PAIRS)]
+
+
+def world(seed: int, width: int = 24) -> Planted:
+    """Make a world of 27 cells: five good topics thrice (a copy and a near-copy of each), three pairs of cells that
+    bring nothing alone, six of junk, two and two of them alike."""
+    rng = np.random.default_rng([seed, 77])
+    topics = GOOD + 2 * PAIRS + JUNK // 2
+    axes = rng.normal(size=(topics, width))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    worth = np.zeros(topics)
+    worth[:GOOD] = rng.uniform(0.7, 1.3, GOOD)
+    held: list[Array] = []
+    kinds: list[str] = []
+    for topic in range(GOOD):
+        for copy in range(COPIES):
+            row = np.eye(topics)[topic]
+            if copy == COPIES - 1:
+                row = 0.8 * row + 0.2 * np.eye(topics)[(topic + 1) % GOOD]
+            held.append(row)
+            kinds.append(("good", "copy", "near")[copy])
+    for topic in range(GOOD, topics):
+        twice = 1 if topic < GOOD + 2 * PAIRS else 2
+        held += [np.eye(topics)[topic]] * twice
+        kinds += ["pair" if twice == 1 else "junk"] * twice
+    about = np.array(held)
+    vectors = about @ axes + 0.1 * rng.normal(size=(len(about), width)) / width**0.5
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    first = GOOD * COPIES
+    pairs = [(first + 2 * p, first + 2 * p + 1) for p in range(PAIRS)]
+
+    def loss(blocks: Array) -> Array:
+        covered = -np.expm1(-3.0 * blocks @ about)
+        found = covered @ worth
+        for i, j in pairs:
+            found = found + 1.2 * np.sqrt(np.expm1(-3.0 * blocks[:, i]) * np.expm1(-3.0 * blocks[:, j]))
+        return np.asarray(3.0 - 0.02 * found)
+
+    names = tuple(f"{kind} {number}" for number, kind in enumerate(kinds))
+    return Planted(Cells(names, np.full(len(names), 4.0), vectors @ vectors.T), tuple(kinds), loss)
