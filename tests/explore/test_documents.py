@@ -12,7 +12,7 @@ import pytest
 import explore_world
 from glotmix.core import table
 from glotmix.core.errors import GlotmixError, RequestError
-from glotmix.explore import story, walk
+from glotmix.explore import filters, story, walk
 from glotmix.explore.documents import Documents, coded
 from report_world import SENTENCES
 
@@ -80,6 +80,26 @@ def test_a_range_of_a_measure_holds_both_ends_and_no_missing_number(explorer, do
     # Thai has no words: its documents come last, and none is lost.
     every = explorer.calls["filter"]({"column": "heuristics.mean_word_length", "sort": "low", "count": 3})
     assert every["documents"] == len(held) and [r["value"] for r in every["rows"]] == values[:3]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_page_is_the_beginning_of_the_sorted_whole(seed):
+    rng = np.random.default_rng(seed)
+    key = rng.choice([0, 0, 0, 1, 2.5, np.nan, -3][seed % 4 :], 500).astype(np.float32)
+    key[rng.random(500) < 0.3] = rng.random()
+    whole = np.argsort(key, kind="stable")
+    for count in (0, 1, 7, 50, 499, 500, 900):
+        assert filters._least(key, count).tolist() == whole[:count].tolist()
+    assert filters._least(np.full(9, np.nan, np.float32), 3).tolist() == [0, 1, 2]
+
+
+def test_what_cells_count_is_what_is_there(explorer, documents):
+    some = {"column": "heuristics.chars", "low": 0}  # all documents, counted one by one
+    for given in ({}, {"lang": "fra_Latn"}, {"source": "other", "state": "dropped"}, {"state": "duplicates.near"}):
+        quick, slow = (explorer.calls["filter"](given | more) for more in ({}, some))
+        for name in ("documents", "bytes", "kept", "langs", "sources", "rules"):
+            assert quick[name] == slow[name]
+        assert filters.mask(documents, given).sum() == quick["documents"]
 
 
 def test_clusters_and_domains(explorer, ledger):

@@ -132,9 +132,8 @@ class Explorer:
         """
         documents = self.documents
         row = documents.row(str(given["id"])) if given.get("id") else self._row(given["row"])
-        text = next(iter(documents.texts([row])))[1]
-        shown, more = cut(text, LONGEST, lines=LONGEST)
-        told = documents.story(row)
+        told = documents.told(row)
+        shown, more = cut(told["text"], LONGEST, lines=LONGEST)
         told["signals"].get("duplicates", {}).pop("content", None)  # a hash
         lang = told["lang"]
         plain: dict[str, Any] = _plain(told)

@@ -9,6 +9,7 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,9 @@ from glotmix.explore import story
 
 HELD = 512 * 2**20
 """Bytes of columns of numbers that stay in memory: 128 columns of a million documents."""
+
+READERS = 4
+"""Tables that are read together for one document: their decoding lets go of Python's lock."""
 
 AGAIN = "glotmix run RECIPE makes it again"
 
@@ -61,16 +65,13 @@ class Cells:
 
     Args:
         codes: (n,).
-        shape: how many languages, sources and rules there are; rule 0 is none: the document is kept.
+        documents: how many documents have each number, by language, source and rule; rule 0 is none: it is kept.
+        bytes: their bytes.
     """
 
     codes: NDArray[np.int32]
-    shape: tuple[int, int, int]
-
-    @property
-    def size(self) -> int:
-        """How many numbers there are."""
-        return int(np.prod(self.shape))
+    documents: NDArray[np.int64]
+    bytes: NDArray[np.int64]
 
 
 class Pieces:
@@ -151,6 +152,7 @@ class Documents:
         self._lock = threading.Lock()
         self._columns: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._pieces: dict[str, Pieces] = {}
+        self._readers = ThreadPoolExecutor(READERS, "glotmix-reads")
         self.steps = [s for s in context.steps if s.per_document and record.read(context.step_dir(s.name)) is not None]
         # The raw corpus may be gone where its cleaned one stands.
         names = [*context.corpus_steps[-1:], "ledger", *(s.name for s in self.steps)]
@@ -191,7 +193,9 @@ class Documents:
         """The cell of each document in the table of languages, sources and rules."""
         shape = len(self.lang.names), len(self.source.names), len(self.rule.names) + 1
         codes = (self.lang.codes * shape[1] + self.source.codes) * shape[2] + self.rule.codes + 1
-        return Cells(codes.astype(np.int32), shape)
+        size = int(np.prod(shape))
+        counts, sizes = np.bincount(codes, minlength=size), np.bincount(codes, self.bytes, size).astype(np.int64)
+        return Cells(codes.astype(np.int32), counts.reshape(shape), sizes.reshape(shape))
 
     def __len__(self) -> int:
         return self.parts.total
@@ -299,10 +303,11 @@ class Documents:
                 self._columns.popitem(last=False)
         return made
 
-    def story(self, row: int) -> dict[str, Any]:
-        """Return what `story.at` tells of a document."""
+    def told(self, row: int) -> dict[str, Any]:
+        """Return what `story.at` tells of a document, with its ``text``; the tables are read together."""
+        text = self._readers.submit(lambda: next(iter(self.texts([row])))[1])
         part, at = self.parts.place(row)
-        return story.at(self.folder, self.parts.files[part].name, at)
+        return story.at(self.folder, self.parts.files[part].name, at, self._readers.map) | {"text": text.result()}
 
     def texts(self, rows: Sequence[int], go_on: Callable[[], bool] = lambda: True) -> Iterator[tuple[int, str]]:
         """Yield the texts of some documents, in the order of the corpus; ends early, after one, where told to."""

@@ -29,29 +29,53 @@ def mask(documents: Documents, given: dict[str, Any]) -> NDArray[np.bool_]:
     Raises:
         RequestError: for a name or a column that there is not, or an end that is no number.
     """
-    wanted = np.ones(len(documents), bool)
-    for key, what in _NAMED.items():
+    wanted = _both(documents, _cells(documents, given), _others(documents, given))
+    return np.ones(len(documents), bool) if wanted is None else wanted
+
+
+def _cells(documents: Documents, given: dict[str, Any]) -> NDArray[np.bool_]:
+    """Return which cells of languages, sources and rules pass: most questions ask for nothing else."""
+    passing = np.ones(documents.cells.documents.shape, bool)
+    for axis, key in enumerate(("lang", "source")):
         if given.get(key) not in (None, ""):
-            column = getattr(documents, key)
-            wanted &= column.codes == column.code(str(given[key]), what)
+            code = getattr(documents, key).code(str(given[key]), _NAMED[key])
+            passing &= (np.arange(passing.shape[axis]) == code).reshape(-1, *[1] * (2 - axis))
     state = given.get("state")
     if state == KEPT:
-        wanted &= documents.kept
+        passing[:, :, 1:] = False
     elif state == DROPPED:
-        wanted &= ~documents.kept
+        passing[:, :, 0] = False
     elif state:
-        wanted &= documents.rule.codes == documents.rule.code(str(state), "rule")
+        passing &= np.arange(passing.shape[2]) == 1 + documents.rule.code(str(state), "rule")
+    return passing
+
+
+def _others(documents: Documents, given: dict[str, Any]) -> NDArray[np.bool_] | None:
+    """Return (n,) booleans of what cells do not tell; None where nothing of that is asked for."""
+    found: list[NDArray[np.bool_]] = []
+    for key in ("domain", "cluster", "group"):
+        if given.get(key) not in (None, ""):
+            column = getattr(documents, key)
+            found.append(column.codes == column.code(str(given[key]), _NAMED[key]))
     if given.get("fails"):
-        wanted &= documents.failing(str(given["fails"]))
+        found.append(documents.failing(str(given["fails"])))
     low, high = end(given.get("low"), "low"), end(given.get("high"), "high")
     if given.get("column") and (low is not None or high is not None):
         values = documents.numbers(str(given["column"]))
         # A missing number is neither above nor below.
         if low is not None:
-            wanted &= values >= np.float32(low)
+            found.append(values >= np.float32(low))
         if high is not None:
-            wanted &= values <= np.float32(high)
-    return wanted
+            found.append(values <= np.float32(high))
+    return np.logical_and.reduce(found) if found else None
+
+
+def _both(documents: Documents, cells: NDArray[np.bool_], others: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Return the documents that pass both, None for all of them."""
+    if cells.all():
+        return others
+    inside = cells.ravel()[documents.cells.codes]
+    return inside if others is None else inside & others
 
 
 def end(given: Any, what: str) -> float | None:
@@ -82,15 +106,22 @@ def listed(documents: Documents, given: dict[str, Any]) -> dict[str, Any]:
         ``documents``, ``bytes``, ``of``, ``kept``; ``langs``, ``sources`` and ``rules`` (name → how many of them);
         ``rows``: the page, each as `brief`.
     """
-    passing = np.flatnonzero(mask(documents, given))
     start, count = max(int(given.get("from") or 0), 0), min(int(given.get("count") or 50), PAGE)
-    shown = _ordered(documents, passing, given, start + count)[start : start + count]
-    cells = documents.cells
-    # One pass for all three: a document's cell is its language, source and rule.
-    counts = np.bincount(cells.codes[passing], minlength=cells.size).reshape(cells.shape)
+    held, cells, others = documents.cells, _cells(documents, given), _others(documents, given)
+    wanted = _both(documents, cells, others)
+    rows = None if wanted is None else np.flatnonzero(wanted)
+    shown = _ordered(documents, rows, given, start + count)[start : start + count]
+    if others is None:
+        # What is counted was counted when the run was opened.
+        counts, size = held.documents * cells, int(held.bytes[cells].sum())
+    else:
+        assert rows is not None
+        codes = held.codes[rows]
+        counts = np.bincount(codes, minlength=held.documents.size).reshape(held.documents.shape)
+        size = int(documents.bytes[rows].sum())
     return {
-        "documents": len(passing),
-        "bytes": int(documents.bytes[passing].sum()),
+        "documents": int(counts.sum()),
+        "bytes": size,
         "of": len(documents),
         "kept": int(counts[:, :, 0].sum()),
         "langs": _counts(documents.lang, counts.sum(axis=(1, 2))),
@@ -100,22 +131,35 @@ def listed(documents: Documents, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ordered(documents: Documents, rows: NDArray[np.int64], given: dict[str, Any], count: int) -> NDArray[np.int64]:
-    """Return the first of some rows in the order that is asked for; those without a number come last."""
+def _ordered(
+    documents: Documents, rows: NDArray[np.int64] | None, given: dict[str, Any], count: int
+) -> NDArray[np.int64]:
+    """Return the first of some rows, None for all, in the order that is asked for; those without a number come last."""
     sort = given.get("sort") or "corpus"
     if sort not in ("corpus", "low", "high"):
         raise RequestError(f"sort must be corpus, low or high, not {sort!r}")
     if sort == "corpus" or not given.get("column"):
-        return rows
-    values = documents.numbers(str(given["column"]))[rows]
+        return np.arange(min(count, len(documents))) if rows is None else rows[:count]
+    values = documents.numbers(str(given["column"]))
+    values = values if rows is None else values[rows]
     key = values if sort == "low" else -values
-    key = np.where(np.isnan(key), np.float32(np.inf), key)
-    if count < len(rows):
-        # Only those that can be on the page are sorted; ties stand in the order of the corpus.
-        limit = np.partition(key, count - 1)[count - 1] if count else -np.inf
-        near = np.flatnonzero(key <= limit)
-        return rows[near[np.argsort(key[near], kind="stable")]]
-    return rows[np.argsort(key, kind="stable")]
+    first = _least(key, count)
+    return first if rows is None else rows[first]
+
+
+def _least(key: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the places of the `count` least values, in order, equal ones as they stand; NaN comes last."""
+    if not 0 < count < len(key):
+        return np.argsort(key, kind="stable")[:count]
+    # Many zeros are what partitioning is slow at: they are the page already.
+    least = np.flatnonzero(key == np.fmin.reduce(key))
+    if len(least) >= count:
+        return least[:count]
+    limit = np.partition(key, count - 1)[count - 1]
+    missing = bool(np.isnan(limit))
+    before = np.flatnonzero(~np.isnan(key) if missing else key < limit)
+    ties = np.flatnonzero(np.isnan(key) if missing else key == limit)[: count - len(before)]
+    return np.concatenate([before[np.argsort(key[before], kind="stable")], ties])
 
 
 def brief(documents: Documents, rows: NDArray[np.int64], column: Any = None) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The story of one document, told from the folder that a recipe filled: signals, rules, what became of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pyarrow.parquet as pq
 from glotmix.core import record, table
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.identity import RECORD
+
+Each = Callable[[Callable[[Path], dict[str, Any]], Iterable[Path]], Iterable[dict[str, Any]]]
+"""Calls a function with each of some paths, as `map` does."""
 
 TWINS = 20
 """Other documents of its cluster that a story names, at most."""
@@ -48,34 +52,40 @@ def tell(folder: Path, identity: str) -> dict[str, Any]:
     }
 
 
-def at(folder: Path, part: str, position: int) -> dict[str, Any]:
+def at(folder: Path, part: str, position: int, each: Each = map) -> dict[str, Any]:
     """Return the row of the ledger at a place, with ``signals``: parts of signals are cut as those of the ledger.
 
     Args:
         folder: the output of a recipe.
         part: the name of the part.
         position: the row in it.
+        each: reads the tables: `map`, or that of an executor, which reads them together.
 
     Raises:
         DataError: if a signal holds another document there.
     """
-    told = row(folder / "ledger" / part, position)
-    signals: dict[str, dict[str, Any]] = {}
+    found = signals(folder, part)
+    told, *rows = each(partial(row, position=position, vectors=False), [folder / "ledger" / part, *found.values()])
+    for (name, path), of in zip(found.items(), rows, strict=True):
+        if of.pop("id", told["id"]) != told["id"]:
+            raise DataError(
+                f"signals/{name} does not hold the ledger's documents in its order", f"delete {path.parent}"
+            )
+    return told | {"signals": dict(zip(found, rows, strict=True))}
+
+
+def signals(folder: Path, part: str) -> dict[str, Path]:
+    """Return the tables of signals that hold a row for each document of a part, by the signal's name."""
+    found = {}
     for path in sorted((folder / "signals").rglob(part)):
         name = path.parent.relative_to(folder / "signals").as_posix()
         # Signatures are hashes and vectors are vectors: they say nothing to a reader.
         if name == "signatures" or any(piece.startswith(".") for piece in path.relative_to(folder).parts):
             continue
         # A table within a signal's folder (matches, spans) has rows of its own, and not one for each document.
-        if not (path.parent / RECORD).is_file():
-            continue
-        found = row(path, position, vectors=False)
-        if found.pop("id", told["id"]) != told["id"]:
-            raise DataError(
-                f"signals/{name} does not hold the ledger's documents in its order", f"delete {path.parent}"
-            )
-        signals[name] = found
-    return told | {"signals": signals}
+        if (path.parent / RECORD).is_file():
+            found[name] = path
+    return found
 
 
 def row(path: Path, position: int, columns: Sequence[str] | None = None, vectors: bool = True) -> dict[str, Any]:
