@@ -19,6 +19,7 @@ and in the report, wide and narrow.
 """
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -59,6 +60,7 @@ def _timed(size: int, questions: int) -> Iterable[Row]:
     recipe = _world(base, size)
     with _served(recipe) as (ask, opened, held):
         settings = {"questions": questions, "seed": 0, "documents": size, "bytes": ask("run")["bytes"]}
+        settings |= {"cores": os.cpu_count(), "nice": os.nice(0)}
         yield Row(NAME, f"seconds.open.{size}", opened, n=1, unit="s", settings=settings)
         rng = random.Random(0)
         words = _words(base, rng)
@@ -79,7 +81,8 @@ def _timed(size: int, questions: int) -> Iterable[Row]:
                 if kind == "search" and answer["of"] == size:
                     looked.append(answer["looked"])
             low, high = harness.interval(taken, _p95)
-            row = {"n": len(taken), "unit": "ms", "settings": settings}
+            # What else the machine did meanwhile: processes that ran or waited for a core, mean of the last minute.
+            row = {"n": len(taken), "unit": "ms", "settings": settings | {"load": round(os.getloadavg()[0], 1)}}
             yield Row(NAME, f"milliseconds.p95.{kind}.{size}", float(_p95(np.array(taken))), low, high, **row)
             yield Row(NAME, f"milliseconds.first.{kind}.{size}", taken[0], **row | {"n": 1})
             if looked:
