@@ -57,6 +57,11 @@ def text() -> str:
     return card.render("demo", LANGUAGES, SOURCES, RECIPE, ["id", "text"], ("parquet", "jsonl.zst"), ["Read it."])
 
 
+def test_languages_with_too_few_documents_to_judge_are_named():
+    text = "Too few documents to judge (fewer than 59 were read): `mya_Mymr` 3."
+    assert text in card.render("x", LANGUAGES, SOURCES, {}, few=text)
+
+
 def test_the_front_matter_is_what_the_hub_reads(text):
     told = front(text)
     assert told["language"] == ["fr", "nn", "zh"]

@@ -21,6 +21,7 @@ from glotmix.pipeline import recipe, run
 from glotmix.quality import anchors
 from glotmix.quality.rater import Rater
 from glotmix.select import to_label
+from glotmix.select.enough import ENOUGH
 from glotmix.select.retention import HAIR
 
 FAST = ["quality.head=logistic", "quality.audits=1", "mix.tokens=2e6"]
@@ -91,7 +92,9 @@ def test_good_text_is_kept_above_the_line_of_each_language(done):
             assert ("quality" in row["borderline"]) == (line - HAIR <= row["quality"] < line)
     assert {r["lang"] for r in summary["languages"]} == {r["lang"] for r in ledger}
     assert sum(r["share"] for r in summary["languages"]) == pytest.approx(1)
-    assert summary["verdict"]["first"].endswith("languages are fit to train on as far as was measured.")
+    few = {v["lang"]: v["documents"] for v in summary["verdict"]["languages"] if v["state"] == "few"}
+    assert all(n < ENOUGH for n in few.values()) and set(few) < {r["lang"] for r in ledger}
+    assert f"{len(few)} have too few documents to judge" in summary["verdict"]["first"]
     assert sum(one["read"] for one in summary["verdict"]["sources"]) == len(ledger)
 
 

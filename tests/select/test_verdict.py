@@ -14,7 +14,7 @@ from glotmix.corpus import misspelt
 from glotmix.pipeline import recipe as recipes
 from glotmix.quality import reference
 from glotmix.report import sources, verdict
-from glotmix.select import ledger, precision, retention, thresholds, unusual
+from glotmix.select import enough, ledger, precision, retention, thresholds, unusual
 from glotmix.signals import confusions, identifiers, language_id
 from glotmix.signals.heuristics import GRAIN
 
@@ -289,6 +289,45 @@ def test_the_first_sentence_names_the_fault_its_language_and_its_source():
     found = said(junk, lines={"swh_Latn": 0.5, "tha_Thai": 0.5})
     assert "the rater calls 100% of 100 documents of swh_Latn unnatural" in [f["text"] for f in found["findings"]]
     assert [one["state"] for one in found["languages"]] == ["look", "fit"]
+
+
+def test_a_language_with_too_few_documents_to_judge_is_said_to_be_that():
+    clean = rows_of([("swh_Latn", "news", 59, 59, "", 0.9), ("mya_Mymr", "news", 58, 58, "", 0.9)])
+    found = said(clean)
+    assert found["first"] == (
+        "1 of 2 languages are fit to train on as far as was measured; 1 has too few documents to judge."
+    )
+    assert [(one["state"], one["why"]) for one in found["languages"]] == [
+        ("few", ["too few documents to judge: 58"]), ("fit", [])
+    ]  # fmt: skip
+    assert [one["text"] for one in found["findings"]] == ["too few documents to judge (fewer than 59): mya_Mymr 58"]
+    none = said(rows_of([("swh_Latn", "news", 3, 3, "", 0.9), ("tha_Thai", "web", 1, 1, "", 0.9)]))
+    assert none["first"] == "No language has enough documents to judge: a verdict needs 59 of it."
+
+
+def test_the_bound_is_where_a_check_that_finds_nothing_says_something():
+    # As many as 1 in 20 bad: a sample of 59 holds one of them with 95 % and more, one of 58 does not.
+    assert 1 - 0.95**enough.ENOUGH >= 0.95 > 1 - 0.95 ** (enough.ENOUGH - 1)
+    assert min(verdict.WRONG, verdict.BROKEN, verdict.JUNK, verdict.REPEATED) == enough.WATCHED
+    # Of few documents a fault is told that is no chance, and only that: at most 5 % of sound languages have one.
+    rng = np.random.default_rng(0)
+    for n in (2, 5, 12, 40, 58):
+        bad = rng.binomial(n, enough.WATCHED, 4_000)
+        assert np.mean([enough.above(int(b), n, enough.WATCHED) for b in bad]) < 0.06
+
+
+def test_few_documents_that_are_surely_wrong_are_one_to_look_at():
+    table = rows_of([("swh_Latn", "news", 10, 10, "", 0.9)])
+    one, many = (said(table, ["eng_Latn"] * n + ["swh_Latn"] * (10 - n)) for n in (1, 8))
+    assert one["languages"][0]["state"] == "few" and many["languages"][0]["state"] == "look"
+    assert many["first"].startswith("80% of 10 documents declared swh_Latn read as another language")
+    assert many["first"].endswith("0 of 1 languages are fit to train on as far as was measured.")
+
+
+def test_much_read_and_little_kept_is_little_to_train_on():
+    found = said(rows_of([("swh_Latn", "news", 100, 40, "duplicates.near", 0.9)]))
+    told = "fewer than 59 documents are kept, little to train on: swh_Latn 40"
+    assert told in [one["text"] for one in found["findings"]] and found["languages"][0]["state"] == "fit"
 
 
 def test_codes_that_are_none_come_first():

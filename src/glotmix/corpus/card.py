@@ -47,6 +47,7 @@ def render(
     columns: Sequence[str] = (),
     formats: Sequence[str] = ("parquet",),
     method: Sequence[str] = (),
+    few: str = "",
 ) -> str:
     """Return the text of ``README.md``.
 
@@ -63,6 +64,7 @@ def render(
         columns: the columns of a document.
         formats: ``parquet`` and ``jsonl.zst``, whichever were written.
         method: what was done, one sentence each.
+        few: of which languages too few documents were read to judge them; empty for none.
     """
     kept = [row for row in languages if row["kept"]]
     parts = [
@@ -71,6 +73,7 @@ def render(
         _summary(kept, languages, sources),
         "## Languages",
         _languages(languages),
+        few,
         _rules(languages),
         "## Sources",
         _sources(sources),

@@ -14,8 +14,9 @@ from glotmix.corpus import blend, card
 from glotmix.corpus.sources import Column
 from glotmix.mix import extra
 from glotmix.mix.plan import read_shares
+from glotmix.select import enough
 
-VERSION = 1
+VERSION = 2
 
 
 def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> None:
@@ -23,14 +24,16 @@ def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> Non
     rows = table.read(table.shards(context.step_dir("ledger")), ["lang", "source", "license", "bytes", "kept", "rule"])
     shares = read_shares(context.step_dir("mixture"))
     columns = output.notes.get("columns", [])
+    langs = _languages(rows, shares, "bytes" if context.recipe.signals.tokens.tokenizer is None else "tokens")
     text = card.render(
         context.recipe.name,
-        _languages(rows, shares, "bytes" if context.recipe.signals.tokens.tokenizer is None else "tokens"),
+        langs,
         _sources(context, rows),
         recipe,
         columns=[str(c) for c in columns] if isinstance(columns, list) else [],
         formats=context.recipe.export.formats,
         method=_method(context),
+        few=_few(langs),
     )
     (output.path / "README.md").write_text(text, "utf-8")
     plain = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)
@@ -42,6 +45,12 @@ def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> Non
         name = "blend" if len(phases) == 1 else f"blend.{number}"
         (output.path / f"{name}.megatron.txt").write_text(blend.megatron(one), "utf-8")
         (output.path / f"{name}.nanotron.yaml").write_text(blend.nanotron(one), "utf-8")
+
+
+def _few(langs: list[dict[str, Any]]) -> str:
+    """Name the languages with too few documents to judge, as the verdict does."""
+    found = [f"`{row['lang']}` {row['read']}" for row in langs if enough.too_few(row["read"])]
+    return f"Too few documents to judge (fewer than {enough.ENOUGH} were read): {', '.join(found)}." if found else ""
 
 
 def _languages(rows: pa.Table, shares: dict[str, Any], unit: str) -> list[dict[str, Any]]:

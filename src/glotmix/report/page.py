@@ -15,10 +15,10 @@ import yaml
 from glotmix.core import language
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.core.warning import named
-from glotmix.report import conversations, evidence, examples, figures, mixing, plots, rater, scores, shell
-from glotmix.select import precision
+from glotmix.report import conversations, evidence, examples, figures, mixing, plots, rater, scores, shell, verdict
+from glotmix.select import enough, precision
 
-VERSION = 4
+VERSION = 5
 
 REPORT = "report.html"
 
@@ -137,6 +137,8 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "stages": figures.in_order(total.dropped),
         "kept": figures.kept(ways),
         "said": None if inputs.verdict is None else json.loads(inputs.verdict.read_text("utf-8")),
+        "enough": enough.ENOUGH,
+        "called": {verdict.FIT: "fit", verdict.LOOK: "look", verdict.FEW: "too few to judge"},
         "recipe": yaml.safe_dump(dict(inputs.recipe), allow_unicode=True, sort_keys=False, width=100),
         "plots": {"funnel": plots.funnel(by_language, names)},
         "per_rule": examples.PER_RULE,
@@ -147,6 +149,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "unlabelled": [lang for lang in order if lang not in labelled],
         **_provenance(inputs.records),
     }
+    context["states"] = {} if context["said"] is None else {one["lang"]: one for one in context["said"]["languages"]}
     context["funnels"] = [("By language", "language", by_language), ("By source", "source", context["sources"])]
     context |= _rules(ways, context["plots"])
     context |= _scores(inputs, order, names, context["plots"])

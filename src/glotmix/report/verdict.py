@@ -21,16 +21,16 @@ from glotmix.core.record import JSON, Counts, Output, read
 from glotmix.core.step import StepSpec
 from glotmix.report import sources
 from glotmix.report.sources import Cell
+from glotmix.select import enough
 
-VERSION = 2
+VERSION = 3
 FILE = "verdict.json"
 
-WRONG, REPEATED, BROKEN, JUNK = 0.05, 0.5, 0.05, 0.4
+WRONG, REPEATED, BROKEN, JUNK = enough.WATCHED, 0.5, enough.WATCHED, 0.4
 """Shares of a language's documents from which it needs a look: read as another language; dropped as duplicates; broken
 characters; called unnatural by the rater."""
-FEW = 50
-"""A language of which fewer documents are kept is told of."""
-FIT, LOOK = "fit", "look"
+FIT, LOOK, FEW = "fit", "look", "few"
+"""What a language may be: fit to train on as far as was measured, one to look at, of too few documents to judge."""
 
 _HARM: Mapping[str, float] = {
     "misspelt": 4.0, "language": 3.0, "broken": 3.0, "junk": 2.0, "quarter": 2.0, "loses": 2.0, "repeated": 1.0,
@@ -91,12 +91,14 @@ def verdict(
         fair: see `sources.warned`.
 
     Returns:
-        ``first`` (the sentence to read), ``languages`` (lang, state, why), ``findings``, ``sources``, ``domains``.
+        ``first`` (the sentence to read), ``languages`` (lang, state, why, documents), ``findings``, ``sources``,
+        ``domains``.
     """
     total = max(int(pc.sum(ledger["bytes"]).as_py() or 0), 1)
     cells = sources.cells(ledger)
     found = _of_reading(notes.get("corpus", {}))
     found += _of_languages(ledger, identified, broken, notes.get("signals/identify", {}), lines, cells, total)
+    found += _scarce(cells, total)
     by_domain, crowds = ([], []) if domains is None else sources.domains(ledger.append_column("domain", domains))
     found += [
         Finding(one.kind, (one.lang,), one.text, one.fix, one.bytes / total)
@@ -106,7 +108,8 @@ def verdict(
     found.sort(key=lambda one: (-one.harm, one.kind, one.langs))
     langs = sorted({cell.lang for cell in cells})
     bad = {lang: [f.text for f in found if lang in f.langs and f.kind in _REFUTES] for lang in langs}
-    states = [{"lang": lang, "state": LOOK if bad[lang] else FIT, "why": bad[lang][:3]} for lang in langs]
+    read = {lang: sum(cell.read for cell in cells if cell.lang == lang) for lang in langs}
+    states = [_state(lang, bad[lang], read[lang]) for lang in langs]
     return {
         "first": _first(found, states),
         "languages": states,
@@ -120,9 +123,20 @@ def _split(unmeasured: Sequence[str]) -> list[tuple[str, str]]:
     return [(text, do) for text, _, do in (one.partition(" | ") for one in unmeasured)]
 
 
+def _state(lang: str, bad: Sequence[str], documents: int) -> dict[str, Any]:
+    few = enough.too_few(documents)
+    state = LOOK if bad else FIT if few is None else FEW
+    why = list(bad[:3]) if bad or few is None else [few]
+    return {"lang": lang, "state": state, "why": why, "documents": documents}
+
+
 def _first(found: Sequence[Finding], states: Sequence[Mapping[str, Any]]) -> str:
-    fit = sum(one["state"] == FIT for one in states)
+    fit, few = (sum(one["state"] == state for one in states) for state in (FIT, FEW))
     told = f"{fit} of {len(states)} languages are fit to train on as far as was measured"
+    if few == len(states):
+        told = f"No language has enough documents to judge: a verdict needs {enough.ENOUGH} of it"
+    elif few:
+        told += f"; {few} {'has' if few == 1 else 'have'} too few documents to judge"
     worst = next((one for one in found if one.kind in _REFUTES or one.kind in ("misspelt", "repeated", "source")), None)
     return f"{told}." if worst is None else f"{worst.text[:1].upper()}{worst.text[1:]} ({worst.do}). {told}."
 
@@ -156,14 +170,13 @@ def _of_languages(
     against = np.array([a is False for a in agrees]) & sure
     known: Any = notes.get("languages", {})
     found: list[Finding] = []
-    few: dict[str, float] = {}
     for lang in sorted(set(langs)):
         mine = langs == lang
         n, share = int(mine.sum()), float(size[mine].sum()) / total
         look = f"glotmix report, the documents of {lang}"
         other = np.array([label is not None and not _same(label, lang) for label in np.asarray(labels, object)[mine]])
         wrong = against[mine] & other
-        if wrong.mean() > WRONG:
+        if enough.above(int(wrong.sum()), n, WRONG):
             names, counts = np.unique(np.asarray(labels, object)[mine][wrong].astype(str), return_counts=True)
             text = (
                 f"{wrong.mean():.0%} of {n:,} documents declared {lang} read as another language, most as "
@@ -179,7 +192,7 @@ def _of_languages(
                 )
             )
         bad = broken[mine] > 0.002
-        if bad.mean() > BROKEN:
+        if enough.above(int(bad.sum()), n, BROKEN):
             where = _where(cells, lang, ledger, mine, bad)
             text = f"{bad.mean():.0%} of {n:,} documents of {lang} hold broken characters{where}"
             found.append(
@@ -189,14 +202,14 @@ def _of_languages(
             )
         if lang in lines:
             junk = score[mine] < lines[lang]
-            if junk.mean() > JUNK:
+            if enough.above(int(junk.sum()), n, JUNK):
                 text = (
                     f"the rater calls {junk.mean():.0%} of {n:,} documents of {lang} unnatural"
                     f"{_where(cells, lang, ledger, mine, junk)}"
                 )
                 found.append(Finding("junk", (lang,), text, look, share * float(junk.mean())))
         again = np.array([rule.startswith("duplicates.") for rule in rules[mine]])
-        if again.mean() > REPEATED:
+        if enough.above(int(again.sum()), n, REPEATED):
             where = _where(cells, lang, ledger, mine, again)
             text = f"{again.mean():.0%} of {n:,} documents of {lang} repeat another{where}"
             found.append(
@@ -206,18 +219,31 @@ def _of_languages(
             )
         if not kept[mine].any():
             found.append(Finding("lost", (lang,), f"no document of {lang} is kept", look, share))
-        elif kept[mine].sum() < FEW:
-            few[lang] = share
         if lang in known and not known[lang]["known"]:
             others = ", ".join(known[lang]["others"]) or "nothing"
             text = f"not measured: the identifier does not know {lang}; its documents read as {others}"
             found.append(Finding("unknown", (lang,), text, "signals.identify.model=PATH of a fastText model", share))
-    if few:
-        told = ", ".join(list(few)[:6]) + (f" and {len(few) - 6} more" if len(few) > 6 else "")
-        text = f"fewer than {FEW} documents are kept of {told}: little to train on, and little to judge by"
-        found.append(
-            Finding("few", tuple(few), text, "add sources, or fewer epochs (mix.max_epochs)", sum(few.values()))
-        )
+    return found
+
+
+def _scarce(cells: Sequence[Cell], total: int) -> list[Finding]:
+    """Return which languages have too few documents to judge, and of which others few are kept."""
+    rows = {lang: [cell for cell in cells if cell.lang == lang] for lang in sorted({cell.lang for cell in cells})}
+    read = {lang: sum(cell.read for cell in own) for lang, own in rows.items()}
+    kept = {lang: sum(cell.kept for cell in own) for lang, own in rows.items()}
+    few = {lang: n for lang, n in read.items() if n < enough.ENOUGH and kept[lang]}
+    thin = {lang: n for lang, n in kept.items() if 0 < n < enough.ENOUGH <= read[lang]}
+    found = []
+    for what, counts in (
+        (f"too few documents to judge (fewer than {enough.ENOUGH})", few),
+        (f"fewer than {enough.ENOUGH} documents are kept, little to train on", thin),
+    ):
+        if counts:
+            told = ", ".join(f"{lang} {n}" for lang, n in list(counts.items())[:6])
+            more = f" and {len(counts) - 6} languages more" if len(counts) > 6 else ""
+            share = sum(cell.bytes for lang in counts for cell in rows[lang]) / total
+            do = "add sources, or fewer epochs (mix.max_epochs)"
+            found.append(Finding("few", tuple(counts), f"{what}: {told}{more}", do, share))
     return found
 
 
