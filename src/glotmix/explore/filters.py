@@ -35,18 +35,20 @@ def mask(documents: Documents, given: dict[str, Any]) -> NDArray[np.bool_]:
 
 def _cells(documents: Documents, given: dict[str, Any]) -> NDArray[np.bool_]:
     """Return which cells of languages, sources and rules pass: most questions ask for nothing else."""
-    passing = np.ones(documents.cells.documents.shape, bool)
-    for axis, key in enumerate(("lang", "source")):
-        if given.get(key) not in (None, ""):
-            code = getattr(documents, key).code(str(given[key]), _NAMED[key])
-            passing &= (np.arange(passing.shape[axis]) == code).reshape(-1, *[1] * (2 - axis))
+    passing = np.zeros(documents.cells.documents.shape, bool)
+    langs, sources = (
+        slice(None) if given.get(key) in (None, "") else getattr(documents, key).code(str(given[key]), _NAMED[key])
+        for key in ("lang", "source")
+    )
     state = given.get("state")
+    rules: slice | int = slice(None)
     if state == KEPT:
-        passing[:, :, 1:] = False
+        rules = 0
     elif state == DROPPED:
-        passing[:, :, 0] = False
+        rules = slice(1, None)
     elif state:
-        passing &= np.arange(passing.shape[2]) == 1 + documents.rule.code(str(state), "rule")
+        rules = 1 + documents.rule.code(str(state), "rule")
+    passing[langs, sources, rules] = True
     return passing
 
 
