@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from glotmix.core.context import RunContext
 from glotmix.core.record import Counts, Output
-from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, number
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through, number
 from glotmix.core.section import RecipeKey, Section
 from glotmix.core.step import Column, StepSpec
 from glotmix.signals.annotate import annotate
@@ -57,7 +57,11 @@ def too_many(view: LedgerView) -> Iterable[RuleHits]:
 
 
 MOST = LanguageSetting(
-    "exclaims.most", 30, "a number from 0, or null for no line", lambda value: value is None or number(value, 0)
+    "exclaims.most",
+    30,
+    "a number from 0, or null for no line",
+    lambda value: value is None or number(value, 0),
+    Through(("exclaims.exclaims",)),
 )
 
 RECIPE = RecipeKey("signals.exclaims", ExclaimsSection | None, None, "exclamation marks; null: they are not counted")

@@ -106,8 +106,8 @@ def test_labels_speak_of_the_line(explorer):
     answer = explorer.calls["moved"]({"lang": lang, "rule": "heuristics.digit_share.high", "value": line})["labels"]
     beyond = digits.to_numpy(zero_copy_only=False) > np.float32(line)
     good = mine["label"].to_numpy(zero_copy_only=False).astype(bool)
-    assert answer["natural"] == [int((beyond & good).sum()), int(good.sum())]
-    assert answer["unnatural"] == [int((beyond & ~good).sum()), int((~good).sum())]
+    assert answer["good"] == [int((beyond & good).sum()), int(good.sum())]
+    assert answer["bad"] == [int((beyond & ~good).sum()), int((~good).sum())]
     assert beyond.any() and "ship" in answer["origin"]
     none = explorer.calls["moved"]({"lang": "tha_Thai", "rule": "identify", "value": 0.5})
     assert none["labels"] is None
@@ -122,7 +122,7 @@ def test_labels_of_ones_own_count_beside_them(tmp_path, explorer):
     lines = Lines(explorer.documents)
     lines.labels._context = explore_world.job(path).context
     told = lines.moved({"lang": "tha_Thai", "rule": "heuristics.digit_share.high", "value": 0.3})["labels"]
-    assert told["natural"] == [0, 1] and told["unnatural"] == [1, 1] and told["origin"] == "labels/tha_Thai.jsonl"
+    assert told["good"] == [0, 1] and told["bad"] == [1, 1] and told["origin"] == "labels/tha_Thai.jsonl"
 
 
 def test_the_documents_at_the_line_are_the_nearest_on_both_sides(explorer, documents):

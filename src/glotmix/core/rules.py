@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,23 @@ class RuleHits:
 
 
 @dataclass(frozen=True)
+class Through:
+    """The line that a setting draws through numbers of documents: what the explorer moves.
+
+    Args:
+        columns: ``signal.column``; the sum of several.
+        fails: which documents fail: those above the setting's value, those from it on, or those below it.
+        rule: what the ledger calls it; the rule's own name if empty.
+        whole: whether the value is a whole number.
+    """
+
+    columns: tuple[str, ...]
+    fails: Literal["above", "from", "below"] = "above"
+    rule: str = ""
+    whole: bool = False
+
+
+@dataclass(frozen=True)
 class LanguageSetting:
     """A setting that may differ by language and source: see `glotmix.core.settings`.
 
@@ -39,12 +56,14 @@ class LanguageSetting:
         default: its value where no layer says otherwise; ``...`` where the built-in settings file has it.
         takes: what values it takes, in words.
         fits: says whether a value is one of them.
+        through: the line that it draws, where it draws one; None as its value is no line.
     """
 
     key: str
     default: Any
     takes: str
     fits: Callable[[Any], bool]
+    through: Through | None = None
 
 
 def number(value: Any, low: float = float("-inf"), high: float = float("inf")) -> bool:

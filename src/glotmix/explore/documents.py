@@ -282,6 +282,20 @@ class Documents:
                 return self._columns[name]
         return self._load(name.rpartition(".")[0], [name])[name]
 
+    def exact(self, name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the numbers of some documents as precisely as they are stored, NaN where there is none.
+
+        Raises:
+            RequestError: if there is no such column.
+        """
+        if name not in self.numeric:
+            raise RequestError(f"there is no column {name!r}{did_you_mean(name, self.numeric)}")
+        step, _, column = name.rpartition(".")
+        made = np.empty(len(self), np.float64)
+        for start, held in self.pieces(f"signals/{step}").read([column]):
+            made[start : start + held.num_rows] = held[column].to_numpy()
+        return made[rows]
+
     def warm(self) -> None:
         """Read every column of numbers, file by file, where all of them may stay in memory."""
         _ = self.cells

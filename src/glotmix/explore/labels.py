@@ -22,11 +22,13 @@ class Labelled:
 
     Args:
         measured: the heuristics of each, with ``lang``.
+        texts: themselves.
         natural: (n,) booleans.
         origin: where they come from, in words.
     """
 
     measured: pa.Table
+    texts: pa.Array
     natural: NDArray[np.bool_]
     origin: str
 
@@ -57,15 +59,23 @@ class Labels:
         """The file that `glotmix label` writes for a language."""
         return self._context.base / "labels" / f"{lang}.jsonl"
 
-    def judged(self, lang: str) -> dict[str, bool]:
-        """Return the documents of this corpus that somebody judged: id → whether it is natural."""
+    def judged(self, lang: str, what: str = "label") -> dict[str, bool]:
+        """Return the documents of this corpus that somebody judged.
+
+        Args:
+            lang: the language.
+            what: ``label`` (whether it is natural), or one of `anchors.PROPERTIES`.
+
+        Returns:
+            id → what was said of it.
+        """
         path, found = self.own(lang), {}
         if path.is_file():
             with blame(path, what="file of labels"):
                 for line in path.read_text("utf-8").splitlines():
                     row = json.loads(line) if line.strip() else {}
-                    if "id" in row:
-                        found[str(row["id"])] = bool(row["label"])
+                    if "id" in row and row.get(what) is not None:
+                        found[str(row["id"])] = bool(row[what])
         return found
 
     def trained_on(self, lang: str) -> bool:
@@ -95,7 +105,8 @@ class Labels:
         if not tables:
             return None
         held = pa.concat_tables(tables).combine_chunks()
-        structs = heuristics.measure(held["text"].combine_chunks(), held["lang"].combine_chunks())
+        texts = held["text"].combine_chunks()
+        structs = heuristics.measure(texts, held["lang"].combine_chunks())
         measured = pa.Table.from_struct_array(structs).append_column("lang", held["lang"])
         natural = held["label"].to_numpy(zero_copy_only=False).astype(bool)
-        return Labelled(measured, natural, " and ".join(names))
+        return Labelled(measured, texts, natural, " and ".join(names))

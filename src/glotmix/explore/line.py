@@ -24,7 +24,8 @@ Place = float | None
 class Line(Protocol):
     """A rule's line in one language.
 
-    Args of a concrete one: `rows`, the documents that it judges; `values`, (k,) what it judges them by.
+    Args of a concrete one: `rows`, the documents that it judges; `values`, (k,) what it judges them by; `late`, whether
+    copies are gone before its rule, so that no copy stands in the place of one that it drops.
     """
 
     rule: str
@@ -35,6 +36,7 @@ class Line(Protocol):
     rows: NDArray[np.int64]
     values: NDArray[np.float64]
     now: Place
+    late: bool
 
     def falls(self, place: Place, how: str) -> NDArray[np.bool_]:
         """Return (k,) booleans: the documents that a line at a place would drop."""
@@ -46,7 +48,7 @@ class Line(Protocol):
         """Return the setting's value."""
 
     def labelled(self, place: Place, how: str) -> Any:
-        """Return what labels say of it: ``natural`` and ``unnatural``, each [beyond, of], and ``origin``."""
+        """Return what labels say of it, as `told` does; None where none speaks of it."""
 
     def scale(self) -> Scale:
         """Return the places that the slider has."""
@@ -54,6 +56,8 @@ class Line(Protocol):
 
 class Heuristic:
     """A line through a heuristic: see `select.thresholds` and `select.unusual`."""
+
+    late = False
 
     def __init__(self, lines: "Lines", lang: str, column: str, side: thresholds.Side) -> None:
         self.rule = self.key = f"heuristics.{column}.{side}"
@@ -121,7 +125,7 @@ class Heuristic:
         values, *sizes = (
             held.measured[n].to_numpy(zero_copy_only=False).astype(np.float64) for n in (self.column, "chars", "units")
         )
-        return _told(self._fall(values, sizes, place, how), held.natural, held.origin)
+        return told(self._fall(values, sizes, place, how), held.natural, held.origin)
 
     def scale(self) -> Scale:
         """See `Line`."""
@@ -133,6 +137,7 @@ class Identify:
     """The least score at which a reading as another language counts."""
 
     side: thresholds.Side = "high"
+    late = False
     rule, key = "identify", "identify.min_score"
     meaning = "score of a reading as another language than the declared one, from which it counts"
 
@@ -164,8 +169,8 @@ class Identify:
         return 1.0 if given is None else float(f"{given:.6g}")
 
     def labelled(self, place: Place, how: str) -> Any:
-        """See `Line`: labels of naturalness say nothing of languages."""
-        return None
+        """See `Line`: documents of this corpus of which a speaker said whether they are in the language."""
+        return self._lines.of_corpus(self, place, how, "wrong_language")
 
     def scale(self) -> Scale:
         """See `Line`."""
@@ -176,6 +181,7 @@ class Quality:
     """The line of the rater: the share of good text that may be lost."""
 
     side: thresholds.Side = "low"
+    late = True
     rule, key = "quality", "quality.lose"
     meaning = "share of good text that the line of the rater may cost"
 
@@ -205,15 +211,7 @@ class Quality:
 
     def labelled(self, place: Place, how: str) -> Any:
         """See `Line`: the documents of this corpus that a speaker judged."""
-        judgements = self._lines.labels.judged(self.lang)
-        documents = self._lines.documents
-        rows = {documents.ids[int(r)].as_py(): i for i, r in enumerate(self.rows)} if judgements else {}
-        there = [(rows[i], good) for i, good in judgements.items() if i in rows]
-        if not there:
-            return None
-        seen = " (the rater was trained on them)" if self._lines.labels.trained_on(self.lang) else ""
-        falls = self.falls(place, how)[[i for i, _ in there]]
-        return _told(falls, np.array([good for _, good in there]), f"labels/{self.lang}.jsonl{seen}")
+        return self._lines.of_corpus(self, place, how)
 
     def scale(self) -> Scale:
         """See `Line`."""
@@ -224,9 +222,13 @@ class Quality:
         return drawn.given(shares.tolist(), places, self._share)
 
 
-def _told(falls: NDArray[np.bool_], natural: NDArray[np.bool_], origin: str) -> dict[str, Any]:
+def told(
+    falls: NDArray[np.bool_], good: NDArray[np.bool_], origin: str, names: tuple[str, str] = ("natural", "unnatural")
+) -> dict[str, Any]:
+    """Return what labels say of a line: of good and bad ones, [beyond it, of], what they are called, and whence."""
     return {
-        "natural": [int((falls & natural).sum()), int(natural.sum())],
-        "unnatural": [int((falls & ~natural).sum()), int((~natural).sum())],
+        "good": [int((falls & good).sum()), int(good.sum())],
+        "bad": [int((falls & ~good).sum()), int((~good).sum())],
+        "names": names,
         "origin": origin,
     }

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from glotmix.core import settings, table
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.language import parse
+from glotmix.core.rules import LanguageSetting, Rule
+from glotmix.core.step import StepSpec
 from glotmix.explore import story
+from glotmix.explore.declared_line import Declared
 from glotmix.explore.documents import Coded, Documents, coded
 from glotmix.explore.filters import brief, end
 from glotmix.explore.labels import Labels
-from glotmix.explore.line import Heuristic, Identify, Line, Place, Quality
+from glotmix.explore.line import Heuristic, Identify, Line, Place, Quality, told
 from glotmix.quality.rater import Rater
 from glotmix.quality.reference import shipped
 from glotmix.quality.steps import APPLIED
@@ -110,6 +113,8 @@ class Lines:
             return Identify(self, lang)
         if rule == "quality" and self.rater is not None:
             return Quality(self, lang, self.rater)
+        if rule in self.declared:
+            return Declared(self, lang, *self.declared[rule])
         column, _, side = rule.removeprefix("heuristics.").rpartition(".")
         if (
             rule.startswith("heuristics.")
@@ -119,12 +124,58 @@ class Lines:
             return Heuristic(self, lang, column, "low" if side == "low" else "high")
         raise RequestError(f"no line of {rule!r} can be moved{did_you_mean(rule, self.rules)}")
 
+    @cached_property
+    def declared(self) -> dict[str, tuple[StepSpec, Rule, LanguageSetting]]:
+        """The lines that rules declare (`core.rules.Through`), by the rule's name in the ledger."""
+        found = {}
+        for step in self.documents.context.steps:
+            for rule in step.rules:
+                for setting in rule.settings:
+                    if (line := setting.through) and all(name in self.documents.numeric for name in line.columns):
+                        found[line.rule or rule.name] = (step, rule, setting)
+        return found
+
+    @cached_property
+    def copies(self) -> int:
+        """The place of the rule of duplicates: rules before it look at copies, too."""
+        return next(r.place for s in self.documents.context.steps for r in s.rules if r.name == "duplicates")
+
+    def without_copies(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of some documents that the rule of duplicates, or one before it, did not drop."""
+        before = {r.name for s in self.documents.context.steps for r in s.rules if r.place <= self.copies}
+        gone = [name.partition(".")[0] in before or name in before for name in self.documents.rule.names]
+        there: NDArray[np.int64] = rows[~np.array([*gone, False], bool)[self.documents.rule.codes[rows]]]
+        return there
+
+    def of_corpus(self, line: Line, place: Place, how: str, what: str = "label") -> dict[str, Any] | None:
+        """Return what the documents of this corpus that somebody judged say of a line; None where there are none.
+
+        Args:
+            line: the line.
+            place: where it stands.
+            how: how it is written.
+            what: see `Labels.judged`.
+        """
+        judgements, documents = self.labels.judged(line.lang, what), self.documents
+        rows = {documents.ids[int(r)].as_py(): i for i, r in enumerate(line.rows)} if judgements else {}
+        there = [(rows[i], said) for i, said in judgements.items() if i in rows]
+        if not there:
+            return None
+        seen = " (the rater was trained on them)" if self.labels.trained_on(line.lang) else ""
+        falls = line.falls(place, how)[[i for i, _ in there]]
+        said = np.array([said for _, said in there])
+        # A label is praise, a property is a fault.
+        good = said if what == "label" else ~said
+        called = ("natural", "unnatural") if what == "label" else (f"not {_words(what)}", _words(what))
+        return told(falls, good, f"labels/{line.lang}.jsonl{seen}", called)
+
     @property
     def rules(self) -> list[str]:
         """The rules whose lines move."""
         columns = [n.removeprefix("heuristics.") for n in self.documents.numeric if n.startswith("heuristics.")]
         found = ["quality"] if self.rater is not None else []
-        return [*found, "identify", *(f"heuristics.{c}.{side}" for c in columns for side in ("low", "high"))]
+        found += ["identify", *self.declared]
+        return [*found, *(f"heuristics.{c}.{side}" for c in columns for side in ("low", "high"))]
 
     def warm(self) -> None:
         """Read what every line needs, so that the first one that is moved does not wait for it."""
@@ -143,7 +194,7 @@ class Lines:
         failing = self.documents.failures(mine)
         found = []
         for rule in self.rules:
-            key = {"quality": Quality.key, "identify": Identify.key}.get(rule, rule)
+            key = self._key(rule)
             setting = self.setting(lang, key)
             column, _, side = rule.removeprefix("heuristics.").rpartition(".")
             tested = judged(rule)
@@ -151,7 +202,7 @@ class Lines:
             value, origin = setting.value, setting.origin
             if rule == "quality" and value is None:
                 value, origin = self.documents.context.recipe.select.lose, "select.lose"
-            if rule in ("quality", "identify"):
+            if rule in ("quality", "identify", *self.declared):
                 drawn = self.line(lang, rule).now
             found.append(
                 {
@@ -166,6 +217,11 @@ class Lines:
             )
         quality = self.documents.context.recipe.quality is not None and self.rater is None
         return {"lines": found, "documents": len(mine), "retains": self._retains() if quality else None}
+
+    def _key(self, rule: str) -> str:
+        if rule in self.declared:
+            return self.declared[rule][2].key
+        return {"quality": Quality.key, "identify": Identify.key}.get(rule, rule)
 
     def _retains(self) -> str:
         mode = self.documents.context.recipe.select.retain
@@ -219,7 +275,7 @@ class Lines:
             "go": self._sum(rows[go]),
             "back": self._sum(rows[back]),
             "back_but": self._sum(rows[later]),
-            "replaced": self._replaced(rows, falls, go),
+            "replaced": 0 if line.late else self._replaced(rows, falls, go),
             "sources": self._by_source(rows, go, back),
             "labels": line.labelled(place, how),
             "near": self._near(line, place),
@@ -298,3 +354,7 @@ class Lines:
             rows = brief(self.documents, line.rows[at])
             found[name] = [r | {"value": float(v)} for r, v in zip(rows, line.values[at].tolist(), strict=True)]
         return found
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

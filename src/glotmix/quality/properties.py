@@ -19,7 +19,7 @@ from glotmix.core import table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, share
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through, share
 from glotmix.core.step import Column, StepSpec
 from glotmix.quality import anchors, normalizer, probability, reference, train_rater
 from glotmix.quality.anchors import PROPERTIES
@@ -198,7 +198,13 @@ STEPS = StepSpec(
             _dropped,
             55,
             tuple(
-                LanguageSetting(f"properties.{name}", ..., "a probability, or null", lambda v: v is None or share(v))
+                LanguageSetting(
+                    f"properties.{name}",
+                    ...,
+                    "a probability, or null",
+                    lambda v: v is None or share(v),
+                    Through((f"properties.{name}",), "from", f"properties.{name}"),
+                )
                 for name in PROPERTIES
             ),
             "a head of the recipe's labels says that it has a property that is not wanted",

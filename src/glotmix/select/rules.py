@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from glotmix.core import table
 from glotmix.core.errors import RequestError
 from glotmix.core.language import parse
-from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, bound, drop_or_keep, number, share
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through, bound, drop_or_keep, number, share
 from glotmix.mix import plan as mixing
 from glotmix.quality.rater import Rater
 from glotmix.quality.reference import shipped
@@ -229,6 +229,7 @@ RULES = (
                 ...,
                 "a whole number from 1, or null",
                 lambda v: v is None or (number(v, 1) and v == int(v)),
+                Through(("duplicates.sources",), "below", whole=True),
             ),
         ),
         "fewer independent sources hold it than its language asks for",

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
-from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through
 from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, StepSpec
 from glotmix.signals.annotate import Measure, Measured
@@ -105,6 +105,7 @@ STEPS = StepSpec(
                     ...,
                     "a whole number from 0, or null",
                     lambda v: v is None or (isinstance(v, int) and not isinstance(v, bool) and v >= 0),
+                    Through(tuple(f"private.{kind}" for kind in KINDS), whole=True),
                 ),
             ),
             meaning="it holds more personal data than its language allows",

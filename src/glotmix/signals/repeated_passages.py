@@ -21,7 +21,7 @@ from pydantic import Field
 from glotmix.core import table
 from glotmix.core.context import RunContext
 from glotmix.core.record import Counts, Output
-from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through
 from glotmix.core.rules import share as is_share
 from glotmix.core.section import RecipeKey, Section
 from glotmix.core.step import Column, StepSpec
@@ -356,7 +356,13 @@ STEPS = StepSpec(
             # Before the rules of duplicates: a copy is dropped once, and its original stays.
             place=59,
             settings=(
-                LanguageSetting("repeated_passages.share", ..., "a share, or null", lambda v: v is None or is_share(v)),
+                LanguageSetting(
+                    "repeated_passages.share",
+                    ...,
+                    "a share, or null",
+                    lambda v: v is None or is_share(v),
+                    Through(("repeated_passages.passage_share",)),
+                ),
             ),
             meaning="more of it stands before in the corpus than its language allows",
         ),

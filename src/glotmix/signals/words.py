@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field
 from glotmix.core.context import RunContext
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits
+from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through
 from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, StepSpec
 from glotmix.signals.annotate import Measure, Measured
@@ -203,6 +203,7 @@ STEPS = StepSpec(
                     ...,
                     "a number from 0, or null",
                     lambda v: v is None or (isinstance(v, int | float) and not isinstance(v, bool) and v >= 0),
+                    Through(("words.per_1000_chars",)),
                 ),
             ),
             meaning="it holds more words of the lists than its language allows",

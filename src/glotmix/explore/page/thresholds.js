@@ -144,9 +144,9 @@ const countAt = (scale, i) => scale.beyond[i];
 
 function labels(told, scale) {
   if (!told) return "Labels: not measured. No judged text of this language speaks of this rule.";
-  const [[good, goods], [bad, bads]] = [told.natural, told.unnatural];
+  const [[good, goods], [bad, bads]] = [told.good, told.bad];
   const of = (k, n) => (n ? `${count(k)} of ${count(n)} (${share(k / n)})` : "0 of 0");
-  return ["Labels: beyond the line lie ", el("strong", {}, `${of(bad, bads)} unnatural`), " and ", el("strong", {}, `${of(good, goods)} natural`), " judged texts, from ", name(told.origin), goods + bads < 30 ? ". Few: read little into it." : "."];
+  return ["Labels: beyond the line lie ", el("strong", {}, `${of(bad, bads)} ${told.names[1]}`), " and ", el("strong", {}, `${of(good, goods)} ${told.names[0]}`), " judged texts, from ", name(told.origin), goods + bads < 30 ? ". Few: read little into it." : "."];
 }
 
 function histogram(scale, line) {
