@@ -1,6 +1,5 @@
 """The command line: thin commands over `glotmix.pipeline.run`; nothing heavy is imported before a command needs it."""
 
-import json
 import re
 import signal
 import sys
@@ -26,6 +25,7 @@ from glotmix.cli.options import (
     Wait,
     foretold,
     job,
+    print_json,
 )
 from glotmix.core import memory
 from glotmix.core.errors import DataError, GlotmixError, MemoryShortError, RequestError
@@ -105,7 +105,7 @@ def _step_command(name: str, until: str | None, text: str, to: typer.Typer = app
             else:
                 result = work.run(until, wait)
         if as_json:
-            typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+            print_json(result)
         elif dry_run:
             show_plan(result)
         elif estimate:
@@ -151,7 +151,7 @@ def demo(
     with job(recipe, overrides, quiet) as work:
         result = work.run(None)
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+        print_json(result)
     else:
         show_summary(result)
 
@@ -175,7 +175,7 @@ def why(
         raise RequestError(f"{where} is a folder, and only a recipe takes overrides", "glotmix why RECIPE ID output=…")
     story = tell(where, identity)
     if as_json:
-        typer.echo(json.dumps(story, ensure_ascii=False, indent=1))
+        print_json(story)
     else:
         show_story(story)
 
@@ -206,7 +206,7 @@ def explain(
         found = judged(row["key"])
         row["judged"] = None if found is None else found.shown
     if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        print_json(rows)
     else:
         show_settings(language, rows)
 
@@ -216,7 +216,7 @@ def schema() -> None:
     """Print the JSON schema of the recipe, for editors."""
     from glotmix.pipeline import recipe as recipes
 
-    typer.echo(json.dumps(recipes.schema(), ensure_ascii=False, indent=1))
+    print_json(recipes.schema())
 
 
 def main() -> None:

@@ -1,11 +1,10 @@
 """`glotmix align pairs` and `pack`: parallel text of a recipe, found and packed."""
 
-import json
 from typing import Any
 
 import typer
 
-from glotmix.cli.options import AsJson, DryRun, Overrides, Quiet, RecipePath, Wait, job
+from glotmix.cli.options import AsJson, DryRun, Overrides, Quiet, RecipePath, Wait, job, print_json
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +26,7 @@ def _run(
             raise RequestError(f"the recipe {recipe} does not ask for {asked}", what)
         result: Any = work.plan(until) if dry_run else work.run(until, wait)
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+        print_json(result)
     elif dry_run:
         show_plan(result)
     else:

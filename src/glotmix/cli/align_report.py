@@ -1,13 +1,12 @@
 """`glotmix align report` and `donors`: how aligned a model is, and which languages help which."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glotmix.cli.options import AsJson, Quiet
+from glotmix.cli.options import AsJson, Quiet, print_json
 
 if TYPE_CHECKING:
     from glotmix.align.alignment import Alignment
@@ -63,7 +62,7 @@ def report(
     found = _measured(model, texts, code, sentences, draws, seed, quiet)
     _write(found, None, page, table)
     if as_json:
-        typer.echo(json.dumps(found.as_dict() | {"page": page and str(page)}, ensure_ascii=False))
+        print_json(found.as_dict() | {"page": page and str(page)})
     else:
         _show(found, page, table)
 
@@ -100,7 +99,7 @@ def donors(
     if table is not None:
         _parquet(told.table(), table)
     if as_json:
-        typer.echo(json.dumps(told.as_dict() | {"sentence": told.sentence}, ensure_ascii=False))
+        print_json(told.as_dict() | {"sentence": told.sentence})
     else:
         _show_donors(told, page, table)
 

@@ -1,12 +1,11 @@
 """`glotmix align try`: does parallel text pay in training here?"""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glotmix.cli.options import AsJson, Quiet
+from glotmix.cli.options import AsJson, Quiet, print_json
 
 if TYPE_CHECKING:
     from glotmix.align.verdict import Verdict
@@ -72,13 +71,11 @@ def attempt(
         trial = conduct.again(output, trial) or conduct.within(trial, minutes)
     plan = trial.plan() | {"pairs_to_train_on": len(train), "pairs_held_out": len(test)}
     if dry_run:
-        typer.echo(json.dumps(plan, ensure_ascii=False) if as_json else _listed(plan))
+        print_json(plan) if as_json else typer.echo(_listed(plan))
         return
     found = conduct.conduct(output, trial, world, silent if quiet else lines())
     if as_json:
-        typer.echo(
-            json.dumps(found.as_dict() | {"sentence": found.sentence, "output": str(output)}, ensure_ascii=False)
-        )
+        print_json(found.as_dict() | {"sentence": found.sentence, "output": str(output)})
     else:
         _show(found, output)
 

@@ -1,10 +1,11 @@
 """`glotmix curve`: what the bands of the signatures find, before anything is signed."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from glotmix.cli.options import print_json
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -39,6 +40,6 @@ def curve(
         "standard_error": round(standard_error(config, config.threshold), 4),
     }
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+        print_json(result)
     else:
         show_curve(result)

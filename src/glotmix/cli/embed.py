@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glotmix.cli.options import AsJson, print_json
+
 if TYPE_CHECKING:
     from glotmix.embed.make import Watcher
 
@@ -17,7 +19,6 @@ app = typer.Typer(
 )
 
 Model = Annotated[str, typer.Option("--model", help="static, or a folder with a model; docs/embed.md has them all")]
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 
 
@@ -42,7 +43,7 @@ def train(
             "steps": wanted.settings.steps,
             "batch": wanted.settings.batch,
         }
-        typer.echo(json.dumps(said) if as_json else "\n".join(f"{k:10} {v:,}" for k, v in said.items()))
+        print_json(said) if as_json else typer.echo("\n".join(f"{k:10} {v:,}" for k, v in said.items()))
         return
     model = make.make(wanted, recipe.parent, output, choose.load, None if quiet else _watcher())
     found = {"output": str(output), "fingerprint": model.fingerprint, "width": model.width, "rows": len(model.keys)}
@@ -111,7 +112,7 @@ def near(
     best = np.argsort(-cosines, kind="stable")[:top]
     found = [{"line": int(i) + 1, "cosine": round(float(cosines[i]), 4), "text": lines[i]} for i in best]
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        print_json(found)
     else:
         for row in found:
             typer.echo(f"{row['cosine']:.3f}  {row['line']:>6}  {row['text']}")
@@ -131,7 +132,7 @@ def _lines(file: Path) -> list[str]:
 
 def _say(found: dict[str, object], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        print_json(found)
         return
     for key, value in found.items():
         shown = value

@@ -1,6 +1,5 @@
 """`glotmix eval`: thin commands over the room `evaluate`; nothing heavy is imported before a command needs it."""
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glotmix.cli.options import AsJson, print_json
 from glotmix.core.errors import RequestError
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ Pivot = Annotated[str | None, typer.Option(help="the language that each other on
 Choice = Annotated[By, typer.Option(help="choose by log-likelihood as it is, by character, or by byte")]
 Draws = Annotated[int, typer.Option(min=100, help="draws of the bootstrap over items")]
 Seed = Annotated[int, typer.Option(help="of the draws")]
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
 Page = Annotated[Path | None, typer.Option(help="write a report page, one HTML file that opens offline")]
 
 
@@ -95,7 +94,7 @@ def scores(
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(evaluation.render(scores=found.as_dict()), "utf-8")
     if as_json:
-        _print(found.as_dict() | {"page": None if page is None else str(page)})
+        print_json(found.as_dict() | {"page": None if page is None else str(page)})
     else:
         from glotmix.cli.show_eval import show_scores
 
@@ -124,7 +123,7 @@ def compare(
     one, two = (_read([path], identity, named, filtered, metric, column) for path in (first, second))
     found = difference(one, two, by.value, _codes(only), _code(pivot), draws, seed)
     if as_json:
-        _print(found.as_dict())
+        print_json(found.as_dict())
     else:
         from glotmix.cli.show_eval import show_comparison
 
@@ -151,7 +150,7 @@ def tasks(
     made = written.make(found, name, output, chosen, written.words(words), others, seed)
     each = len(next(iter(found.languages.values())))
     if as_json:
-        _print({"tasks": made, "languages": sorted(found.languages), "items": each, "left_out": found.left_out})
+        print_json({"tasks": made, "languages": sorted(found.languages), "items": each, "left_out": found.left_out})
         return
     typer.echo(
         f"{len(made)} tasks of {each} items in {len(found.languages)} languages; {found.left_out} items left out"
@@ -185,7 +184,7 @@ def fidelity(
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(evaluation.render(fidelity=found.as_dict()), "utf-8")
     if as_json:
-        _print(found.as_dict())
+        print_json(found.as_dict())
     else:
         from glotmix.cli.show_eval import show_fidelity
 
@@ -218,7 +217,7 @@ def tokenizers(
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(evaluation.render(tokenizers=[each.as_dict() for each in found]), "utf-8")
     if as_json:
-        _print([each.as_dict() for each in found])
+        print_json([each.as_dict() for each in found])
     else:
         from glotmix.cli.show_eval import show_audit
 
@@ -255,7 +254,3 @@ def _code(text: str | None) -> str | None:
     from glotmix.core.language import parse
 
     return None if text is None else parse(text).code
-
-
-def _print(result: Any) -> None:
-    typer.echo(json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False))

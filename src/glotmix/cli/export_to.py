@@ -1,12 +1,11 @@
 """`glotmix export`: the data set, as token files too, and to the Hub."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from glotmix.cli.options import Cores, Estimated, Machines, Sample, foretold, job
+from glotmix.cli.options import Cores, Estimated, Machines, Sample, foretold, job, print_json
 
 
 def add_to(app: typer.Typer) -> None:
@@ -61,7 +60,7 @@ def export(
 
             sent = send(work.context.step_dir("dataset"), push, private=not public)
     if as_json:
-        typer.echo(json.dumps(result if sent is None else {**result, "push": sent}, ensure_ascii=False, indent=1))
+        print_json(result if sent is None else {**result, "push": sent})
     elif dry_run:
         show_plan(result)
     elif estimate:

@@ -1,11 +1,12 @@
 """``glotmix instruct``: instruction data beside the recipe: a model that rates it, other shapes, sweeps of sizes."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from glotmix.cli.options import AsJson, print_json
 
 app = typer.Typer(
     name="instruct",
@@ -64,7 +65,6 @@ class Looks(StrEnum):
 
 RecipePath = Annotated[Path, typer.Argument(help="a recipe of kind instructions", show_default=False)]
 Overrides = Annotated[list[str] | None, typer.Argument(help="section.key=value", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="the folder that is written", show_default=False)]
 
@@ -96,7 +96,7 @@ def train(
     model = side_by_side([choose.load(name) for name in embedder or ("static",)])
     counts, found = trained(output, known, model, config, seed, audits)
     if as_json:
-        _print({"counts": counts, "audit": found})
+        print_json({"counts": counts, "audit": found})
         return
     from glotmix.cli.show_instruct import show_audit
 
@@ -124,7 +124,7 @@ def encoder(
     told = whole.train(model, known, rows, stop, whole.EncoderConfig(epochs=epochs), seed, output)
     judged = audit.summary(audit.judge(known, test, whole.distances(output, known, test), seed))
     if as_json:
-        _print({"validation": told, "held_out": judged})
+        print_json({"validation": told, "held_out": judged})
         return
     from glotmix.cli.show_instruct import show_judged
 
@@ -140,7 +140,7 @@ def checks(recipe: RecipePath, overrides: Overrides = None, as_json: AsJson = Fa
 
         noted: Any = require(job.folder / "signals" / "answers", f"run {recipe}").notes["languages"]
     if as_json:
-        _print(noted)
+        print_json(noted)
         return
     from glotmix.cli.show_instruct import show_checks
 
@@ -163,7 +163,7 @@ def export(
 
         counts = make_shapes(job.context, [s.value for s in shape], output)
     if as_json:
-        _print(counts)
+        print_json(counts)
     else:
         typer.echo("\n".join(f"{name}: {n:,}" for name, n in counts.items()))
 
@@ -191,7 +191,7 @@ def sweep(
         sizes = size or [500 * 2**k for k in range(8)]
         manifest = written(job.context, sizes, wanted, shape.value, seed, output)
     if as_json:
-        _print(manifest)
+        print_json(manifest)
         return
     from glotmix.cli.show_instruct import show_sweep
 
@@ -207,7 +207,3 @@ def _job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Any:
     if load(recipe, overrides or ()).kind != "instructions":
         raise RequestError(f"{recipe} is no recipe of conversations", "kind: instructions")
     return job(recipe, overrides, quiet)
-
-
-def _print(result: Any) -> None:
-    typer.echo(json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False))

@@ -1,14 +1,26 @@
 """`glotmix mix`: from a stock of text to proxies, laws and a mixture; each command leaves files that the next reads."""
 
-import json
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from glotmix.cli.mix_options import (
+    DryRun,
+    Fit,
+    Output,
+    Page,
+    Seed,
+    Stock,
+    mixture_file,
+    one_thread,
+    parts,
+    read_runs,
+    waiting,
+    watched,
+)
+from glotmix.cli.options import AsJson, print_json
 from glotmix.cli.train import train
 from glotmix.core.errors import RequestError
 
@@ -36,19 +48,6 @@ app = typer.Typer(
 )
 
 app.command("train")(train)
-
-Stock = Annotated[
-    Path,
-    typer.Argument(
-        help="what there is of each language: a CSV with lang and tokens, or a mixture.json", show_default=False
-    ),
-]
-Fit = Annotated[Path, typer.Argument(help="the folder that glotmix mix fit left", show_default=False)]
-Output = Annotated[Path, typer.Option("--output", "-o", help="the folder to write")]
-Seed = Annotated[int, typer.Option(help="of all that is drawn")]
-Page = Annotated[Path | None, typer.Option(help="write a page with the plots, one HTML file that opens offline")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be made; make nothing")]
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
 
 
 @app.command()
@@ -125,7 +124,7 @@ def design(
 
     def made(asked: Design) -> "Runs":
         if phases is not None:
-            return staged_design(there, asked, _parts(phases))
+            return staged_design(there, asked, parts(phases))
         if after is None:
             return design(there, asked)
         if runs is None and files.settled(after):
@@ -143,7 +142,7 @@ def design(
         asked = replace(asked, tokens=tokens_in(minutes, [float(p) for p in sizes]))
         planned = made(asked)
     told = {
-        "made_from": {stock.name: files.digest(_file(stock))},
+        "made_from": {stock.name: files.digest(mixture_file(stock))},
         "asked": {**vars(asked), "parameters": list(asked.parameters), "after": None if after is None else after.name},
         "runs": len(planned),
         "languages": list(planned.domains),
@@ -153,7 +152,7 @@ def design(
         write_mixtures(output / "ratios.csv", planned)
         files.save(output / "design.json", told)
     if as_json:
-        _print(told | {"files": [] if dry_run else [str(output / n) for n in ("ratios.csv", "design.json")]})
+        print_json(told | {"files": [] if dry_run else [str(output / n) for n in ("ratios.csv", "design.json")]})
     else:
         from glotmix.cli.show_mix import show_design
 
@@ -181,7 +180,7 @@ def fit(
     from glotmix.mix.laws import law as known
     from glotmix.mix.repeat_worth import discounted
 
-    table = discounted(_runs(runs, shape))
+    table = discounted(read_runs(runs, shape))
     laws = tuple(law or competing())
     lacking = {name: why for name in laws if (why := missing(table, table.targets[0], known(name))) is not None}
     told: dict[str, Any] = {"laws": list(laws), "folds": folds, "seed": seed, "source": [path.name for path in runs]}
@@ -190,11 +189,11 @@ def fit(
         told |= {"competing": [name for name in laws if name not in lacking], "lacking": lacking}
         choices = []
     else:
-        with _one_thread():
-            choices = [choose(table, target, laws, folds, seed) for target in _watched(table.targets, "laws of")]
+        with one_thread():
+            choices = [choose(table, target, laws, folds, seed) for target in watched(table.targets, "laws of")]
         told = files.write_fit(output, table, choices, told)
     if as_json:
-        _print(told)
+        print_json(told)
     else:
         from glotmix.cli.show_mix import show_fit
 
@@ -226,7 +225,7 @@ def solve(
         # The limits are checked, and what the bootstrap would take is left out.
         config = config.model_copy(update={"bootstrap": 0})
     made = plan(there, config, fitted=(runs, choices))
-    sources = {files.FIT: fitted / files.FIT, stock.name: _file(stock)}
+    sources = {files.FIT: fitted / files.FIT, stock.name: mixture_file(stock)}
     told = {
         "made_from": {name: files.digest(path) for name, path in sources.items()},
         "settings": config.model_dump(mode="json", exclude_defaults=True),
@@ -241,7 +240,7 @@ def solve(
             page.write_text(mixing.render(output / files.MIXTURE), "utf-8")
     if as_json:
         mixture_ = {row.lang: row.share for row in made.mixture.rows}
-        _print(told | {"mixture": mixture_, "gains": list(made.gains), "warnings": list(made.warnings)}
+        print_json(told | {"mixture": mixture_, "gains": list(made.gains), "warnings": list(made.warnings)}
                | {"evidence": made.evidence})  # fmt: skip
     else:
         from glotmix.cli.show_mix import show_mixture
@@ -293,15 +292,15 @@ def compare(
     shares_of = {name: files.shares_of(shares, runs.domains, name) for name, shares in named.items()}
     stock = files.read_unique(mixtures[0])
     unique = None if stock is None else np.array([stock.get(domain, 0.0) for domain in runs.domains])
-    with _one_thread(), _waiting(f"fitting {draws} times for the intervals"):
+    with one_thread(), waiting(f"fitting {draws} times for the intervals"):
         made = compare(runs, choices, shares_of, weights, unique, draws, seed)
     told = asdict(made) | {
-        "made_from": {str(path): files.digest(_file(path)) for path in (fitted / files.FIT, *mixtures)}
+        "made_from": {str(path): files.digest(mixture_file(path)) for path in (fitted / files.FIT, *mixtures)}
     }
     if output is not None:
         files.save(output, told)
     if as_json:
-        _print(told)
+        print_json(told)
     else:
         from glotmix.cli.show_mix import show_comparison
 
@@ -333,12 +332,12 @@ def phases(
         raise RequestError("give the folder of the runs and the stock", "glotmix mix phases RUNS STOCK tokens=1e9")
     folder, stock, *settings = runs
     config = recipe.mix_section([str(word) for word in settings])
-    with _one_thread(), _waiting("fitting laws of schedules"):
-        found = staged_by(files.read_stock(stock), config, _runs([folder], "olmix"))
-    told = asdict(found) | {"made_from": {stock.name: files.digest(_file(stock))}}
+    with one_thread(), waiting("fitting laws of schedules"):
+        found = staged_by(files.read_stock(stock), config, read_runs([folder], "olmix"))
+    told = asdict(found) | {"made_from": {stock.name: files.digest(mixture_file(stock))}}
     files.save(output / "phases.json", told)
     if as_json:
-        _print(told)
+        print_json(told)
         return
     mixtures = [(f"phase {k}, {part:.0%} of the tokens", shares)
                 for k, (part, shares) in enumerate(zip(found.parts, found.phases, strict=True), start=1)]  # fmt: skip
@@ -367,69 +366,14 @@ def reuse(
     from glotmix.mix.reuse import reuse
     from glotmix.mix.run_tables import write
 
-    table = _runs(runs, "olmix")
+    table = read_runs(runs, "olmix")
     found = reuse(table, changed or (), added or ())
     if found.valid and not dry_run:
         write(table.take(np.array([table.names.index(name) for name in found.valid])), output)
     if as_json:
-        _print({"valid": list(found.valid), "spent": list(found.spent), "wanted": found.wanted})
+        print_json({"valid": list(found.valid), "spent": list(found.spent), "wanted": found.wanted})
         return
     typer.echo(f"{len(found.valid)} of {len(table)} runs still hold; {len(found.spent)} drew on what changed")
     typer.echo(f"runs to add, some with every cell that changed or is new: {found.wanted}")
     if found.valid and not dry_run:
         typer.echo(f"{output / 'ratios.csv'}, metrics.csv")
-
-
-def _runs(paths: list[Path], shape: str) -> "Runs":
-    from glotmix.mix.run_tables import read
-
-    if len(paths) == 1 and paths[0].is_dir():
-        paths = [paths[0] / "ratios.csv", paths[0] / "metrics.csv"]
-    if len(paths) != 2:
-        raise RequestError(
-            f"{len(paths)} files were given: the mixtures and the losses are two, or a folder with both",
-            "glotmix mix fit ratios.csv metrics.csv",
-        )
-    return read(shape, *paths).canonical()
-
-
-def _parts(given: str) -> list[float]:
-    try:
-        return [float(part) for part in given.split(",")]
-    except ValueError:
-        raise RequestError(f"{given!r} are no parts of the tokens", "--phases 0.7,0.3") from None
-
-
-def _file(path: Path) -> Path:
-    from glotmix.mix.files import MIXTURE
-
-    return path / MIXTURE if path.is_dir() else path
-
-
-def _one_thread() -> Any:
-    # Sums in another order, on another number of threads, would be other bytes; and the matrices are small.
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    return threadpool_limits(1)
-
-
-def _watched(targets: Sequence[str], what: str) -> Iterable[str]:
-    """Show on a terminal which target it is at."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    return track(targets, f"{what} {len(targets)} targets", console=console, transient=True, disable=hidden)
-
-
-def _waiting(what: str) -> AbstractContextManager[Any]:
-    """Show on a terminal that it works."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return console.status(what) if console.is_terminal else nullcontext()
-
-
-def _print(told: Any) -> None:
-    typer.echo(json.dumps(told, ensure_ascii=False, indent=1))

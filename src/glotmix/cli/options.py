@@ -1,5 +1,6 @@
 """What commands have in common: their arguments, and how they open a recipe."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,3 +52,8 @@ def foretold(work: "Job", until: str | None, sample: int, cores: int | None, mac
     result = estimate(work, until, sample, cores, machines).as_json()
     costs.keep(work.folder, result)
     return result
+
+
+def print_json(told: Any) -> None:
+    """Print a result as JSON on stdout, for other programs."""
+    typer.echo(json.dumps(told, ensure_ascii=False, indent=1))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from glotmix.cli.options import AsJson, print_json
 from glotmix.core.errors import RequestError
 
 app = typer.Typer(
@@ -16,7 +17,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
 Where = Annotated[Path, typer.Argument(help="a recipe, or the folder of a rater", show_default=False)]
 Overrides = Annotated[list[str] | None, typer.Argument(help="section.key=value", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
@@ -54,7 +54,7 @@ def audit(
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(render(found), "utf-8")
     if as_json:
-        _print(found)
+        print_json(found)
     else:
         from glotmix.cli.show_quality import show_audit
 
@@ -91,7 +91,7 @@ def controls(
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
     if as_json:
-        _print(found)
+        print_json(found)
     else:
         show_controls(found)
 
@@ -125,7 +125,7 @@ def export(
         "datatrove": f"glotmix.quality.datatrove_filter.rater_filter({str(output)!r}, keep=0.9)",
     }
     if as_json:
-        _print(told)
+        print_json(told)
     else:
         typer.echo(f"{output}: {len(scorer.quantiles)} languages" + (", calibrated" if told["calibrated"] else ""))
         typer.echo(f"in Python:    {told['notebook']}")
@@ -137,7 +137,3 @@ def _job(recipe: Path, overrides: list[str] | None, quiet: bool) -> Any:
     from glotmix.cli.options import job
 
     return job(recipe, overrides, quiet)
-
-
-def _print(result: Any) -> None:
-    typer.echo(json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False))

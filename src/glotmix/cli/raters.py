@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glotmix.cli.options import AsJson, print_json
 from glotmix.core.errors import DataError, RequestError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ RecipePath = Annotated[Path, typer.Argument(help="the recipe, a YAML file", show
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="section.key=value, as often as needed", show_default=False)
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else on stdout")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="the file that is written")]
 
 
@@ -175,7 +175,7 @@ def join(
     made = joined.join(section, base, seed)
     joined.write(made, output)
     if as_json:
-        typer.echo(json.dumps(made.as_dict() | {"folder": str(output)}, ensure_ascii=False, indent=1))
+        print_json(made.as_dict() | {"folder": str(output)})
     else:
         from glotmix.cli.show_raters import show_joined
 
@@ -199,7 +199,7 @@ def train(
     embedders = {name: load(models.get(name, name), base) for name in section.embedders}
     made = train_cross_lingual.make(section, base, seed, output, embedders, models)
     if as_json:
-        typer.echo(json.dumps(made | {"folder": str(output)}, ensure_ascii=False, indent=1))
+        print_json(made | {"folder": str(output)})
     else:
         from glotmix.cli.show_raters import show_audit
 
@@ -223,7 +223,7 @@ def audit(
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}", f"glotmix raters train RECIPE -o {folder} writes it") from None
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        print_json(found)
     else:
         from glotmix.cli.show_raters import show_audit
 
@@ -245,4 +245,4 @@ def _raters(recipe: Path, overrides: list[str] | None) -> tuple["Recipe", "Rater
 
 
 def _tell(result: dict[str, Any], as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(result, ensure_ascii=False, indent=1) if as_json else text)
+    print_json(result) if as_json else typer.echo(text)

@@ -1,11 +1,12 @@
 """`glotmix mix train`: from a design and text to the losses of its proxies."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from glotmix.cli.options import print_json
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 
@@ -55,7 +56,7 @@ def train(
             for u in ensembles
         ]  # fmt: skip
         if as_json:
-            typer.echo(json.dumps(told, indent=1))
+            print_json(told)
         else:
             for row in told:
                 typer.echo(
@@ -93,7 +94,7 @@ def train(
             None if quiet else Bars(live=False),
         )
     if as_json:
-        typer.echo(json.dumps(found.counts, indent=1))
+        print_json(found.counts)
     else:
         counts = found.counts
         typer.echo(f"{counts['runs']} proxies, {counts['tokens']:,} tokens: {output / 'ratios.csv'}, metrics.csv")

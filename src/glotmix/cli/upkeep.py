@@ -1,13 +1,12 @@
 """`glotmix check` and `glotmix clean`: what was made, looked through for damage, and removed again."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from glotmix.cli.options import AsJson, RecipePath
+from glotmix.cli.options import AsJson, RecipePath, print_json
 from glotmix.core.errors import DataError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -43,7 +42,7 @@ def check(
         rows = upkeep.check(_job(recipe, overrides), step, begin, lambda _, size: bars.advance(task, size))
     damaged = [f"{row['step']}/{name} {what}" for row in rows for name, what in row["damaged"].items()]
     if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        print_json(rows)
     else:
         held, size = sum(row["files"] for row in rows), sum(row["bytes"] for row in rows)
         typer.echo(f"{len(rows)} steps, {held:,} files, {size:,} bytes: {len(damaged) or 'none'} damaged")
@@ -70,7 +69,7 @@ def clean(
 
     gone: dict[str, Any] = upkeep.clean(_job(recipe, overrides), step, dry_run)
     if as_json:
-        typer.echo(json.dumps(gone, ensure_ascii=False, indent=1))
+        print_json(gone)
         return
     what = "would be removed" if dry_run else "removed"
     for name in gone["steps"]:

@@ -1,12 +1,22 @@
 """`select`, with what other decisions would change, and `compare`: two runs of one corpus side by side."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from glotmix.cli.options import Cores, Estimated, Machines, Overrides, RecipePath, Sample, Wait, foretold, job
+from glotmix.cli.options import (
+    Cores,
+    Estimated,
+    Machines,
+    Overrides,
+    RecipePath,
+    Sample,
+    Wait,
+    foretold,
+    job,
+    print_json,
+)
 from glotmix.core.errors import RequestError
 
 WhatIf = Annotated[
@@ -60,7 +70,7 @@ def select(
             else:
                 result = work.run("ledger", wait)
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+        print_json(result)
     elif what_if:
         if overrides:
             show_changes(result)
@@ -86,7 +96,7 @@ def compare(
 
     result = compared(_folder(one), _folder(other))
     if as_json:
-        typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+        print_json(result)
     else:
         show_changes(result)
 

@@ -15,7 +15,19 @@ import yaml
 from glotmix.core import language
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.core.warning import named
-from glotmix.report import conversations, evidence, examples, figures, mixing, plots, rater, scores, shell, verdict
+from glotmix.report import (
+    conversations,
+    evidence,
+    examples,
+    figures,
+    mixing,
+    plots,
+    rater,
+    ridges,
+    scores,
+    shell,
+    verdict,
+)
 from glotmix.select import enough, precision
 
 VERSION = 5
@@ -248,7 +260,7 @@ def _scores(
     for histogram in found:
         key = f"{histogram.signal}-{histogram.column}"
         measured = histogram.measured()
-        drawn[key] = plots.histogram(histogram, order, names)
+        drawn[key] = ridges.histogram(histogram, order, names)
         shown.append(
             {
                 "key": key,
@@ -257,7 +269,7 @@ def _scores(
                 "log": histogram.scale.log,
                 "n": sum(measured.values()),
                 "languages": len(measured),
-                "small": len(measured) - len(plots.ridges(histogram, order)),
+                "small": len(measured) - len(ridges.drawn(histogram, order)),
                 "absent": [names[lang] for lang in order if lang not in measured],
                 "lines": histogram.lines,
             }

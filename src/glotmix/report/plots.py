@@ -5,11 +5,9 @@ counts or chooses: that is done in `figures` and `scores`.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from glotmix.report.figures import Funnel, Identified, Rule, in_order
-from glotmix.report.scores import Histogram
 
 if TYPE_CHECKING:
     import altair as alt
@@ -19,20 +17,11 @@ Spec: TypeAlias = dict[str, Any]
 _ROW = 24
 """Height of a horizontal bar and its gap, pixels."""
 
-_RIDGE = 40
-"""Height of one language in a histogram, pixels."""
-
 MOST = 40
 """Languages that a plot draws, the largest; all stand in the table beside it."""
 
-FEW = 20
-"""A language of which fewer documents have a score has no ridge: a handful of them has no shape."""
-
-_LABELS = 150
+LABELS = 150
 """Widest that names beside an axis may be, pixels."""
-
-_CELLS = "r,b,k,h,o"
-"""Columns of a histogram's data: row, bin, documents kept, failing a rule here, dropped for other reasons."""
 
 
 def funnel(rows: Sequence[Funnel], names: Mapping[str, str]) -> Spec:
@@ -87,7 +76,7 @@ def _shares(values: list[Spec], colours: Mapping[str, str], title: str, whole: s
     axis = alt.Axis(format="%", tickCount=6)
     x = alt.X("share:Q", title=title, stack="zero", axis=axis, scale=alt.Scale(domain=[0, 1]))
     told = [alt.Tooltip("whole:Q", title=whole, format=","), alt.Tooltip("share:Q", format=".1%")]
-    return _bars(shares, colours, x, told, _LABELS)
+    return _bars(shares, colours, x, told, LABELS)
 
 
 def _bars(values: list[Spec], colours: Mapping[str, str], x: "alt.X", told: "list[alt.Tooltip]", labels: int) -> Spec:
@@ -115,158 +104,7 @@ def _bars(values: list[Spec], colours: Mapping[str, str], x: "alt.X", told: "lis
         .properties(width="container", height=_ROW * len(names))
     )
     rows = [v | {"order": order[v["part"]]} for v in values]
-    return _finish(chart, {"rows": rows}, [("■", colour, part) for part, colour in colours.items()])
-
-
-def histogram(shown: Histogram, order: Sequence[str], names: Mapping[str, str]) -> Spec:
-    """Draw one score as a ridge per language, its documents stacked by their fate, with the thresholds as lines.
-
-    Heights are shares of the language's documents, on one scale for all languages: ridges compare. See `ridges`.
-    """
-    scale, measured = shown.scale, shown.measured()
-    langs = ridges(shown, order)
-    row = {lang: number for number, lang in enumerate(langs)}
-    cells = sorted((row[lang], number, *documents) for (lang, number), documents in shown.cells.items() if lang in row)
-    drawn = [
-        {
-            "at": scale.inside(line.value),
-            "row": row[line.lang],
-            "value": line.value,
-            "side": line.side,
-            "origin": line.origin,
-        }
-        for line in shown.lines
-        if line.value is not None and line.lang in row
-    ]
-    design = _ridges(scale.log, bool(drawn))
-    numbers = {
-        "low": scale.low,
-        "step": scale.step,
-        "first": scale.edge(0),
-        "last": scale.edge(scale.bins),
-        "names": [names[lang] for lang in langs],
-        "labels": [f"{names[lang]} ({measured[lang]:,})" for lang in langs],
-        "rows": len(langs),
-        "totals": [measured[lang] for lang in langs],
-        "peak": max((sum(cell[2:]) / measured[langs[cell[0]]] for cell in cells), default=1.0),
-        "feet": [number + _FOOT for number in range(len(langs))],
-    }
-    return design | {
-        "height": _RIDGE * len(langs),
-        "params": [{"name": name, "value": value} for name, value in numbers.items()],
-        "datasets": {"cells": _csv(cells), "lines": drawn},
-    }
-
-
-def ridges(shown: Histogram, order: Sequence[str]) -> list[str]:
-    """Return the languages that a histogram draws: the largest of those with enough documents, all where none has."""
-    measured = shown.measured()
-    enough = [lang for lang in order if measured.get(lang, 0) >= FEW]
-    return (enough or [lang for lang in order if lang in measured])[:MOST]
-
-
-@cache
-def _ridges(log: bool, lines: bool) -> Spec:
-    """Return the design of every histogram; its numbers are parameters, so that it is made and checked once."""
-
-    import altair as alt
-
-    edge = "pow(10, low + step * {})" if log else "low + step * {}"
-    parse = dict.fromkeys(_CELLS.split(","), "number")
-    base = (
-        alt.Chart(alt.NamedData("cells", format=alt.CsvDataFormat(type="csv", parse=parse)))
-        .transform_calculate(
-            x=edge.format("datum.b"),
-            x2=edge.format("(datum.b + 1)"),
-            n="datum.k + datum.h + datum.o",
-            name="names[datum.r]",
-            foot=f"datum.r + {_FOOT}",
-        )
-        .transform_calculate(
-            first=f"datum.foot - {_FOOT - 0.08} * datum.k / (totals[datum.r] * peak)",
-            second=f"datum.first - {_FOOT - 0.08} * datum.h / (totals[datum.r] * peak)",
-            third=f"datum.second - {_FOOT - 0.08} * datum.o / (totals[datum.r] * peak)",
-            share="datum.n / totals[datum.r]",
-            values="format(datum.x, '.4~g') + ' to ' + format(datum.x2, '.4~g')",
-        )
-    )
-    ends = {"domainMin": alt.ExprRef("first"), "domainMax": alt.ExprRef("last")}
-    x = alt.X(
-        "x:Q",
-        title=None,
-        scale=alt.Scale(type="log", nice=False, **ends) if log else alt.Scale(nice=False, zero=False, **ends),
-        axis=alt.Axis(format="~s" if log else "~g", tickCount=6, grid=True, orient="top"),
-    )
-    y_axis = alt.Axis(
-        values=alt.ExprRef("feet"),
-        labelExpr="labels[floor(datum.value)]",
-        labelLimit=_LABELS + 30,
-        labelBaseline="bottom",
-        labelOffset=2,
-        grid=True,
-        domain=False,
-        ticks=False,
-    )
-    y_scale = alt.Scale(domainMin=0, domainMax=alt.ExprRef("rows"), reverse=True, nice=False, zero=False)
-    tooltip = [
-        alt.Tooltip("name:N", title="language"),
-        alt.Tooltip("values:N", title="value"),
-        alt.Tooltip("share:Q", title="of the language's documents", format=".1%"),
-        alt.Tooltip("k:Q", title="kept", format=","),
-        alt.Tooltip("h:Q", title="fail a rule on this score", format=","),
-        alt.Tooltip("o:Q", title="dropped for other reasons", format=","),
-    ]
-    heights = ("foot", "first", "second", "third")
-    layers: list[alt.Chart] = [
-        base.mark_rect(color=colour).encode(
-            x=x, x2="x2:Q", y=alt.Y(f"{foot}:Q", title=None, scale=y_scale, axis=y_axis), y2=f"{top}:Q", tooltip=tooltip
-        )
-        for (_, colour, _), foot, top in zip(_FATES, heights[:3], heights[1:], strict=True)
-    ]
-    if lines:
-        layers += _threshold_layers()
-    key = [*_FATES, ("│", "var(--line)", "threshold")] if lines else _FATES
-    return _finish(alt.layer(*layers).properties(width="container"), {}, key)
-
-
-_FOOT = 0.96
-"""Where the bars of a ridge stand, as a part of its height from above."""
-
-_FATES = (
-    ("■", "var(--kept)", "kept"),
-    ("■", "var(--dropped)", "fail a rule on this score"),
-    ("■", "var(--dropped-soft)", "dropped for other reasons"),
-)
-
-
-def _threshold_layers() -> "list[alt.Chart]":
-    import altair as alt
-
-    base = (
-        alt.Chart(alt.NamedData("lines"))
-        .transform_calculate(
-            name="names[datum.row]",
-            foot=f"datum.row + {_FOOT}",
-            top="datum.row + 0.08",
-            sign="datum.side === 'high' ? '▸' : '◂'",
-            drops="datum.side === 'high' ? 'larger values' : 'smaller values'",
-        )
-        .encode(
-            x="at:Q",
-            y="top:Q",
-            tooltip=[
-                alt.Tooltip("name:N", title="language"),
-                alt.Tooltip("value:Q", title="threshold", format=".4~g"),
-                alt.Tooltip("drops:N", title="drops"),
-                alt.Tooltip("origin:N", title="from"),
-            ],
-        )
-    )
-    beside = alt.ExprRef("datum.side === 'high' ? 6 : -6")
-    return [
-        base.mark_rule(color="var(--line)", strokeWidth=1.5).encode(y2="foot:Q"),
-        base.mark_text(color="var(--line)", fontSize=11, dx=beside, dy=5).encode(text="sign:N"),
-    ]
+    return finish(chart, {"rows": rows}, [("■", colour, part) for part, colour in colours.items()])
 
 
 def clusters(sizes: Sequence[tuple[int, int]]) -> Spec:
@@ -287,7 +125,7 @@ def clusters(sizes: Sequence[tuple[int, int]]) -> Spec:
     )
     bars = base.mark_bar(height={"band": 0.78}, color="var(--stage-duplicates)")
     numbers = base.mark_text(align="left", dx=4, color="var(--ink)").encode(text=alt.Text("clusters:Q", format=","))
-    return _finish(alt.layer(bars, numbers).properties(width="container", height=_ROW * len(values)), {"rows": values})
+    return finish(alt.layer(bars, numbers).properties(width="container", height=_ROW * len(values)), {"rows": values})
 
 
 def intervals(
@@ -339,7 +177,7 @@ def intervals(
     height = len(order) * max(_ROW, 7 * len(series) + 6)
     key = [(glyph, colours[n], n) for n, (_, glyph) in shapes.items()]
     chart = alt.layer(*layers).properties(width="container", height=height)
-    return _finish(chart, {"rows": values, "reference": [{"at": reference}]}, key)
+    return finish(chart, {"rows": values, "reference": [{"at": reference}]}, key)
 
 
 def layers(values: Sequence[Mapping[str, Any]], order: Sequence[str], across: Sequence[str], title: str) -> Spec:
@@ -375,7 +213,7 @@ def layers(values: Sequence[Mapping[str, Any]], order: Sequence[str], across: Se
         ("■", "var(--accent)", f"{title}: the darker, the greater"),
         ("●", "var(--muted)", "not above the lexical floor"),
     ]
-    return _finish(chart, {"rows": [dict(row) for row in values]}, key)
+    return finish(chart, {"rows": [dict(row) for row in values]}, key)
 
 
 _SHAPES = {
@@ -397,7 +235,7 @@ def _span(row: Mapping[str, Any], form: str) -> str:
     return " to ".join(f"{row[end]:.1%}" if "%" in form else f"{row[end]:.3f}" for end in ("low", "high"))
 
 
-def _names(order: list[str], column: str = "name", limit: int = _LABELS) -> "alt.Y":
+def _names(order: list[str], column: str = "name", limit: int = LABELS) -> "alt.Y":
     import altair as alt
 
     axis = alt.Axis(labelLimit=limit, ticks=False, domain=False, grid=False)
@@ -410,12 +248,7 @@ def _scale(of: Mapping[str, str]) -> "alt.Scale":
     return alt.Scale(domain=list(of), range=list(of.values()))
 
 
-def _csv(rows: Sequence[Sequence[int]]) -> str:
-    """Give whole numbers as CSV, a third of the bytes of JSON in a page that holds tens of thousands of them."""
-    return "\n".join([_CELLS, *(",".join(map(str, row)) for row in rows)])
-
-
-def _finish(chart: Any, data: Mapping[str, Any], key: Sequence[tuple[str, str, str]] = ()) -> Spec:
+def finish(chart: Any, data: Mapping[str, Any], key: Sequence[tuple[str, str, str]] = ()) -> Spec:
     """Set the style that all plots share, check the specification against Vega-Lite's schema, and return it.
 
     Args:
