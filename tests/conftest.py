@@ -1,5 +1,10 @@
 """What several files of tests need."""
 
+import os
+
+# Each process of pytest-xdist has a core: models this small only wait for threads beyond it. Before NumPy and torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from glotmix.core import flight, record, warning
