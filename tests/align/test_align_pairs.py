@@ -160,6 +160,28 @@ def test_a_merged_sentence_and_a_missing_one_are_seen():
     ]  # fmt: skip
 
 
+def test_a_list_owes_its_links_to_no_order_and_a_translation_does():
+    model = shipped()
+    dates = [f"Notícias publicadas em {day} de Março de 2014 às 1{day % 10}:28" for day in range(11, 23)]
+    others = [f"{day} жовтня 2014, 0{day % 10}:15: новини" for day in range(11, 23)]
+    english, hindi = texts_of("eng_Latn")[:12], texts_of("hin_Deva")[:12]
+    drawn = model.embed(texts_of("eng_Latn")[100:160])
+    found = {}
+    for name, both in (("list", (dates, others)), ("text", (english, hindi)), ("short", (english[:1], hindi[:1]))):
+        one, other = sentences.of(both, model)
+        links = sentences.align(one, other, (drawn, drawn))
+        whole = sentences.score(links, len(both[0]), len(both[1]))
+        found[name] = sentences.in_order(links, one, other, (drawn, drawn)) / whole
+    assert found["list"] < 0.5 < 0.7 < found["text"]
+    # A single sentence has no order, and loses nothing for it.
+    assert found["short"] == 1
+
+
+def test_documents_whose_numbers_agree_are_preferred():
+    columns = {"margin": [0.2, 0.2, -0.1], "score": [0.5] * 3, "numbers": [1.0, 0.25, 1.0]}
+    assert mined_pairs.statistic(pa.table(columns)).tolist() == pytest.approx([0.1, 0.025, 0.0])
+
+
 @pytest.mark.parametrize(
     ("one", "other", "reason"),
     [

@@ -165,6 +165,16 @@ def numbers(text: str) -> Counter[str]:
     return found
 
 
+def agreement(one: str, other: str) -> float:
+    """Return the part of the numbers of two texts, each counted once, that both have; one is added to both counts.
+
+    >>> agreement("In 1999 and 2004", "1999 és 2004"), agreement("No number", "Keine"), agreement("In 1999", "2004")
+    (1.0, 1.0, 0.3333333333333333)
+    """
+    mine, theirs = set(numbers(one)), set(numbers(other))
+    return (len(mine & theirs) + 1) / (len(mine | theirs) + 1)
+
+
 def addresses(text: str) -> Counter[str]:
     """Return addresses of the web and of mail.
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glotmix.align import documents, sentences
+from glotmix.align import documents, filters, sentences
 from glotmix.align.documents import Floats
 from glotmix.align.mined_pairs import decided
 from glotmix.align.precision import line
@@ -27,7 +27,7 @@ from glotmix.core.sentences import cut
 from glotmix.embed.protocol import Embedder
 from glotmix.signals.annotate import parts
 
-VERSION = 1
+VERSION = 2
 
 HOPE = 0.1
 """Part of the candidates of two languages that must be hoped to be right for their sentences to be looked at."""
@@ -199,21 +199,15 @@ def _aligned(staged: Path, chunk: Chunk, embedder: Embedder, drawn: Mapping[str,
     found: list[tuple[object, ...]] = []
     for at in range(0, len(chunk.one), 64):
         some = slice(at, at + 64)
-        ones = sentences.sentences(read_texts(staged, a, chunk.one[some]), a, embedder)
-        others = sentences.sentences(read_texts(staged, b, chunk.other[some]), b, embedder)
-        for i, j, margin, x, y in zip(
-            chunk.one[some].tolist(),
-            chunk.other[some].tolist(),
-            chunk.margins[some].tolist(),
-            ones,
-            others,
-            strict=True,
-        ):
+        texts = [read_texts(staged, lang, side[some]) for lang, side in ((a, chunk.one), (b, chunk.other))]
+        ones, others = (sentences.sentences(t, lang, embedder) for t, lang in zip(texts, (a, b), strict=True))
+        places = [side[some].tolist() for side in (chunk.one, chunk.other, chunk.margins)]
+        for i, j, margin, x, y, *whole in zip(*places, ones, others, *texts, strict=True):
             links = sentences.align(x, y, (drawn[a], drawn[b]))
-            whole = sentences.score(links, len(x.texts), len(y.texts))
+            about = i, j, margin, sentences.in_order(links, x, y, (drawn[a], drawn[b])), filters.agreement(*whole)
             if not links:
-                found.append((i, j, margin, whole, 0, None, None, None))
+                found.append((*about, 0, None, None, None))
             for number, link in enumerate(links):
                 one, other = (" ".join(t[p:q]) for t, (p, q) in ((x.texts, link.one), (y.texts, link.other)))
-                found.append((i, j, margin, whole, number, one, other, link.score))
+                found.append((*about, number, one, other, link.score))
     return pa.Table.from_pylist([dict(zip(LINKS.names, row, strict=True)) for row in found], LINKS)

@@ -17,13 +17,24 @@ from glotmix.core.record import Output
 End: TypeAlias = tuple[tuple[str, str], int, int]
 """A document beside another language: the two languages, which of them is its own, its place there."""
 
+JUDGED = ("margin", "score", "numbers")
+
 LAX = 0.8
 """Precision of the first line: it only says whose second best is no measure of chance."""
 
 
-def statistic(margins: NDArray[np.floating], scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return what pairs of documents are judged by: the margin of the whole times the score of their sentences."""
-    return np.maximum(np.asarray(margins, np.float64), 0) * np.asarray(scores, np.float64)
+DOUBT = 2.0
+"""Wrong pairs for each that the null lets expect, rounded up from what development data showed (docs/log.md)."""
+
+
+def statistic(rows: pa.Table) -> NDArray[np.float64]:
+    """Return what pairs of documents are judged by, of rows of `LINKS`.
+
+    It is the margin of the whole, times the score of their sentences in order, times the agreement of their numbers.
+    """
+    margin, score, numbers = (rows[c].to_numpy().astype(np.float64) for c in JUDGED)
+    found: NDArray[np.float64] = np.maximum(margin, 0) * score * numbers
+    return found
 
 
 def settled(
@@ -49,6 +60,7 @@ def settled(
     above = found >= line(found, null, LAX)
     paired = {end for both, inside in zip(ends, above.tolist(), strict=True) if inside for end in both}
     others = np.array([not (set(both) & paired) for both in null_ends], bool)
+    precision = 1 - (1 - precision) / DOUBT
     if not above.any() or above.all() or others.sum() < LEAST:
         return line(found, null, precision)
     return line(found, null[others], precision)
@@ -61,16 +73,16 @@ def decided(
     whole: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
     ends: dict[bool, list[tuple[End, End]]] = {False: [], True: []}
     for name, chunk in chunks.items():
-        rows = table.read([folder / f"{name}.parquet"], ["one", "other", "link", "margin", "score"])
+        rows = table.read([folder / f"{name}.parquet"], ["one", "other", "link", *JUDGED])
         rows = rows.filter(pc.equal(rows["link"], 0))
-        whole[chunk.null].append(statistic(rows["margin"].to_numpy(), rows["score"].to_numpy()))
+        whole[chunk.null].append(statistic(rows))
         sides = zip(rows["one"].to_pylist(), rows["other"].to_pylist(), strict=True)
         ends[chunk.null] += [((chunk.langs, 0, i), (chunk.langs, 1, j)) for i, j in sides]
     found, null = (np.concatenate(whole[k]) if whole[k] else np.zeros(0) for k in (False, True))
     at = settled(found, null, ends[False], ends[True], how.precision)
     near: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
     for name, chunk in chunks.items():
-        rows = table.read([folder / f"{name}.parquet"], ["margin", "score", "near"])
+        rows = table.read([folder / f"{name}.parquet"], [*JUDGED, "near"])
         taken = np.ones(rows.num_rows, bool) if chunk.null else _above(rows, at)
         near[chunk.null].append(rows.filter(pa.array(taken))["near"].drop_null().to_numpy().astype(np.float64))
     links, others = (np.concatenate(near[k]) if near[k] else np.zeros(0) for k in (False, True))
@@ -100,7 +112,7 @@ def decided(
 
 
 def _above(rows: pa.Table, at: float) -> NDArray[np.bool_]:
-    return np.asarray(statistic(rows["margin"].to_numpy(), rows["score"].to_numpy()) >= at)
+    return np.asarray(statistic(rows) >= at)
 
 
 def _whole(rows: pa.Table, staged: Path, langs: tuple[str, str]) -> pa.Table:

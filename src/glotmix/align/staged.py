@@ -50,13 +50,15 @@ LINKS = pa.schema(
         pa.field("other", pa.int64()),
         pa.field("margin", pa.float32()),
         pa.field("score", pa.float32()),
+        pa.field("numbers", pa.float32()),
         pa.field("link", pa.int32()),
         pa.field("text_one", pa.string()),
         pa.field("text_other", pa.string()),
         pa.field("near", pa.float32()),
     ]
 )
-"""What is staged of an alignment: documents by place, margin and score of the two, and each link with its texts."""
+"""What is staged of an alignment: documents by place, margin, score in order and agreement of numbers of the two, and
+each link with its texts."""
 
 
 def write_texts(output: Output, corpus: Path, held: Mapping[str, pa.Array], chunks: Mapping[str, Chunk]) -> None:
