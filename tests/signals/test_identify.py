@@ -359,6 +359,24 @@ def test_which_texts_are_changed_before_they_are_read():
     assert identifiers._prepared(pa.array(texts)).to_pylist() == expected
 
 
+@given(
+    st.text(
+        st.sampled_from("aAe\u0301\u0302\u0323é़कडढ़ा\u09c7\u09beবাမ\u1025\u102e각\u1100\u1161\u11a8ﬁÅΐ "), max_size=12
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_what_passes_as_it_is_is_in_nfc(text):
+    (found,) = identifiers._prepared(pa.array([text])).to_pylist()
+    assert found == unicodedata.normalize("NFC", text.lower() if text.isupper() else text)
+
+
+def test_letters_that_only_might_join_are_not_normalised_again():
+    change = np.zeros(4, np.uint8)
+    texts = pa.array(["सड़क", "\u09ac\u09be\u0982\u09b2\u09be", "\u0995\u09c7\u09be", "u\u0308"], pa.large_string())
+    identifiers.careful(*identifiers.buffers(texts), *identifiers._letters(), change)
+    assert change.tolist() == [0, 0, 1, 1]
+
+
 def test_the_model_is_unpacked_once_and_mapped_from_then_on(tmp_path, monkeypatch):
     texts = pa.array(SENTENCES["text"].to_pylist()[:200])
     monkeypatch.setenv("GLOTMIX_CACHE", str(tmp_path / "cache"))

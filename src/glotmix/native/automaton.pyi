@@ -16,5 +16,7 @@ def careful(
     data: NDArray[np.uint8],
     classes: NDArray[np.uint8],
     marks: NDArray[np.uint8],
+    pairs: NDArray[np.uint64],
     out: NDArray[np.uint8],
 ) -> None: ...
+def pairs_of(first: NDArray[np.uint32], second: NDArray[np.uint32]) -> NDArray[np.uint64]: ...

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from glotmix.core import remote
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.native.arrays import buffers
-from glotmix.native.automaton import careful, score_features
+from glotmix.native.automaton import careful, pairs_of, score_features
+from glotmix.native.overlap import table_of
 
 RANKED = pa.struct(
     [
@@ -221,10 +222,11 @@ def fingerprint(model: str = "py3langid") -> str:
 
 def _prepared(texts: pa.Array) -> pa.Array:
     """Return the texts as py3langid reads them: capitals made lower case, NFC."""
-    offsets, data = buffers(texts)
-    change = np.zeros(len(texts), np.uint8)
-    careful(offsets, data, *_letters(), change)
     wide = texts.cast(pa.large_string())
+    change = np.zeros(len(wide), np.uint8)
+    offsets, data = buffers(wide)
+    classes, marks, pairs = _letters()
+    careful(offsets, data, classes, marks, pairs, change)
     if not change.any():
         return wide
     mask = pa.array(change.astype(bool))
@@ -238,19 +240,20 @@ _ASSIGNED = ((0x80, 0x3400), (0xA640, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2F
 
 
 @cache
-def _letters() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the classes and the combining classes of all code points, as `careful` takes them, made once a machine."""
-    folder = remote.cache() / "models" / f"letters-{unicodedata.unidata_version}"
-    found = _mapped(folder, ("classes", "marks"))
+def _letters() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64]]:
+    """Return the classes, combining classes and pairs that `careful` takes, made once a machine."""
+    folder = remote.cache() / "models" / f"letters-2-{unicodedata.unidata_version}"
+    found = _mapped(folder, ("classes", "marks", "pairs"))
     if found is None:
-        classes, marks = _classified()
-        found = {"classes": classes, "marks": marks}
+        classes, marks, pairs = _classified()
+        found = {"classes": classes, "marks": marks, "pairs": pairs}
         _kept(folder, found)
-    return found["classes"], found["marks"]
+    return found["classes"], found["marks"], found["pairs"]
 
 
-def _classified() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _classified() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64]]:
     classes, marks = np.zeros(0x110000, np.uint8), np.zeros(0x110000, np.uint8)
+    joined: list[tuple[int, int]] = []
     # The second and third letters of Hangul syllables join the first; the rest of what joins stands in decompositions.
     classes[0x1161:0x1176] = classes[0x11A8:0x11C3] = 1
     classes[ord("A") : ord("Z") + 1] = 2
@@ -267,6 +270,12 @@ def _classified() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
                 if not unicodedata.is_normalized("NFC", char):
                     classes[point] |= 1
                 if not parts.startswith("<") and " " in parts:
-                    classes[int(parts.split()[1], 16)] |= 1
+                    classes[point] |= 32
+                    head, tail = (int(part, 16) for part in parts.split())
+                    # Some are taken apart, and never put together: Devanagari's letters with a dot.
+                    if unicodedata.normalize("NFC", chr(head) + chr(tail)) == char:
+                        classes[tail] |= 8
+                        joined.append((head, tail))
             marks[point] = unicodedata.combining(char)
-    return classes, marks
+            classes[point] |= 16 * (marks[point] > 0)
+    return classes, marks, table_of(pairs_of(*np.array(joined, np.uint32).T.copy()))

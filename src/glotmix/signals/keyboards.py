@@ -32,20 +32,28 @@ SHARE = 0.01
 four, Urdu 0.04 of its five; an Arabic text with a Persian name stays below)."""
 
 
-def respelled(texts: "pa.Array | pa.ChunkedArray") -> pa.Array:
+def respelled(texts: "pa.Array | pa.ChunkedArray", arabic: NDArray[np.bool_]) -> pa.Array:
     """Return texts with yeh, kaf and heh as the language writes them that their other letters tell.
 
+    Letters become other letters of the Arabic script, one for one: how many there are of each script does not change.
+
+    Args:
+        texts: n strings.
+        arabic: (n,) which of them hold a letter of the Arabic script.
+
     >>> texts = ["يه كشتي پرانے گهاٹ سے", "كتاب های پارسی گم شد", "في المدینة الکبیرة", "Ça va ?"]
-    >>> respelled(pa.array(texts)).to_pylist()
+    >>> respelled(pa.array(texts), np.array([True, True, True, False])).to_pylist()
     ['یہ کشتی پرانے گہاٹ سے', 'کتاب های پارسی گم شد', 'في المدينة الكبيرة', 'Ça va ?']
     """
     texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    rows = np.flatnonzero(_any_of("\u0621-\u06d3", texts))
-    arabic = texts.take(pa.array(rows))
-    own = _any_of(_URDU + _PERSIAN, arabic)
+    rows = np.flatnonzero(arabic)
+    if not len(rows):
+        return texts
+    held = texts.take(pa.array(rows))
+    own = _any_of(_URDU + _PERSIAN, held)
     # What may need it at all: letters of one keyboard together with letters of another language.
-    suspect = (_any_of("يك", arabic) & own) | (_any_of("یک", arabic) & _any_of(_ARABIC, arabic))
-    suspect |= own & _any_of("ه", arabic) & _any_of(_URDU, arabic)
+    suspect = (_any_of("يك", held) & own) | (_any_of("یک", held) & _any_of(_ARABIC, held))
+    suspect |= own & _any_of("ه", held) & _any_of(_URDU, held)
     rows = rows[suspect]
     if not len(rows):
         return texts

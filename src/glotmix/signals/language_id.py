@@ -14,6 +14,7 @@ from typing import Annotated
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from glotmix.core import language as languages
@@ -121,22 +122,20 @@ def identify(texts: pa.Array, declared: pa.Array, model: Identifier, max_chars: 
         model: see `identifiers.load`.
         max_chars: characters of a text that are looked at.
     """
-    texts = respelled(pc.utf8_slice_codeunits(texts, 0, max_chars))
-    counted = script.count(texts)
+    texts, counted = _looked_at(texts, max_chars)
     ranked = model.rank(texts)
-    best, score, second, second_score = (ranked.field(i) for i in range(4))
-    # Without letters there is no language, whatever the model makes of the digits.
-    written = pc.not_equal(counted.dominant, script.UNDETERMINED)
-    best, second = (pc.if_else(written, codes, None) for codes in (best, second))
+    best, second = (_labelled(ranked.field(i), counted) for i in (0, 2))
     scripts = _written(model.labels, best, counted)
+    # Without letters there is no language, whatever the model makes of the digits.
+    score, second_score = (pc.if_else(pa.array(counted.written), ranked.field(i), None) for i in (1, 3))
     return pa.StructArray.from_arrays(
         [
-            _codes(model.labels, best, scripts),
-            scripts,
-            pc.if_else(written, score, None),
-            _codes(model.labels, second, _written(model.labels, second, counted)),
-            pc.if_else(written, second_score, None),
-            _agrees(model.labels, best, scripts, declared),
+            _codes(model.labels, best, scripts, counted.names),
+            counted.named(scripts),
+            score,
+            _codes(model.labels, second, _written(model.labels, second, counted), counted.names),
+            second_score,
+            _agrees(model.labels, best, scripts, counted.names, declared),
         ],
         fields=list(RETURNS),
     )
@@ -148,12 +147,23 @@ def label(texts: pa.Array, model: str | Path = "py3langid", max_chars: int = MAX
     >>> label(pa.array(["Die Katze schläft auf dem Sofa.", "สวัสดีครับ ผมชื่อสมชาย", "12:30 🙂"])).to_pylist()
     ['deu_Latn', 'tha_Thai', None]
     """
-    texts = respelled(pc.utf8_slice_codeunits(texts, 0, max_chars))
-    counted = script.count(texts)
+    texts, counted = _looked_at(texts, max_chars)
     found = load(str(model))
-    written = pc.not_equal(counted.dominant, script.UNDETERMINED)
-    best = pc.if_else(written, found.rank(texts).field(0), None)
-    return _codes(found.labels, best, _written(found.labels, best, counted))
+    best = _labelled(found.rank(texts).field(0), counted)
+    return _codes(found.labels, best, _written(found.labels, best, counted), counted.names)
+
+
+def _looked_at(texts: pa.Array, max_chars: int) -> tuple[pa.Array, script.Counted]:
+    """Return the beginnings of texts, respelled, and what they hold of each script."""
+    texts = pc.utf8_slice_codeunits(texts, 0, max_chars)
+    counted = script.count(texts)
+    return respelled(texts, counted.has("Arab")), counted
+
+
+def _labelled(positions: pa.Array, counted: script.Counted) -> NDArray[np.int64]:
+    """Return the positions of labels, -1 for none: where a text holds no letter, and where the model knows none."""
+    found = positions.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.where(counted.written, found, -1)
 
 
 def knows(labels: Sequence[str], language: Language) -> bool:
@@ -207,55 +217,70 @@ def _marks(labels: tuple[str, ...]) -> tuple[_Mark | None, ...]:
     return tuple(marks.get(label) for label in labels)
 
 
-def _written(labels: Sequence[str], positions: pa.Array, counted: script.Counted) -> pa.Array:
-    """Return the script of each text, given that it is in the language of its label."""
-    marks = _marks(tuple(labels))
-    codes = (positions.combine_chunks() if isinstance(positions, pa.ChunkedArray) else positions).fill_null(-1)
-    numbers = codes.to_numpy(zero_copy_only=False)
-    found = np.array(counted.dominant.to_pylist(), object)
-    for position in np.unique(numbers).tolist():
-        mark = None if position < 0 else marks[position]
-        if mark is not None:
-            rows = np.flatnonzero(numbers == position)
-            found[rows] = counted.of_language(mark.scripts, rows).to_pylist()
-    return pa.array(found, pa.string())
+def _written(labels: Sequence[str], positions: NDArray[np.int64], counted: script.Counted) -> NDArray[np.int64]:
+    """Return the script of each text, a position in `counted.names`, given that it is in the language of its label."""
+    ways, way = _ways(tuple(labels))
+    found, own = counted.best.copy(), way[positions]
+    for one in np.unique(own[own >= 0]).tolist():
+        rows = np.flatnonzero(own == one)
+        found[rows] = counted.of_language(ways[one], rows)
+    return found
 
 
-def _codes(labels: Sequence[str], positions: pa.Array, scripts: pa.Array) -> pa.Array:
+@cache
+def _ways(labels: tuple[str, ...]) -> tuple[tuple[frozenset[str], ...], NDArray[np.int64]]:
+    """Return the different sets of scripts that labels are written in, and for each label which it is.
+
+    -1 stands for labels that name no language; one more at the end is that of no label.
+    """
+    marks = _marks(labels)
+    ways = tuple(dict.fromkeys(mark.scripts for mark in marks if mark is not None))
+    return ways, np.array([*(-1 if mark is None else ways.index(mark.scripts) for mark in marks), -1], np.int64)
+
+
+def _codes(
+    labels: Sequence[str], positions: NDArray[np.int64], scripts: NDArray[np.int64], names: Sequence[str]
+) -> pa.Array:
     """Return canonical codes: the label's language in the script of the text; null for ``zxx`` and its like."""
-    marks = _marks(tuple(labels))
+    marks = (*_marks(tuple(labels)), None)
 
-    def code(position: int | None, script: str) -> str | None:
-        mark = None if position is None else marks[position]
-        return None if mark is None else mark.code(script)
+    def code(position: int, script: int) -> str | None:
+        mark = marks[position]
+        return None if mark is None else mark.code(names[script])
 
     return _of_few(code, pa.string(), positions, scripts)
 
 
-def _agrees(labels: Sequence[str], positions: pa.Array, scripts: pa.Array, declared: pa.Array) -> pa.Array:
-    marks = _marks(tuple(labels))
+def _agrees(
+    labels: Sequence[str],
+    positions: NDArray[np.int64],
+    scripts: NDArray[np.int64],
+    names: Sequence[str],
+    declared: pa.Array,
+) -> pa.Array:
+    marks = (*_marks(tuple(labels)), None)
+    encoded = declared.dictionary_encode()
+    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    codes = encoded.dictionary.to_pylist()
 
-    def agrees(position: int | None, script: str, code: str) -> bool | None:
-        language = languages.parse(code)
-        mark = None if position is None else marks[position]
+    def agrees(position: int, script: int, code: int) -> bool | None:
+        language, mark = languages.parse(codes[code]), marks[position]
         if mark is None:
             return None
-        if mark.covers(language) and languages.scripts_fit(script, language.script):
+        if mark.covers(language) and languages.scripts_fit(names[script], language.script):
             return True
         return False if knows(labels, language) else None
 
-    return _of_few(agrees, pa.bool_(), positions, scripts, declared)
+    return _of_few(agrees, pa.bool_(), positions, scripts, encoded.indices.to_numpy().astype(np.int64))
 
 
-def _of_few(function: Callable[..., object], returns: pa.DataType, *columns: pa.Array) -> pa.Array:
-    """Return `function` of each row, called once for each of the few different rows."""
+def _of_few(function: Callable[..., object], returns: pa.DataType, *columns: NDArray[np.int64]) -> pa.Array:
+    """Return `function` of each row of numbers from -1, called once for each of the few different rows."""
     keys = np.zeros(len(columns[0]), np.int64)
     for column in columns:
-        encoded = column.dictionary_encode()
-        values = len(encoded.dictionary) + 1
-        keys = keys * values + encoded.indices.fill_null(values - 1).to_numpy()
+        keys = keys * (column.max(initial=-1) + 2) + column + 1
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    rows = zip(*(c.take(pa.array(first)).to_pylist() for c in columns), strict=True)
+    rows = zip(*(c[first].tolist() for c in columns), strict=True)
     return pa.array([function(*row) for row in rows], returns).take(pa.array(inverse))
 
 

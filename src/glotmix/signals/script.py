@@ -57,15 +57,26 @@ class Counted(NamedTuple):
     @property
     def dominant(self) -> pa.Array:
         """The ISO 15924 code of each text's script."""
-        return self._named(self.best)
+        return self.named(self.best)
 
-    def of_language(self, scripts: Collection[str], rows: NDArray[np.int64]) -> pa.Array:
-        """Return the script of some texts, given that they are in a language that is written in `scripts`.
+    @property
+    def written(self) -> NDArray[np.bool_]:
+        """Which texts hold a letter."""
+        found: NDArray[np.bool_] = self.best != _positions()[UNDETERMINED]
+        return found
+
+    def has(self, script: str) -> NDArray[np.bool_]:
+        """Return which texts hold a letter of a script (``Hani`` stands for all Chinese characters and kana)."""
+        found: NDArray[np.bool_] = self.letters[:, _positions()[script]] > 0
+        return found
+
+    def of_language(self, scripts: Collection[str], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the script of some texts, a position in `names`, given that their language is written in `scripts`.
 
         That is the one of most letters, unless the language's own has a fair share: a Korean text may have more
         Chinese characters than Hangul, a Chinese one a name in kana, a Russian one more Latin letters than Cyrillic.
         """
-        at = {name: i for i, name in enumerate(self.names)}
+        at = _positions()
         found, chinese = self.best[rows].copy(), self.chinese[rows]
         letters, kana = self.letters[rows], self.kana[rows]
         han, hangul = letters[:, at["Hani"]], letters[:, at["Hang"]]
@@ -80,9 +91,10 @@ class Counted(NamedTuple):
             own = han if script in _HAN else letters[:, at[script]]
             fair = foreign & (own > 0) & (own >= OWN_SHARE * letters.sum(axis=1))
             found[fair] = chinese[fair] if script in ("Hani", "Hans", "Hant") else at[script]
-        return self._named(found)
+        return found
 
-    def _named(self, codes: NDArray[np.int64]) -> pa.Array:
+    def named(self, codes: NDArray[np.int64]) -> pa.Array:
+        """Return the ISO 15924 codes of positions in `names`."""
         return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(self.names)).cast(pa.string())
 
 
@@ -105,7 +117,7 @@ def count(texts: pa.Array, max_chars: int = 2**62) -> Counted:
     classes, weights, names = _classes()
     counts = np.zeros((len(texts), len(names)), np.int64)
     count_scripts(offsets, data, classes, weights, max_chars, counts)
-    at = {name: i for i, name in enumerate(names)}
+    at = _positions()
     kana = counts[:, [at[s] for s in _KANA]].sum(axis=1)
     chinese = counts[:, [at[s] for s in _CHINESE]].sum(axis=1)
     simplified, traditional = counts[:, at["Hans"]].copy(), counts[:, at["Hant"]].copy()
@@ -120,6 +132,11 @@ def count(texts: pa.Array, max_chars: int = 2**62) -> Counted:
     best[han & (kana >= KANA_SHARE * (kana + chinese))] = at["Jpan"]
     best[~counts.any(axis=1)] = at[UNDETERMINED]
     return Counted(counts, kana, best, form, names)
+
+
+@cache
+def _positions() -> dict[str, int]:
+    return {name: i for i, name in enumerate(_classes()[2])}
 
 
 @cache
