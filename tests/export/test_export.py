@@ -4,7 +4,11 @@ import base64
 import gzip
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -116,19 +120,51 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.headers["Authorization"] != "Bearer hf_test":
             self._answer(401, {"error": "no token"})
+        elif "/resolve/" in self.path:
+            self._file(self.path.split("?")[0].split("/resolve/")[1].split("/", 1)[1])
         elif "/tree/" in self.path:
-            entries = [
-                {
-                    "type": "file",
-                    "path": name,
-                    "size": len(data),
-                    "oid": hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest(),
-                }
-                for name, data in self.files.items()
-            ]
-            self._answer(200, entries)
+            path, _, asked = urllib.parse.unquote(self.path).partition("?")
+            self._answer(
+                200, self._within(path.split("/tree/")[1].partition("/")[2], "recursive=true" in asked.lower())
+            )
         else:
-            self._answer(200, {"id": "me/set", "private": True, "sha": "0" * 40, "siblings": []})
+            siblings = [{"rfilename": name} for name in self.files]
+            self._answer(200, {"id": "me/set", "private": True, "sha": "0" * 40, "siblings": siblings})
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def _within(self, folder, recursive):
+        inside = [name for name in self.files if not folder or name.startswith(f"{folder}/")]
+        ends = {name: name.removeprefix(f"{folder}/").count("/") for name in inside}
+        near = [name for name in inside if recursive or not ends[name]]
+        far = {"/".join(name.split("/")[: -ends[name]]) for name in inside if ends[name]}
+        return [self._entry(name) for name in near] + [self._folder(name) for name in sorted(far)]
+
+    def _known(self, names):
+        files = [self._entry(name) for name in names if name in self.files]
+        folders = [name for name in names if any(path.startswith(f"{name}/") for path in self.files)]
+        return files + [self._folder(name) for name in folders]
+
+    def _folder(self, name):
+        return {"type": "directory", "path": name, "size": 0, "oid": "2" * 40}
+
+    def _entry(self, name):
+        data = self.files[name]
+        oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+        return {"type": "file", "path": name, "size": len(data), "oid": oid}
+
+    def _file(self, name):
+        data = self.files.get(name)
+        if data is None:
+            self._answer(404, {"error": name})
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("ETag", hashlib.sha1(data).hexdigest())
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
 
     def do_POST(self):
         body = b""
@@ -147,6 +183,9 @@ class Hub(BaseHTTPRequestHandler):
             # Older versions of the library say `private`, newer ones `visibility`.
             self.log.append(f"private={told.get('private') or told.get('visibility') == 'private'}")
             self._answer(200, {"url": "https://huggingface.co/datasets/me/set"})
+        elif "/paths-info/" in self.path:
+            given = urllib.parse.parse_qs(body.decode())["paths"] if b"=" in body else json.loads(body)["paths"]
+            self._answer(200, self._known(given))
         elif self.path.endswith("/validate-yaml"):
             self._answer(200, {"errors": [], "warnings": []})
         elif "/preupload/" in self.path:
@@ -223,3 +262,24 @@ def test_the_data_set_loads_by_its_folder_and_its_configurations(done, tmp_path)
     (path,) = (dataset / "tha_Thai").glob("*.parquet")
     assert found["text"][:] == pq.read_table(path, partitioning=None)["text"].to_pylist()
     assert Path(path).is_file()
+
+
+LOAD = """
+import json, sys, datasets
+names = datasets.get_dataset_config_names("me/set")
+print(json.dumps([names, datasets.load_dataset("me/set", "tha_Thai", split="train")["text"][:]]))
+"""
+
+
+def test_what_was_pushed_loads_by_its_name(done, hub, tmp_path):
+    pytest.importorskip("datasets")
+    dataset = done[0] / "made/dataset"
+    push(dataset, "me/set", endpoint=hub)
+    # A process of its own: the library reads the address of the Hub once, when it is imported.
+    given = os.environ | {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", LOAD], env=given, capture_output=True, text=True, check=False)
+    assert not ran.returncode, ran.stderr[-2000:]
+    names, texts = json.loads(ran.stdout.splitlines()[-1])
+    assert set(names) >= set(SCRIPTS)
+    (path,) = (dataset / "tha_Thai").glob("*.parquet")
+    assert texts == pq.read_table(path, partitioning=None)["text"].to_pylist()
