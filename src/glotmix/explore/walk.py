@@ -42,7 +42,8 @@ AROUND = 120
 """Characters shown before and after what was found."""
 
 _ROWS = 512
-_OPEN = 8
+_OPEN = 4
+"""Walks that can be gone on with: each holds a group of rows half read, some 50 MB of texts."""
 
 
 class Walk(Protocol):
@@ -63,8 +64,13 @@ class Walks:
         name = token_hex(8)
         self._open[name] = (walk, threading.Lock())
         while len(self._open) > _OPEN:
-            self._open.popitem(last=False)
+            self._forget(next(iter(self._open)))
         return self.go_on({"walk": name})
+
+    def _forget(self, name: str) -> None:
+        # What it held goes back to the system: Arrow would keep it for the next one.
+        if self._open.pop(name, None) is not None:
+            pa.default_memory_pool().release_unused()
 
     def go_on(self, given: dict[str, Any]) -> dict[str, Any]:
         """Take the next step of the walk that ``walk`` names.
@@ -77,7 +83,10 @@ class Walks:
             raise RequestError("this search was begun too long ago", "search again")
         walk, lock = held
         with lock:
-            return walk.more() | {"walk": given["walk"]}
+            found = walk.more() | {"walk": given["walk"]}
+        if found["done"]:
+            self._forget(str(given["walk"]))
+        return found
 
 
 class Search:
