@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from glotmix.cli import app
-from glotmix.core.errors import DataError, RequestError
+from glotmix.core.errors import DataError, MissingExtraError, RequestError
 from glotmix.pipeline import kept
 from glotmix.pipeline import recipe as recipes
 from glotmix.pipeline.run import PROXIES, Job, demo_recipe
@@ -79,3 +79,24 @@ def test_the_demo_is_kept_with_what_it_was_asked(tmp_path):
     path, overrides = demo_recipe(tmp_path / "demo", small=True)
     Job.at(path, overrides).run("corpus")
     assert [row["state"] for row in Job.at(tmp_path / "demo").plan("corpus")] == ["reused"]
+
+
+def test_a_missing_extra_is_said_before_any_work_and_only_where_it_is_needed(tmp_path, monkeypatch):
+    out = written(tmp_path / "project")
+    from glotmix.core import step
+
+    there = step.find_spec
+    monkeypatch.setattr(step, "find_spec", lambda name: None if name == "stdnum" else there(name))
+    recipe = tmp_path / "project" / "recipe.yaml"
+    asked = ["signals.private={}", "output=other"]
+    for tried in (lambda: Job.at(recipe, asked).plan(), lambda: Job.at(recipe, asked).run()):
+        with pytest.raises(MissingExtraError, match=r"signals\.private needs the extra 'private'") as told:
+            tried()
+        assert told.value.fix == "pip install 'glotmix[private]'"
+    assert not (tmp_path / "project" / "other" / "corpus").exists()
+    Job.at(out).plan()
+    # What is made already is reused without it.
+    monkeypatch.undo()
+    Job.at(recipe, [*asked, "select.retain=all", "quality=null"]).run("signals/private")
+    monkeypatch.setattr(step, "find_spec", lambda name: None if name == "stdnum" else there(name))
+    assert Job.at(tmp_path / "project" / "other").plan("signals/private")[-1]["state"] == "reused"

@@ -5,8 +5,10 @@ From the specs come the order of the work, fingerprints, the plan of ``--dry-run
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from glotmix.core.errors import MissingExtraError
 from glotmix.core.record import Counts, Output
 from glotmix.core.rules import Rule
 
@@ -50,6 +52,30 @@ class Column:
     unit: str = ""
 
 
+@dataclass(frozen=True)
+class Extra:
+    """An extra of glotmix that a step needs whenever it is made.
+
+    Args:
+        name: the extra.
+        wanted: what needs it, as a user would name it.
+        modules: what it brings, by the names that Python imports.
+    """
+
+    name: str
+    wanted: str
+    modules: tuple[str, ...]
+
+    def require(self) -> None:
+        """Check that it is installed; nothing of it is imported.
+
+        Raises:
+            MissingExtraError: naming what to install.
+        """
+        if any(find_spec(module) is None for module in self.modules):
+            raise MissingExtraError(self.wanted, self.name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepSpec:
     """One output of a recipe: a folder, and everything that says what is in it.
@@ -66,6 +92,7 @@ class StepSpec:
         per_document: it writes a row for each document of the corpus, in parts: the ledger's rules may read it; the
             report shows its numbers, and ``glotmix why`` its row.
         reported: the report tells of its record, though it has no row per document.
+        extras: without which it cannot be made: asked for before any work.
         columns: of its table.
         rules: that read it.
         meaning: one line for the reference.
@@ -82,6 +109,7 @@ class StepSpec:
     may_be_empty: bool = False
     per_document: bool = False
     reported: bool = False
+    extras: tuple[Extra, ...] = ()
     columns: tuple[Column, ...] = ()
     rules: tuple[Rule, ...] = ()
     meaning: str = ""

@@ -20,7 +20,7 @@ from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError, did_you_mean
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.section import Section
-from glotmix.core.step import StepSpec
+from glotmix.core.step import Extra, StepSpec
 from glotmix.export.token_files import MEGATRON, Shard, packings, token_type
 from glotmix.export.tokenizer import Tokens, load
 from glotmix.mix.plan import read_shares
@@ -292,6 +292,7 @@ def _config(context: RunContext) -> dict[str, Any]:
 
 STEPS = StepSpec(
     name="tokens",
+    extras=(Extra("tokens", "export.tokens", ("tokenizers",)),),
     code=(__name__, "glotmix.export.tokenizer"),
     make=_make,
     wanted=lambda context: context.recipe.export.tokens is not None,

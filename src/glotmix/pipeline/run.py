@@ -75,6 +75,8 @@ class Job:
         rows = []
         for step, identity in self.identities(until):
             state, changes = record.state_of(self.folder / step.name, identity)
+            if state != "reused":
+                _equipped(step)
             found = record.read(self.folder / step.name)
             documents = found.counts.get("documents") if found and state == "reused" else None
             rows.append({"step": step.name, "state": state, "changes": changes, "documents": documents})
@@ -89,6 +91,7 @@ class Job:
             wait: wait while another run writes to the same output.
 
         Raises:
+            MissingExtraError: before any work, if a step that is to be made needs an extra that is not installed.
             BusyError: if another run writes there.
             RequestError: if something stands where a step writes that is not glotmix's, or an input lies there.
             DataError: if an input changes while it is read, and whatever the steps raise.
@@ -98,7 +101,11 @@ class Job:
         table.start(engine.runner, engine.workers, memory=engine.memory)
         with lock.held(self.folder, wait):
             kept.keep(self.recipe, self.context.base, self.folder)
-            Making(self.identities(until), self.context, self.watcher).all()
+            planned = self.identities(until)
+            for step, identity in planned:
+                if step.extras and record.state_of(self.folder / step.name, identity)[0] != "reused":
+                    _equipped(step)
+            Making(planned, self.context, self.watcher).all()
             if until in (None, "report"):
                 guard.put_page(self.context)
         return self.summary()
@@ -223,6 +230,11 @@ def demo_recipe(output: Path, small: bool, proxies: bool | None = None) -> tuple
         proxies = installed() and not small
     recipe = Path(str(files("glotmix") / "data" / "demo" / ("small.yaml" if small else "recipe.yaml")))
     return recipe, [f"output={output}", *(f"mix.{setting}" for setting in PROXIES if proxies)]
+
+
+def _equipped(step: StepSpec) -> None:
+    for extra in step.extras:
+        extra.require()
 
 
 def _warnings(found: Record | None) -> list[str]:

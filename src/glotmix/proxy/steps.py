@@ -9,7 +9,7 @@ from glotmix.core import table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.core.step import StepSpec
+from glotmix.core.step import Extra, StepSpec
 from glotmix.mix.accounting import Available
 from glotmix.mix.baselines import unimax
 from glotmix.mix.config import CAP, MixConfig
@@ -150,6 +150,7 @@ def _decisions(context: RunContext) -> Iterator[Any]:
 
 STEPS = StepSpec(
     name="proxies",
+    extras=(Extra("train", "mix.proxies", ("torch", "tokenizers")),),
     code=("glotmix.proxy",),
     make=lambda context, output: make(output, context, _config(context)),
     wanted=_wanted,

@@ -25,7 +25,7 @@ from glotmix.core.errors import DataError, MissingExtraError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.rules import LedgerView, Rule, RuleHits
 from glotmix.core.section import RecipeKey, Section, as_tuple
-from glotmix.core.step import Column, StepSpec
+from glotmix.core.step import Column, Extra, StepSpec
 from glotmix.signals.annotate import Measure, Measured
 
 VERSION = 2
@@ -306,6 +306,7 @@ STEPS = StepSpec(
     },
     inputs=_inputs,
     per_document=True,
+    extras=(Extra("raw", "signals.urls", ("tldextract",)),),
     columns=(
         Column("domain", "string", "registrable domain of the address"),
         Column("suffix", "string", "its public suffix"),

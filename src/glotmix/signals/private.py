@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through
 from glotmix.core.section import RecipeKey, Section, as_tuple
-from glotmix.core.step import Column, StepSpec
+from glotmix.core.step import Column, Extra, StepSpec
 from glotmix.signals.annotate import Measure, Measured
 from glotmix.signals.personal import KINDS, find, masked
 
@@ -93,6 +93,7 @@ STEPS = StepSpec(
     wanted=lambda context: context.recipe.signals.private is not None,
     config=lambda context: {"kinds": list(context.recipe.signals.private.kinds)},
     per_document=True,
+    extras=(Extra("private", "signals.private", ("phonenumbers", "stdnum")),),
     columns=tuple(Column(kind, "int64", f"how many of the kind {kind}", "pieces") for kind in KINDS),
     rules=(
         Rule(

@@ -20,7 +20,7 @@ from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through
 from glotmix.core.section import RecipeKey, Section, as_tuple
-from glotmix.core.step import Column, StepSpec
+from glotmix.core.step import Column, Extra, StepSpec
 from glotmix.signals.annotate import Measure, Measured
 
 VERSION = 1
@@ -187,6 +187,7 @@ STEPS = StepSpec(
     config=lambda context: {"lists": sorted(context.recipe.signals.words.lists)},
     inputs=_inputs,
     per_document=True,
+    extras=(Extra("words", "signals.words", ("ahocorasick_rs",)),),
     columns=(
         Column("words", "int64", "words of the lists that the document holds", "words"),
         Column("per_1000_chars", "double", "the same per 1,000 characters", "words per 1,000 characters"),
