@@ -7,6 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from glotmix.cli import app
+from glotmix.cli.progress import Bars
+from glotmix.cli.show import show_summary
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
 from glotmix.pipeline import kept
 from glotmix.pipeline import recipe as recipes
@@ -100,3 +102,21 @@ def test_a_missing_extra_is_said_before_any_work_and_only_where_it_is_needed(tmp
     Job.at(recipe, [*asked, "select.retain=all", "quality=null"]).run("signals/private")
     monkeypatch.setattr(step, "find_spec", lambda name: None if name == "stdnum" else there(name))
     assert Job.at(tmp_path / "project" / "other").plan("signals/private")[-1]["state"] == "reused"
+
+
+def test_rows_that_could_not_be_read_are_told_of_at_the_end(tmp_path, capsys):
+    out = written(tmp_path / "project")
+    raw = tmp_path / "project" / "raw" / "a.jsonl"
+    raw.write_text(raw.read_text("utf-8") + "{broken", "utf-8")
+    made = Job.at(out, ["corpus.max_quarantined=0.5"]).run("corpus")
+    assert made["quarantined"] == {"a": 1}
+    show_summary(made)
+    assert "1 row was not read: " in capsys.readouterr().out
+
+
+def test_progress_says_in_words_why_a_step_is_made_again(capsys):
+    bars = Bars(live=False)
+    bars.begin("ledger", "reused", "")
+    bars.begin("dataset", "changed", 'config.select.lose: 0.05 → ["a; b"]; inputs.ledger: b636b3af → cee5c12a')
+    shown = capsys.readouterr().err.splitlines()[-1]
+    assert shown.split(None, 1)[1] == 'made again: select.lose: 0.05 → ["a; b"]; after ledger'

@@ -8,7 +8,15 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-_STATES = {"new": "", "changed": "changed: ", "resumed": "taken up again", "reused": "reused", "damaged": "damaged: "}
+from glotmix.cli import reasons
+
+_STATES = {
+    "new": "",
+    "changed": "made again: ",
+    "resumed": "taken up again",
+    "reused": "reused",
+    "damaged": "damaged: ",
+}
 
 
 class Bars:
@@ -32,6 +40,7 @@ class Bars:
         )
         self._tasks: dict[str, tuple[TaskID, float]] = {}
         self._rows: dict[str, int] = {}
+        self._begun: set[str] = set()
 
     def __enter__(self) -> "Bars":
         self._bars.start()
@@ -44,7 +53,9 @@ class Bars:
 
     def begin(self, step: str, state: str, detail: str) -> None:
         """Announce a step and, where it is rebuilt, which fields changed."""
-        note = _STATES[state] + detail
+        why = reasons.line(detail, self._begun) if state == "changed" else detail
+        note = _STATES[state] + why
+        self._begun.add(step)
         if note or not self._live:
             self._console.print(f"{step:<20} {note or 'begins'}", soft_wrap=True)
         if state != "reused":

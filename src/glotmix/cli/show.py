@@ -1,14 +1,14 @@
 """What the commands print on a terminal: tables of a plan, a run, a document's story, a language's settings."""
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from glotmix.cli import terminal
+from glotmix.cli import reasons, terminal
 
 
 def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -20,38 +20,10 @@ def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         count = "" if row["documents"] is None else f"{row['documents']:,}"
         why = "\n".join(
-            row["changes"] if row["state"] == "damaged" else _why(row["changes"], {r["step"] for r in rows})
+            row["changes"] if row["state"] == "damaged" else reasons.told(row["changes"], {r["step"] for r in rows})
         )
         table.add_row(row["step"], words.get(row["state"], "made again"), count, why)
     terminal.console().print(table)
-
-
-def _why(changes: Sequence[str], steps: Collection[str]) -> list[str]:
-    """Say in words why a step is made again: settings with both values, then inputs and code by name, no digests.
-
-    >>> _why(["config.select.lose: 0.05 → 0.1", "inputs.ledger: b636b3af → cee5c12a", "version: 1 → 2"], ["ledger"])
-    ['select.lose: 0.05 → 0.1', 'its code is newer', 'after ledger']
-    >>> _why(["config.code.glotmix.quality.rater: 3 → 4", "inputs.web: d7523af8 → 023ee93f"], [])
-    ['the code of quality.rater is newer', 'the files of web changed']
-    """
-    said: list[str] = []
-    code: list[str] = []
-    files: list[str] = []
-    after: list[str] = []
-    for change in changes:
-        field, _, values = change.partition(": ")
-        if field.startswith("inputs."):
-            name = field.removeprefix("inputs.")
-            (after if name in steps else files).append(name.removeprefix("signals/"))
-        elif field.startswith("config.code."):
-            code.append(field.removeprefix("config.code.").removeprefix("glotmix."))
-        elif field == "version":
-            said.append("its code is newer")
-        else:
-            said.append(f"{field.removeprefix('config.').removeprefix('recipe.')}: {values}")
-    said += [f"the code of {', '.join(code)} is newer"] if code else []
-    said += [f"the files of {', '.join(files)} changed"] if files else []
-    return [*said, *([f"after {', '.join(after)}"] if after else [])]
 
 
 def show_summary(result: Mapping[str, Any]) -> None:
@@ -75,6 +47,10 @@ def show_summary(result: Mapping[str, Any]) -> None:
         terminal.console().print(table)
     for warning in result["warnings"]:
         terminal.warn(warning)
+    if lost := sum(result["quarantined"].values()):
+        where = _near(str(Path(result["folder"]) / "corpus" / "quarantine"))
+        rows = "row was" if lost == 1 else "rows were"
+        terminal.console().print(f"{lost:,} {rows} not read: {where} says which and why", soft_wrap=True)
     for what, where in result["files"].items():
         terminal.console().print(f"{what}: {_near(where)}", soft_wrap=True)
     if result["languages"]:
@@ -219,6 +195,8 @@ def show_story(story: Mapping[str, Any]) -> None:
         table.add_column()
         table.add_column()
         for key, value in values.items():
+            if key == "content":  # a hash
+                continue
             table.add_row(f"  {key}", f"{value:.4g}" if isinstance(value, float) else str(value))
         console.print(table)
     console.print(Text(story["text"][:600] + ("…" if len(story["text"]) > 600 else "")))
@@ -228,7 +206,7 @@ def show_settings(language: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print every resolved setting of a language with its origin."""
     table = Table(title=f"settings of {language}", title_justify="left", box=None, pad_edge=False)
     for name in ("setting", "value", "from", "of judged text it finds"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "setting")
     for row in rows:
         found = row.get("judged") if row["value"] is not None else None
         table.add_row(str(row["key"]), str(row["value"]), str(row["origin"]), found or "")

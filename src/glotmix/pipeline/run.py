@@ -135,7 +135,7 @@ class Job:
             guard.refuse_page(self.context)
 
     def summary(self) -> dict[str, Any]:
-        """Return ``{verdict, languages, warnings, files, folder, estimate}`` of what is finished so far."""
+        """Return ``verdict, languages, warnings, files, folder, quarantined, estimate`` of what is finished so far."""
         files = {
             "data set": self.folder / "dataset",
             "parallel text": self.folder / "align" / "dataset",
@@ -150,6 +150,7 @@ class Job:
             "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
             "files": {what: str(path) for what, path in files.items() if path.exists()},
             "folder": str(self.folder),
+            "quarantined": self._quarantined(),
             "estimate": costs.compared(self.folder),
         }
 
@@ -166,6 +167,13 @@ class Job:
             pairs.append((step, identity))
         guard.refuse_inputs(self.context, [identity for _, identity in pairs])
         return pairs
+
+    def _quarantined(self) -> dict[str, int]:
+        """Return of each source how many rows could not be read, where there are any."""
+        made = record.read(self.folder / "corpus")
+        held: Any = {} if made is None else made.notes.get("sources", {})
+        counts = {name: sum(one["quarantined"].values()) for name, one in held.items()}
+        return {name: n for name, n in counts.items() if n}
 
     def _languages(self) -> list[dict[str, Any]]:
         if record.read(self.folder / "ledger") is None:
