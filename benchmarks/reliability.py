@@ -233,6 +233,8 @@ def _fuzzed(folder: Path, tries: int) -> Iterator[Row]:
 
 def _kills(folder: Path, chains: int) -> Iterator[Row]:
     """Kill a run in each of its steps in turn, then let it end: the same bytes as those that nothing disturbed."""
+    # What a script starts in the background ignores SIGINT, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     more: dict[str, object] = {"quality": {"head": "logistic", "audits": 1}}
     more["settings"] = {"default": {"identify": {"on_mismatch": "keep"}}}
     if installed():
