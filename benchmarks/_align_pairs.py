@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import harness
 from benchmarks.harness import Row
-from glotmix.align import documents, mine, packed, packing, pairs, sentences, staged
+from glotmix.align import documents, mine, packed, packing, pairs, sentences, sets, staged
 from glotmix.align.config import PackSection, WriteSection
 from glotmix.align.packing import Unit
 from glotmix.core import language, record, table
@@ -133,7 +133,7 @@ def _mined(corpus: Path, to: Path, anchors: tuple[str, ...] = ("eng_Latn",)) -> 
 
     def make(output: record.Output) -> record.Counts:
         found = mine.make(output, corpus, None, shipped(), staged.Mining(anchors=anchors))
-        return pairs.write(output, pairs.mined(found, {}), None, None)
+        return pairs.write(output, sets.mined(found, {}), None, None)
 
     return record.build(to, record.Identity("align/pairs", pairs.VERSION), make, may_be_empty=True)
 
@@ -275,7 +275,7 @@ _whole(Path(sys.argv[1]), Path(sys.argv[2]))
 def _whole(corpus: Path, to: Path) -> None:
     def make(output: record.Output) -> record.Counts:
         found = mine.make(output, corpus, None, shipped(), staged.Mining())
-        return pairs.write(output, pairs.mined(found, {}), None, None)
+        return pairs.write(output, sets.mined(found, {}), None, None)
 
     record.build(to, record.Identity("align/pairs", pairs.VERSION), make, may_be_empty=True)
 

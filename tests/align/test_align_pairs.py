@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from glotmix.align import documents, filters, mine, mined_pairs, pairs, precision, sentences, staged
+from glotmix.align import documents, filters, mine, mined_pairs, pairs, precision, sentences, sets, staged
 from glotmix.align.packing import Unit
 from glotmix.core import record, table
 from glotmix.embed.static import shipped
@@ -47,7 +47,7 @@ def world(folder: Path, shared: bool = True) -> Path:
 def mined(corpus: Path, to: Path, **how) -> record.Record:
     def make(output: record.Output) -> record.Counts:
         found = mine.make(output, corpus, None, shipped(), staged.Mining(**how))
-        return pairs.write(output, pairs.mined(found, {}), None, None)
+        return pairs.write(output, sets.mined(found, {}), None, None)
 
     return record.build(to, record.Identity("align/pairs", 1), make, may_be_empty=True)
 
