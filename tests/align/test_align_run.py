@@ -1,4 +1,4 @@
-"""A recipe with parallel text: declared in four forms, judged, packed, a share of the mixture, and a data set."""
+"""A recipe with parallel text: declared in five forms, judged, packed, a share of the mixture, and a data set."""
 
 import json
 from pathlib import Path
@@ -38,6 +38,11 @@ def folder(tmp_path_factory):
         '<tmx version="1.4"><body><tu><tuv xml:lang="en"><seg>Good morning &amp; welcome to all of you</seg></tuv>'
         '<tuv xml:lang="ti"><seg>ከመይ ሓዲርኩም፣ እንቋዕ ብደሓን መጻእኩም ኩልኹም</seg></tuv></tu></body></tmx>', "utf-8",
     )  # fmt: skip
+    (at / "help.xlf").write_text(
+        '<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file source-language="en" '
+        'target-language="hi"><body><trans-unit id="1"><source>Please close the door of the old house</source>'
+        "<target>कृपया पुराने घर का दरवाज़ा बंद कर दें</target></trans-unit></body></file></xliff>", "utf-8",
+    )  # fmt: skip
     for lang, name in (("eng_Latn", "en"), ("hin_Deva", "hi")):
         for n in range(3):
             path = at / "guide" / name / f"page{n}.txt"
@@ -69,6 +74,7 @@ def folder(tmp_path_factory):
                 },
                 {"name": "moses", "path": "corpus.en-hi.*", "format": "moses", "language": {"column": "lang"}},
                 {"name": "memory", "path": "small.tmx", "language": {"column": "lang"}, "license": "MIT"},
+                {"name": "help", "path": "help.xlf", "language": {"column": "lang"}},
                 {"name": "guide-en", "path": "guide/en", "language": "eng_Latn", "key": "file", "of": "guide"},
                 {"name": "guide-hi", "path": "guide/hi", "language": "hin_Deva", "key": "file", "of": "guide"},
             ],
@@ -90,10 +96,14 @@ def pairs_of(folder: Path) -> list[dict]:
 
 def test_every_declared_form_is_read(folder):
     told = record.read(folder / "out/align/pairs").notes["sets"]
-    assert {name: s["units"] for name, s in told.items()} == {"tico": 40, "moses": 20, "memory": 1, "guide": 3}
+    assert {name: s["units"] for name, s in told.items()} == {
+        "tico": 40, "moses": 20, "memory": 1, "help": 1, "guide": 3,
+    }  # fmt: skip
     memory = {r["lang"]: r for r in pairs_of(folder) if r["source"] == "memory"}
     assert set(memory) == {"eng_Latn", "tir_Ethi"}
     assert memory["eng_Latn"]["license"] == "MIT"
+    xliff = {r["lang"]: (r["text"][:6], r["reason"]) for r in pairs_of(folder) if r["source"] == "help"}
+    assert xliff == {"eng_Latn": ("Please", None), "hin_Deva": ("कृपया ", None)}
 
 
 def test_a_translation_of_a_test_item_goes_with_it(folder):
@@ -148,6 +158,35 @@ def test_groups_are_what_the_signal_of_widths_reads(folder):
     parallel = pq.read_table(folder / "out/align/pairs/parallel.parquet")
     assert parallel.column_names == ["id", "lang", "text", "group", "source"]
     assert len(set(parallel["id"].to_pylist())) == parallel.num_rows == rows.num_rows
+
+
+def test_pairs_of_an_earlier_run_feed_widths_and_calibration(tmp_path):
+    """Mining needs the ledger, which needs the signals: what it found is for another run, by one setting."""
+    docs = []
+    for lang in ("eng_Latn", "hin_Deva"):
+        numbers, texts = [*range(12), *(range(12, 26) if lang == "eng_Latn" else range(26, 40))], texts_of(lang)
+        docs += [{"id": f"{lang}-{n}", "text": "\n".join(texts[n * 6 : n * 6 + 6]), "lang": lang} for n in numbers]
+    (tmp_path / "web.jsonl").write_text("".join(json.dumps(d) + "\n" for d in docs), "utf-8")
+    sources = [{"name": "web", "path": "web.jsonl", "language": {"column": "lang"}}]
+    first = {"name": "one", "output": "first", "corpus": {"sources": sources}, "quality": None, "align": {"mine": {}}}
+    (tmp_path / "first.yaml").write_text(yaml.safe_dump(first), "utf-8")
+    Job(recipes.load(tmp_path / "first.yaml"), tmp_path).run("align/pairs")
+    second = {"name": "two", "corpus": {"sources": sources}, "align": {"earlier": "first"}}
+    (tmp_path / "second.yaml").write_text(yaml.safe_dump(second), "utf-8")
+    job = Job(recipes.load(tmp_path / "second.yaml"), tmp_path)
+    assert job.context.recipe.quality.parallel.path == ("first/align/pairs/parallel.parquet",)
+    assert not job.context.has("align/pairs")
+    job.run("signals/multiway_parallel")
+    rows = [
+        r for p in (tmp_path / "out/signals/multiway_parallel").glob("*.parquet") for r in pq.read_table(p).to_pylist()
+    ]
+    widths = {r["id"]: r["width"] for r in rows}
+    assert sum(w == 2 for w in widths.values()) >= 18
+    # What the recipe says itself stands.
+    own = recipes.parse({**second, "quality": None, "signals": {"multiway_parallel": {"groups": "mine.parquet"}}}, "r")
+    assert (own.quality, own.signals.multiway_parallel.groups) == (None, ("mine.parquet",))
+    with pytest.raises(RequestError, match="the output of this run itself"):
+        recipes.load(tmp_path / "second.yaml", ["output=first"])
 
 
 def test_another_share_packs_nothing_again(folder):

@@ -1,5 +1,6 @@
 """The recipe's section `align`: parallel text that is declared or mined, how it is packed, and what is written."""
 
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
@@ -110,19 +111,45 @@ class AlignSection(Section):
 
     parallel: tuple[ParallelSource, ...] = Field((), description="parallel text that there is")
     mine: MineSection | None = Field(None, description="parallel text from what the run kept; null for none")
+    earlier: str | None = Field(
+        None,
+        description="output of an earlier run that mined this text: its pairs are signals.multiway_parallel.groups and "
+        "quality.parallel where these say nothing",
+    )
     identify: bool = Field(True, description="drop versions that surely read as another language")
     tmx: bool = Field(True, description="write the pairs as TMX, too")
     moses: bool = Field(False, description="write them as Moses's files, too, a sentence a line")
     pack: PackSection | None = Field(None, description="pack for training; null for pairs alone")
     write: WriteSection | None = Field(None, description="the packed text as files of tokens; null for text alone")
 
+    @property
+    def finds(self) -> bool:
+        """Whether this run makes pairs."""
+        return bool(self.parallel) or self.mine is not None
+
+
+def _fill(data: dict[str, Any]) -> dict[str, Any]:
+    """Say what an earlier run's pairs are for, where the recipe does not."""
+    section = data.get("align")
+    if not isinstance(section, dict) or not isinstance(section.get("earlier"), str):
+        return data
+    pairs = PurePath(section["earlier"], "align", "pairs")
+    signals, quality = data.get("signals") or {}, data.get("quality", {})
+    if isinstance(signals, dict):
+        data["signals"] = {"multiway_parallel": {"groups": [str(pairs / "groups.parquet")]}} | signals
+    if isinstance(quality, dict):
+        data["quality"] = {"parallel": {"path": str(pairs / "parallel.parquet")}} | quality
+    return data
+
 
 def _check(recipe: Recipe) -> None:
     section: AlignSection | None = recipe.align
     if section is None:
         return
-    if not section.parallel and section.mine is None:
+    if not section.finds and (section.earlier is None or section.pack is not None):
         raise ValueError("align: there is no parallel text; align.parallel=[…], or align.mine={}")
+    if section.earlier is not None and PurePath(section.earlier) == PurePath(recipe.output):
+        raise ValueError("align.earlier is the output of this run itself; output=another")
     if recipe.kind != "documents":
         raise ValueError("align is for documents; kind: documents")
     for code in section.mine.languages if section.mine else ():
@@ -170,5 +197,6 @@ RECIPE = RecipeKey(
     "parallel text: declared or mined, packed for training, written; null for none",
     place=75,
     seeds=("align.pack.seed",),
+    fill=_fill,
     check=_check,
 )

@@ -255,7 +255,7 @@ STEPS = StepSpec(
     name="align/dataset",
     code=(__name__,),
     make=_make,
-    wanted=lambda context: context.recipe.align is not None,
+    wanted=lambda context: context.recipe.align is not None and context.recipe.align.finds,
     needs=_needs,
     config=lambda context: {
         "name": context.recipe.name,

@@ -7,6 +7,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ from glotmix.corpus import read
 from glotmix.signals import contamination, embed, evaluation_items, language_id
 from glotmix.signals.identifiers import load
 
-VERSION = 1
+VERSION = 2
+
+KEPT = "kept"
+"""What the counts of two languages call pairs that have no reason to be dropped."""
 
 SCHEMA = pa.schema(
     [
@@ -82,16 +86,19 @@ def write(output: Output, sets: Iterator[tuple[str, Made]], identifier: Any, eva
 
     Returns:
         ``units``, ``versions``, ``kept`` (units with two versions and more left), ``kept_versions``. The notes say them
-        by set, by pair of languages and by reason.
+        by set, by pair of languages and by reason, and the licences of both sides.
     """
     counts: Counter[str] = Counter(units=0, versions=0, kept=0, kept_versions=0)
     reasons: Counter[str] = Counter()
     by_set: dict[str, Counter[str]] = {}
     by_lang: dict[str, Counter[str]] = {}
+    by_pair: dict[str, Counter[str]] = {}
+    licences: Counter[tuple[str, str]] = Counter()
     groups: list[pa.Table] = []
     with pq.ParquetWriter(output.path / "parallel.parquet", _PARALLEL, compression="zstd") as parallel:
         for number, (name, made) in enumerate(sets):
             found = judged(made, identifier, evaluation)
+            _count(made, found, by_pair, licences)
             rows = _rows(made, found)
             table.write(rows, output.path / f"part-{number:05d}.parquet")
             kept = rows.filter(rows["reason"].is_null())
@@ -112,6 +119,8 @@ def write(output: Output, sets: Iterator[tuple[str, Made]], identifier: Any, eva
     table.write(pa.concat_tables([_GROUPS.empty_table(), *groups]), output.path / "groups.parquet")
     output.notes["sets"] = {name: dict(told) for name, told in by_set.items()}
     output.notes["languages"] = {lang: dict(by_lang[lang]) for lang in sorted(by_lang)}
+    output.notes["pairs"] = {name: dict(sorted(by_pair[name].items())) for name in sorted(by_pair)}
+    output.notes["licenses"] = [[*both, n] for both, n in sorted(licences.items(), key=lambda i: (-i[1], i[0]))]
     output.notes["reasons"] = dict(sorted(reasons.items()))
     if evaluation is not None:
         output.notes["evaluation"] = dict(sorted(evaluation.found.items()))
@@ -121,6 +130,20 @@ def write(output: Output, sets: Iterator[tuple[str, Made]], identifier: Any, eva
 
 _GROUPS = pa.schema([(name, pa.string()) for name in ("group", "lang", "id")])
 _PARALLEL = pa.schema([(name, pa.string()) for name in ("id", "lang", "text", "group", "source")])
+
+
+def _count(
+    made: Made, dropped: Sequence[Mapping[str, str]], pairs: dict[str, Counter[str]], licences: Counter[tuple[str, str]]
+) -> None:
+    """Count what became of each two versions of a unit: ``kept``, or the reason of the one that is dropped."""
+    for unit, facts, drop in zip(made.units, made.facts, dropped, strict=True):
+        for both in combinations(sorted(unit.versions), 2):
+            reasons = [drop[lang] for lang in both if lang in drop]
+            became = next((r for r in reasons if r != "alone"), reasons[0]) if reasons else KEPT
+            pairs.setdefault("-".join(both), Counter())[became] += 1
+            if not reasons:
+                one, other = (facts[lang]["license"] or "not declared" for lang in both)
+                licences[one, other] += 1
 
 
 def _rows(made: Made, dropped: Sequence[Mapping[str, str]]) -> pa.Table:
@@ -229,7 +252,7 @@ def _needs(context: RunContext) -> tuple[str, ...]:
 
 
 def _wanted(context: RunContext) -> bool:
-    return context.recipe.align is not None
+    return context.recipe.align is not None and context.recipe.align.finds
 
 
 STEPS = (

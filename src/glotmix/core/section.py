@@ -45,6 +45,8 @@ class RecipeKey:
         description: for the schema and the reference.
         place: its order among its neighbours: smaller is earlier.
         seeds: dotted names of seeds that are the recipe's own ``seed`` where nothing else is said.
+        fill: called with the recipe's plain data before it is checked; returns it with what this key says of others,
+            where they say nothing themselves.
         check: called with the whole recipe once it is read; raises ValueError with what to type.
         renamed: old dotted names → the new ones: an old one is refused with the new.
     """
@@ -55,6 +57,7 @@ class RecipeKey:
     description: str = ""
     place: int = 500
     seeds: tuple[str, ...] = ()
+    fill: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     check: Callable[[Recipe], None] | None = None
     renamed: tuple[tuple[str, str], ...] = ()
 

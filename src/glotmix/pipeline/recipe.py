@@ -91,6 +91,15 @@ class _Checked(Recipe):
                 at.setdefault(last, data["seed"])
         return data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, data: Any) -> Any:
+        """Let a key say what others are, where they do not say it themselves."""
+        for key in registry.recipe_keys():
+            if isinstance(data, dict) and key.fill is not None:
+                data = key.fill(dict(data))
+        return data
+
     @model_validator(mode="after")
     def _by_rooms(self) -> "_Checked":
         for key in registry.recipe_keys():
