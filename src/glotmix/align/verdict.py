@@ -5,9 +5,7 @@ source of another pair, less those after their own. It is 0 where nothing of the
 0: names and numbers can be copied. The *harm* is bits per byte of the same sentences alone, less the control's that
 never saw a pair (`unpaired`), at as many tokens that bear loss.
 
-Two things are drawn at random, sentences and seeds, and both are in an interval: the variance of a mean of S models
-over n sentences is taken as `var_seeds / S + var_sentences / n`, with Welch's and Satterthwaite's degrees of freedom.
-The formulas are ours.
+Sentences and seeds are both in an interval (`glotmix.proxy.figures`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,32 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.align.trial import CONTROLS, Trial
+from glotmix.proxy import figures
+from glotmix.proxy.figures import Array, Figure
 
-Array: TypeAlias = NDArray[np.float64]
 Said: TypeAlias = Literal["pays", "harms", "not shown at this size"]
 
 WORTH = 0.01
 """Bits per byte: the least gain beyond the controls that is worth anything, and the most harm that is borne."""
-_LEVEL, _WANTED = 0.95, 0.80
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A mean over seeds and sentences, in bits per byte, with its interval of 95 %.
-
-    Args:
-        value: the mean.
-        low: lower end.
-        high: upper end.
-        error: standard error.
-        freedom: its degrees of freedom.
-    """
-
-    value: float
-    low: float
-    high: float
-    error: float
-    freedom: float
 
 
 @dataclass(frozen=True)
@@ -123,7 +102,7 @@ def judge(folder: Path, trial: Trial) -> Verdict:
         beyond = [_gain(mine, way) - max((_gain(found[c], way) for c in CONTROLS), key=np.mean) for way in ways]
         excess = {way: _figure([each]) for way, each in zip(ways, beyond, strict=True)}
         both = _figure(beyond)
-        power, shown = _power(both)
+        power, shown = figures.power(both, WORTH)
         told.append(Arm(arm, gain, excess, both, harm, _tokens(mine, trial), power, shown, _verdict(both, harm)))
     return Verdict((a, b), len(trial.seeds), _pairs(found), tuple(told))
 
@@ -153,34 +132,8 @@ def _alone(mine: Mapping[str, NDArray[Any]], lang: str) -> Array:
 
 
 def _figure(each: Sequence[Array]) -> Figure:
-    """Return the mean of (S, n) numbers, of several kinds the mean of their means, with an interval."""
-    from scipy import stats
-
-    whole = np.mean(np.stack([np.asarray(one) for one in each]), axis=0)
-    seeds, n = whole.shape
-    by_seed = whole.mean(axis=1)
-    between = float(by_seed.var(ddof=1)) / seeds
-    within = float(whole.mean(axis=0).var(ddof=1)) / n
-    total = between + within
-    if total == 0.0:
-        value = float(by_seed.mean())
-        return Figure(value, value, value, 0.0, float(seeds - 1))
-    freedom = total**2 / (between**2 / (seeds - 1) + within**2 / (n - 1))
-    value, error = float(by_seed.mean()), total**0.5
-    half = float(stats.t.ppf(0.5 + _LEVEL / 2, freedom)) * error
-    return Figure(value, value - half, value + half, error, freedom)
-
-
-def _power(found: Figure) -> tuple[float, float]:
-    """Return the chance to tell an excess of `WORTH` from 0, and the least that is told four times in five."""
-    from scipy import stats
-
-    if found.error == 0.0:
-        return 1.0, 0.0
-    needed = float(stats.t.ppf(0.5 + _LEVEL / 2, found.freedom))
-    power = float(stats.nct.sf(needed, found.freedom, WORTH / found.error))
-    shown = (needed + float(stats.t.ppf(_WANTED, found.freedom))) * found.error
-    return power, shown
+    """Return the mean of (S, n) numbers with an interval; of several kinds on the same sentences, of their means."""
+    return figures.over([np.mean(np.stack(each), axis=0)])
 
 
 def _verdict(beyond: Figure, harm: Figure) -> Said:

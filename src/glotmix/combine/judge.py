@@ -59,7 +59,7 @@ class Judged:
 
 
 @one_thread
-def judge(cells: Cells, blocks: Array, losses: Array, draws: int = DRAWS, seed: int = 0) -> Judged:
+def judge(cells: Cells, blocks: Array, losses: Array, draws: int = DRAWS, seed: int = 0, law: str = "auto") -> Judged:
     """Fit both laws, and choose between them by held-out subsets.
 
     Args:
@@ -68,6 +68,7 @@ def judge(cells: Cells, blocks: Array, losses: Array, draws: int = DRAWS, seed: 
         losses: (n,) measured.
         draws: of the subsets, for intervals.
         seed: of folds and draws.
+        law: that chooses; ``auto`` for the better one on held-out subsets.
 
     Raises:
         DataError: for fewer than 16 subsets.
@@ -79,7 +80,7 @@ def judge(cells: Cells, blocks: Array, losses: Array, draws: int = DRAWS, seed: 
     predicted = {law: held_out(law, cells, blocks, y, fold) for law in LAWS}
     scores = tuple(sorted((_score(law, found, y, fold) for law, found in predicted.items()), key=lambda s: s.rms))
     fitted = {law: fit(cells, blocks, y) for law, fit in LAWS.items()}
-    best = scores[0]
+    best = scores[0] if law == "auto" else next(one for one in scores if one.law == law)
     rng = np.random.default_rng([seed, 33])
     rows = [rng.integers(0, len(y), len(y)) for _ in range(draws)]
     speaks = best.beats_mean and best.rank is not None and best.rank > _CHANCE / np.sqrt(len(y) - 1)

@@ -5,7 +5,7 @@ easy to guess. Bits per byte divide what is left to guess of a document by its U
 `Σ −log₂ p(piece | before) / bytes`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -71,18 +71,60 @@ def per_byte(
     return found
 
 
+def by_document(
+    weights: Mapping[str, Tensor],
+    shape: Shape,
+    documents: Sequence[Ids],
+    end: int,
+    kind: torch.dtype = torch.float32,
+    counted: Sequence[NDArray[np.bool_]] | None = None,
+) -> NDArray[np.float64]:
+    """Return the bits of every document under every model.
+
+    Args:
+        weights: of K models, (K, …) each.
+        shape: of every model.
+        documents: pieces of each, without the end.
+        end: the piece between documents.
+        kind: what products are made in.
+        counted: which pieces of each document count; all of them by default.
+
+    Returns:
+        shape (K, n).
+    """
+    inputs, targets, counts = windows(list(documents), end, shape.context)
+    if counted is not None:
+        counts = windows([mask.astype(np.int32) for mask in counted], 0, shape.context)[1].astype(bool)
+    of = np.repeat(np.arange(len(documents)), [-(-len(one) // shape.context) for one in documents])
+    models, rows = len(weights["embed"]), max(1, TOKENS_AT_ONCE // shape.context)
+    found = np.zeros((models, len(documents)))
+    with cores.threads_for(shape.parameters):
+        for part in cores.near(models, shape.parameters):
+            mine = {name: w[part] for name, w in weights.items()}
+            for at in range(0, len(inputs), rows):
+                nats = _each(mine, shape, inputs[at : at + rows], targets[at : at + rows], kind)
+                np.add.at(found[part].T, of[at : at + rows], (nats * counts[at : at + rows]).sum(axis=2).T)
+    return np.asarray(found / np.log(2))
+
+
 def _nats(
     weights: Mapping[str, Tensor], shape: Shape, inputs: Ids, targets: Ids, counts: NDArray[np.bool_], kind: torch.dtype
 ) -> NDArray[np.float64]:
     """Return the sum of every model's cross-entropy over the pieces that count, (K,)."""
-    models, device = len(weights["embed"]), weights["embed"].device
     rows = max(1, TOKENS_AT_ONCE // shape.context)
-    nats = np.zeros(models)
+    nats = np.zeros(len(weights["embed"]))
     for at in range(0, len(inputs), rows):
-        ids, wanted = (
-            torch.from_numpy(part[at : at + rows].astype(np.int64)).to(device).expand(models, -1, -1)
-            for part in (inputs, targets)
-        )
-        surprise = model.surprise(weights, shape, ids, wanted, kind).cpu().numpy().astype(np.float64)
-        nats += (surprise * counts[at : at + rows]).sum(axis=(1, 2))
+        each = _each(weights, shape, inputs[at : at + rows], targets[at : at + rows], kind)
+        nats += (each * counts[at : at + rows]).sum(axis=(1, 2))
     return nats
+
+
+def _each(
+    weights: Mapping[str, Tensor], shape: Shape, inputs: Ids, targets: Ids, kind: torch.dtype
+) -> NDArray[np.float64]:
+    """Return every model's cross-entropy of every piece in nats, (K, n, T)."""
+    ids, wanted = (
+        torch.from_numpy(part.astype(np.int64)).to(weights["embed"].device).expand(len(weights["embed"]), -1, -1)
+        for part in (inputs, targets)
+    )
+    return model.surprise(weights, shape, ids, wanted, kind).cpu().numpy().astype(np.float64)

@@ -8,7 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -50,8 +50,8 @@ def threads_for(parameters: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def processes(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Do `train.train_part` with each of the arguments, in a process of its own each, at the same time.
+def processes(work: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Do a function of a module with each of the arguments, in a process of its own each, at the same time.
 
     Raises:
         Exception: what the first of them that failed raised.
@@ -69,7 +69,7 @@ def processes(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
     try:
         for process, arguments in zip(running, calls, strict=True):
             assert process.stdin is not None
-            pickle.dump(arguments, process.stdin)
+            pickle.dump((work, arguments), process.stdin)
             process.stdin.close()
             process.stdin = None
         answers = []

@@ -110,7 +110,7 @@ def make(
                 (replace(unit, runs=unit.runs[part]), *at, checkpoint.with_suffix(f".{i}.checkpoint"))
                 for i, part in enumerate(parts(len(unit.runs), cores))
             ]
-            found = [losses for some in processes(calls) for losses in some]
+            found = [losses for some in processes(train_part, calls) for losses in some]
             for *_, kept in calls:
                 kept.unlink(missing_ok=True)
             return found

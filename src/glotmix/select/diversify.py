@@ -2,9 +2,9 @@
 
 `m_daq` is the selection of M-DaQ (arXiv 2509.15549; what is public of it stands in docs/instructions.md): cluster all
 candidates, take the best, then go on by falling score and take what falls into a cluster that nothing covers
-yet, six of the first kind for one of the second. `facility_location`, `mmr` and the controls choose from the same
-`Pool` with the same arguments, so that one can stand for another. All of it runs on one thread: sums in another order
-would be other selections.
+yet, six of the first kind for one of the second. `facility_location`, `mmr`, `dpp` and the controls choose from the
+same `Pool` with the same arguments, so that one can stand for another. All of it runs on one thread: sums in another
+order would be other selections.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from glotmix.native.threads import one_thread
 
 Vectors: TypeAlias = NDArray[np.float32]
 Rows: TypeAlias = NDArray[np.int64]
-Method = Literal["m-daq", "facility-location", "mmr", "quality", "diversity", "random", "random-length"]
+Method = Literal["m-daq", "facility-location", "mmr", "dpp", "quality", "diversity", "random", "random-length"]
 
 RATIO = 6
 """Samples by quality for each by diversity (M-DaQ)."""
@@ -31,6 +31,8 @@ _FITTED = 20_000
 
 _GROUND = 4_096
 _CANDIDATES = 0.05
+_SPANNED = 0.05
+"""Part of a sample's volume below which it is taken to lie in the span of those chosen."""
 
 
 @dataclass(frozen=True)
@@ -252,10 +254,49 @@ def facility_location(pool: Pool, n: int, seed: int = 0, given: Sequence[int] = 
     return np.array(chosen, np.int64)
 
 
+@one_thread
+def dpp(pool: Pool, n: int, seed: int = 0, given: Sequence[int] = (), trade: float = 1.0) -> Rows:
+    """Return n positions by the most likely set of a determinantal point process, found greedily.
+
+    Each next one adds most to ``log det L_S`` with ``L_ij = q_i q_j cos(i, j)`` and ``q = exp(trade · rank / 2)`` (Chen
+    et al. 2018, arXiv 1709.05135, algorithm 1). More samples than the vectors have dimensions span no more volume: from
+    there on the directions that are in are forgotten, and it begins anew among the rest.
+    """
+    unit = _unit(pool.vectors)
+    weight = np.exp(trade * _ranks(pool.scores) / 2).astype(np.float64)
+    chosen = list(given)[:n]
+    open_ = np.ones(len(pool), bool)
+    open_[chosen] = False
+    n = min(n, len(pool))
+    left, rows = weight**2, np.zeros((0, len(pool)))
+    for row in chosen:
+        left, rows = _spanned(unit, weight, left, rows, row)
+    while len(chosen) < n:
+        value = np.where(open_, left, -np.inf)
+        row = int(value.argmax())
+        if value[row] <= _SPANNED * weight[row] ** 2 and len(rows):
+            left, rows = weight**2, rows[:0]
+            continue
+        chosen.append(row)
+        open_[row] = False
+        left, rows = _spanned(unit, weight, left, rows, row)
+    return np.array(chosen, np.int64)
+
+
+def _spanned(
+    unit: Vectors, weight: NDArray[np.float64], left: NDArray[np.float64], rows: NDArray[np.float64], row: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what is left of each candidate beside those chosen and `row`, and the rows of Cholesky's factor."""
+    kernel = weight * weight[row] * (unit @ unit[row])
+    more = (kernel - rows[:, row] @ rows) / np.sqrt(max(float(left[row]), 1e-12))
+    return np.maximum(left - more**2, 0.0), np.vstack([rows, more])
+
+
 METHODS: Mapping[Method, Callable[..., Rows]] = {
     "m-daq": m_daq,
     "facility-location": facility_location,
     "mmr": mmr,
+    "dpp": dpp,
     "quality": by_quality,
     "diversity": by_diversity,
     "random": at_random,
