@@ -105,7 +105,7 @@ def spent() -> float:
 
 def ranked(folder: Path) -> Iterator[tuple[str, str, float, float, float, int, dict[str, object]]]:
     """Yield per problem and law the rank on held-out subsets, with an interval over these."""
-    bench = Bench(folder / stages.DESIGN, stages.config_of(folder))
+    bench = Bench.of(folder / stages.DESIGN)
     rng = np.random.default_rng(0)
     for problem in bench.plan.problems:
         one = fitted.measured(bench, folder / stages.LOSSES, problem)
@@ -144,7 +144,7 @@ def figure(metric: str, told: Figure, one: stages.Verdict, said: dict[str, objec
 
 def artefacts(folder: Path, prefix: str) -> Iterator[Row]:
     """What chosen sets are in length and in bytes per token, as parts of what chance draws."""
-    bench = Bench(folder / stages.DESIGN, stages.config_of(folder))
+    bench = Bench.of(folder / stages.DESIGN)
     laws = json.loads((folder / stages.LAWS / "laws.json").read_text("utf-8"))["problems"]
     for number, problem in enumerate(bench.plan.problems):
         sets: dict[str, list[tuple[str, int]]] = {}
@@ -171,7 +171,7 @@ def artefacts(folder: Path, prefix: str) -> Iterator[Row]:
 
 
 def told(prefix: str, folder: Path, found: list[stages.Verdict], seconds: float) -> Iterable[Row]:
-    config = stages.config_of(folder)
+    config = Bench.of(folder / stages.DESIGN).config
     about = {"subsets": config.subsets, "tokens": config.tokens, "parameters": config.parameters}
     about |= {"start_tokens": config.start_tokens}
     ranks: dict[str, list[float]] = {}

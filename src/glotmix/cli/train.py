@@ -33,15 +33,16 @@ def train(
     from glotmix.cli.progress import Bars
     from glotmix.core import lock, record, table
     from glotmix.core.errors import RequestError
-    from glotmix.pipeline.recipe import proxies_section
+    from glotmix.pipeline.recipe import section
     from glotmix.proxy import VERSION
     from glotmix.proxy import design as designs
+    from glotmix.proxy.config import ProxiesConfig
     from glotmix.proxy.cost import predict, spoken
     from glotmix.proxy.need import installed, need
     from glotmix.proxy.size import vocabulary
     from glotmix.proxy.train import make, units
 
-    config = proxies_section(settings or ())
+    config = section("mix.proxies", ProxiesConfig, settings or ())
     path = design / "ratios.csv" if design.is_dir() else design
     asked = designs.read(path, config)
     files = table.shards(text) if text.is_dir() else [text] if text.is_file() else []

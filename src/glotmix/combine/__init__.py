@@ -3,3 +3,6 @@
 A *cell* is a cluster of meaning within a source of a language. Numbers live in `cells`, `subsets`, `laws`, `judge`,
 `choice` and `carried`; text and models in `gather`, `streams`, `training` and `trial`; `stages` ties them.
 """
+
+VERSION = 1
+"""Raised where a combination of the same documents would be measured, fitted or chosen in another way."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from glotmix.core.section import Section
+from glotmix.core.section import RecipeKey, Section
 
 
 class CombinationsConfig(Section):
@@ -30,7 +30,8 @@ class CombinationsConfig(Section):
     own: float = Field(0.5, gt=0, lt=1, description="share of the tokens that are its own text (helped)")
     cells: int = Field(24, ge=4, description="in each language, about")
     subsets: int = Field(96, ge=16, description="random subsets of cells that are tried; 64 or more tell redundancy")
-    tokens: int = Field(65_536, ge=512, description="that a model reads of a subset, and of a set that is chosen")
+    tokens: int = Field(65_536, ge=512, description="that a model reads of a subset")
+    budget: int | None = Field(None, ge=512, description="tokens of the set that is chosen; by default as many")
     blocks: int | None = Field(None, ge=2, description="blocks of a subset; by default a third of the cells")
     epochs: float = Field(4.0, ge=1, description="how often a document may be read, at most")
     embedder: str = Field("static", description="that meanings come from")
@@ -60,3 +61,14 @@ class CombinationsConfig(Section):
     def rate_of(self, width: int) -> float:
         """Return the learning rate of a model: 0.007 at a width of 64, falling with the root of the width."""
         return self.rate or round(0.007 * (64 / width) ** 0.5, 4)
+
+
+RECIPE = RecipeKey(
+    "select.combinations",
+    CombinationsConfig | None,
+    None,
+    "sets of documents chosen for what they do together, tried against simple ways; the data set itself stays as the "
+    "ledger keeps it",
+    place=75,
+    seeds=("select.combinations.seed",),
+)

@@ -13,10 +13,26 @@ from glotmix.combine.judge import Judged, judge
 from glotmix.combine.laws import Fitted
 from glotmix.combine.problems import Problem
 from glotmix.combine.training import Bench, losses, surprises
+from glotmix.core.record import Counts, Output
 from glotmix.mix.accounting import Array
 
+LAWS = "laws.json"
 _ALONE = 0.5
 """Two cells are interchangeable where each brings less than this part of itself beside the other, beyond doubt."""
+
+
+def make(output: Output, plan: Path, losses: Path) -> Counts:
+    """Fit the laws of every problem, and leave ``laws.json``: see `told`.
+
+    Args:
+        output: where.
+        plan: folder of the first stage.
+        losses: folder of the second.
+    """
+    found, known = judged(Bench.of(plan), losses)
+    said = told(found, known)
+    (output.path / LAWS).write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    return {"problems": len(found)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +131,3 @@ def _told(one: Judged) -> dict[str, Any]:
         "interchangeable": [list(pair) for pair in matrix.interchangeable],
         "together": [list(pair) for pair in matrix.together],
     }
-
-
-def write(path: Path, said: Mapping[str, Any]) -> None:
-    """Write what `told` says."""
-    path.write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", "utf-8")

@@ -1,7 +1,8 @@
 """The first stage: documents divided, cells made, subsets drawn; everything in files that the next stage reads.
 
 ``documents.parquet`` (every document with its side and its cell), ``vectors.npy`` (their meanings, in its order),
-``cells.parquet``, ``subsets.parquet`` (blocks of each cell in each subset), ``problems.json`` and ``tokenizer.json``.
+``cells.parquet``, ``subsets.parquet`` (blocks of each cell in each subset), ``problems.json``, ``config.json`` and
+``tokenizer.json``.
 """
 
 import json
@@ -29,6 +30,7 @@ from glotmix.mix.accounting import Array
 from glotmix.proxy.size import vocabulary
 from glotmix.proxy.tokenizer import Pieces, learn
 
+CONFIG = "config.json"
 _SAMPLE = 200
 """Documents of a language from which its bytes per token are estimated."""
 _LEAST = 0.75
@@ -78,6 +80,7 @@ def make(
     config: CombinationsConfig,
     embedder: Embedder,
     targets: Mapping[str, Sequence[Document]],
+    tokenizer: Path | None = None,
 ) -> Counts:
     """Make cells of documents and draw their subsets.
 
@@ -87,6 +90,7 @@ def make(
         config: how.
         embedder: gives meanings.
         targets: other text to choose for, by name.
+        tokenizer: a ``tokenizer.json``; by default one is trained on what the warm start reads.
 
     Returns:
         ``{documents, cells, subsets}``.
@@ -97,10 +101,10 @@ def make(
     starting = {lang: [o.whole for o, where in sided if o.lang == lang and where == "start"] for lang in langs}
     _check(every, sides, langs)
     path = output.path / "tokenizer.json"
-    if config.tokenizer is None:
+    if tokenizer is None:
         learn(starting, config.vocabulary or vocabulary(config.parameters), path)
     else:
-        path.write_bytes(Path(config.tokenizer).read_bytes())
+        path.write_bytes(tokenizer.read_bytes())
     pieces = Pieces(path)
     pieces.check(starting)
     meaning = gather.vectors(every, embedder)
@@ -125,6 +129,7 @@ def make(
     table.write(pa.Table.from_pylist(rows, CELLS), output.path / "cells.parquet")
     others = [(name, one) for name, some in sorted(targets.items()) for one in some]
     table.write(_documents(every, sides, of, others), output.path / "documents.parquet")
+    (output.path / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
     np.save(output.path / "vectors.npy", meaning.astype(np.float16))
     (output.path / "problems.json").write_text(json.dumps([asdict(p) for p in asked], indent=1) + "\n", "utf-8")
     plan = Plan(output.path)

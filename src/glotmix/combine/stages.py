@@ -5,26 +5,25 @@ and interrupted it goes on where it was.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from glotmix.combine import fitted, plan, training, trial, verdict
+from glotmix.combine import VERSION, fitted, plan, training, trial, verdict
 from glotmix.combine.config import CombinationsConfig
 from glotmix.combine.documents import read
 from glotmix.combine.plan import Plan
 from glotmix.combine.training import Bench, Tell, silent
 from glotmix.combine.verdict import Verdict
-from glotmix.core.record import Counts, Identity, Output, Watcher, build, digest, require
+from glotmix.core.record import Counts, Identity, Output, Record, Watcher, build, digest, require
 from glotmix.embed import choose as embedders
 from glotmix.embed.protocol import Embedder
 from glotmix.proxy.need import need
 
+Make: TypeAlias = Callable[[Output], Counts]
+
 DESIGN, LOSSES, LAWS, CHOICE = "design", "losses", "laws", "choice"
-_CONFIG = "config.json"
-REVISION = 1
-"""Raised where a combination of the same documents would be measured, fitted or chosen in another way."""
 
 
 def design(
@@ -57,17 +56,18 @@ def design(
     held = {name: plan.read_target(one, config) for name, one in goals.items()}
     inputs = {"documents": digest([list(astuple(one)) for one in documents]), "embedder": digest(model.fingerprint)}
     inputs |= {f"target {name}": digest([list(astuple(one)) for one in some]) for name, some in held.items()}
-    if config.tokenizer is not None:
-        inputs["tokenizer"] = digest(Path(config.tokenizer).read_text("utf-8"))
+    tokenizer = None if config.tokenizer is None else Path(config.tokenizer)
+    if tokenizer is not None:
+        inputs["tokenizer"] = digest(tokenizer.read_text("utf-8"))
 
     def make(output: Output) -> Counts:
-        return plan.make(output, documents, config, model, held)
+        return plan.make(output, documents, config, model, held, tokenizer)
 
     _build(folder / DESIGN, "combine-design", config, inputs, make, watcher)
     return Plan(folder / DESIGN)
 
 
-def train(folder: Path, tell: Tell = silent, watcher: Watcher | None = None) -> None:
+def train(folder: Path, tell: Tell = silent, watcher: Watcher | None = None) -> Record:
     """Train the warm starts, and every subset on from them.
 
     Raises:
@@ -76,7 +76,7 @@ def train(folder: Path, tell: Tell = silent, watcher: Watcher | None = None) -> 
     """
     need("combinations")
     bench, inputs = _bench(folder), _made(folder, DESIGN)
-    _build(
+    return _build(
         folder / LOSSES, "combine-train", bench.config, inputs,
         lambda output: training.make(output, bench.folder, bench.config, tell), watcher,
     )  # fmt: skip
@@ -89,14 +89,11 @@ def fit(folder: Path, watcher: Watcher | None = None) -> dict[str, Any]:
         GlotmixError: if no subsets are trained.
     """
     bench, inputs = _bench(folder), _made(folder, DESIGN, LOSSES)
-
-    def make(output: Output) -> Counts:
-        found, known = fitted.judged(bench, folder / LOSSES)
-        fitted.write(output.path / "laws.json", fitted.told(found, known))
-        return {"problems": len(found)}
-
-    _build(folder / LAWS, "combine-fit", bench.config, inputs, make, watcher)
-    told: dict[str, Any] = json.loads((folder / LAWS / "laws.json").read_text("utf-8"))
+    _build(
+        folder / LAWS, "combine-fit", bench.config, inputs,
+        lambda output: fitted.make(output, bench.folder, folder / LOSSES), watcher,
+    )  # fmt: skip
+    told: dict[str, Any] = json.loads((folder / LAWS / fitted.LAWS).read_text("utf-8"))
     return told
 
 
@@ -110,16 +107,28 @@ def choose(folder: Path, tell: Tell = silent, watcher: Watcher | None = None) ->
     need("combinations")
     bench, inputs = _bench(folder), _made(folder, DESIGN, LOSSES, LAWS)
 
-    def make(output: Output) -> Counts:
-        found, _ = fitted.judged(bench, folder / LOSSES)
-        counts = trial.make(output, bench, folder / LOSSES, found, tell)
-        told = [one.as_dict() for one in verdicts(bench, output.path, {n: j.chosen.law for n, j in found.items()})]
-        (output.path / "verdict.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
-        return counts
-
-    _build(folder / CHOICE, "combine-choose", bench.config, inputs, make, watcher)
-    laws = json.loads((folder / LAWS / "laws.json").read_text("utf-8"))["problems"]
+    _build(
+        folder / CHOICE, "combine-choose", bench.config, inputs,
+        lambda output: make_choice(output, folder, tell), watcher,
+    )  # fmt: skip
+    laws = json.loads((folder / LAWS / fitted.LAWS).read_text("utf-8"))["problems"]
     return verdicts(bench, folder / CHOICE, {name: one["law"] for name, one in laws.items()})
+
+
+def make_choice(output: Output, folder: Path, tell: Tell = silent) -> Counts:
+    """Choose sets and try them (`trial.make`), and leave ``verdict.json``.
+
+    Args:
+        output: where.
+        folder: with the stages before.
+        tell: told of a problem's steps.
+    """
+    bench = Bench.of(folder / DESIGN)
+    found, _ = fitted.judged(bench, folder / LOSSES)
+    counts = trial.make(output, bench, folder / LOSSES, found, tell)
+    told = [one.as_dict() for one in verdicts(bench, output.path, {n: j.chosen.law for n, j in found.items()})]
+    (output.path / "verdict.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    return counts
 
 
 def verdicts(bench: Bench, folder: Path, laws: Mapping[str, str]) -> list[Verdict]:
@@ -130,18 +139,9 @@ def verdicts(bench: Bench, folder: Path, laws: Mapping[str, str]) -> list[Verdic
     ]
 
 
-def config_of(folder: Path) -> CombinationsConfig:
-    """Return the settings that a design was made with.
-
-    Raises:
-        GlotmixError: if there is none.
-    """
-    require(folder / DESIGN, "combine design")
-    return CombinationsConfig.model_validate_json((folder / DESIGN / _CONFIG).read_text("utf-8"))
-
-
 def _bench(folder: Path) -> Bench:
-    return Bench(folder / DESIGN, config_of(folder))
+    require(folder / DESIGN, "combine design")
+    return Bench.of(folder / DESIGN)
 
 
 def _made(folder: Path, *stages: str) -> dict[str, Any]:
@@ -150,12 +150,6 @@ def _made(folder: Path, *stages: str) -> dict[str, Any]:
 
 
 def _build(
-    folder: Path, step: str, config: CombinationsConfig, inputs: Mapping[str, Any], make: Any, watcher: Watcher | None
-) -> None:
-    def whole(output: Output) -> Counts:
-        counts: Counts = make(output)
-        if step == "combine-design":
-            (output.path / _CONFIG).write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
-        return counts
-
-    build(folder, Identity(step, REVISION, config.model_dump(mode="json"), dict(inputs)), whole, watcher)
+    folder: Path, step: str, config: CombinationsConfig, inputs: Mapping[str, Any], make: Make, watcher: Watcher | None
+) -> Record:
+    return build(folder, Identity(step, VERSION, config.model_dump(mode="json"), dict(inputs)), make, watcher)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from glotmix.combine.config import CombinationsConfig
-from glotmix.combine.plan import Plan
+from glotmix.combine.plan import CONFIG, Plan
 from glotmix.combine.problems import Problem, shares
 from glotmix.combine.streams import Asked, Reading, Row, asked, encoded, joined
 from glotmix.core.record import Counts, Output
@@ -47,6 +47,11 @@ class Bench:
     folder: Path
     config: CombinationsConfig
 
+    @classmethod
+    def of(cls, folder: Path) -> "Bench":
+        """Return the models of a plan, with the settings that it was made with."""
+        return cls(folder, CombinationsConfig.model_validate_json((folder / CONFIG).read_text("utf-8")))
+
     @cached_property
     def plan(self) -> Plan:
         """The first stage."""
@@ -60,7 +65,11 @@ class Bench:
     @property
     def steps(self) -> int:
         """Optimiser steps that a subset is read in."""
-        return max(4, -(-self.config.tokens // (self.config.batch * self.config.context)))
+        return self.steps_of(self.config.tokens)
+
+    def steps_of(self, tokens: int) -> int:
+        """Return the optimiser steps in which a model reads so many tokens."""
+        return max(4, -(-tokens // (self.config.batch * self.config.context)))
 
     def training(self, steps: int) -> ensemble.Training:
         """Return how models are trained."""
@@ -94,7 +103,7 @@ class Bench:
             lang: joined(encoded(self.plan.documents("start", lang=lang), self.plan.pieces), self.plan.pieces.end)
             for lang in langs
         }
-        steps = max(4, -(-config.start_tokens // (config.batch * config.context)))
+        steps = self.steps_of(config.start_tokens)
         seeds = range(config.seed, config.seed + config.seeds)
         even = np.full((config.seeds, len(langs)), 1 / len(langs))
         reading = Reading(rows, even, steps * config.batch, config.context, list(seeds))
@@ -108,13 +117,13 @@ class Bench:
         return state.weights
 
     def follow(
-        self, begun: Weights, reading: Reading, checkpoint: Path, about: str, told: Callable[[int], None]
+        self, begun: Weights, reading: Reading, steps: int, checkpoint: Path, about: str, told: Callable[[int], None]
     ) -> Weights:
-        """Train models on from given weights, to the last step."""
+        """Train models on from given weights, for so many steps."""
         cpu = torch.device("cpu")
         kept = ensemble.Checkpoint(checkpoint, about, EVERY)
         state = kept.read(cpu) or ensemble.State.begin(begun, cpu)
-        ensemble.train(state, self.shape, self.training(self.steps), reading, checkpoint=kept, tell=told)
+        ensemble.train(state, self.shape, self.training(steps), reading, checkpoint=kept, tell=told)
         kept.path.unlink(missing_ok=True)
         return state.weights
 
@@ -188,7 +197,7 @@ def measured(
         [config.seed + 1000 * (row + 1) for row in rows],
     )  # fmt: skip
     weights = bench.follow(
-        bench.begun(folder, [0] * len(rows)), reading, checkpoint, repr((config, problem, list(rows))),
+        bench.begun(folder, [0] * len(rows)), reading, bench.steps, checkpoint, repr((config, problem, list(rows))),
         lambda step: tell(problem.name, step, bench.steps),
     )  # fmt: skip
     end = bench.plan.pieces.end

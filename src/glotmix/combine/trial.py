@@ -62,7 +62,8 @@ def make(output: Output, bench: Bench, started: Path, judged: Mapping[str, Judge
         ]
         table.write(pa.Table.from_pylist(held), scratch / "choices" / f"{number:03d}.parquet")
         models = bench.config.seeds * len(arms(found))
-        return {"sets": len(found), "tokens": models * bench.steps * bench.config.batch * bench.config.context}
+        steps = bench.steps_of(bench.config.budget or bench.config.tokens)
+        return {"sets": len(found), "tokens": models * steps * bench.config.batch * bench.config.context}
 
     return output.each(units, one, here=True, one_by_one=True)
 
@@ -76,7 +77,8 @@ def chosen(
     """
     config, plan = bench.config, bench.plan
     tokens = np.array([len(row) + 1 for row in encoded(documents, plan.pieces)], np.float64)
-    budget = problem.blocks * problem.block
+    budget = (config.budget or config.tokens) * (1 - problem.share)
+    count = max(1, round(budget / problem.block))
     quality = _quality(bench, started, documents)
     pool = sets.pool_of(documents, plan.meaning(documents), quality, config.seed)
     found = {f"random/{s}": sets.at_random(tokens, budget, config.seed + s) for s in range(config.seeds)}
@@ -84,7 +86,7 @@ def chosen(
     members: dict[str, list[int]] = {}
     for at, name in enumerate(_cells(bench, problem)):
         members.setdefault(name, []).append(at)
-    blocks = {law: choice.best(fitted, problem.blocks, config.epochs) for law, fitted in sorted(judged.fitted.items())}
+    blocks = {law: choice.best(fitted, count, config.epochs) for law, fitted in sorted(judged.fitted.items())}
     for law, each in blocks.items():
         found[law] = sets.of_cells(members, problem.cells, each, problem.block, tokens)
     sizes = np.array([one.size for one in documents], np.float64)
@@ -127,12 +129,13 @@ def tried(
         shares[row, names.index(way if way in found else f"{way}/{seed}")] = 1 - problem.share
         if problem.own:
             shares[row, len(found) :] = own / own.sum() * problem.share
+    steps = bench.steps_of(config.budget or config.tokens)
     reading = Reading(
-        text, shares, bench.steps * config.batch, config.context, [config.seed + 7 * (s + 1) for _, s in models]
+        text, shares, steps * config.batch, config.context, [config.seed + 7 * (s + 1) for _, s in models]
     )
     weights = bench.follow(
-        bench.begun(started, [seed for _, seed in models]), reading, checkpoint, repr((config, problem, names)),
-        lambda step: tell(problem.name, step, bench.steps),
+        bench.begun(started, [seed for _, seed in models]), reading, steps, checkpoint, repr((config, problem, names)),
+        lambda step: tell(problem.name, step, steps),
     )  # fmt: skip
     bits = {}
     for target, asked in bench.asked("test", problem).items():

@@ -9,16 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
 
 from glotmix.core import registry
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.section import Recipe, RecipeKey, Section
 from glotmix.mix.config import MixConfig
-from glotmix.proxy.config import ProxiesConfig
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 @cache
@@ -178,23 +179,26 @@ def mix_section(settings: Sequence[str]) -> MixConfig:
         raise RequestError("settings of the mixture:\n" + "\n".join(told)) from error
 
 
-def proxies_section(settings: Sequence[str]) -> ProxiesConfig:
-    """Read the section `mix.proxies` alone from ``key=value`` settings, with or without its name before the key.
+def section(where: str, kind: type[Checked], settings: Sequence[str]) -> Checked:
+    """Read one section alone from ``key=value`` settings, with or without its name, or the last part of it, before the
+    key.
 
     Raises:
         RequestError: naming the key, what was found and what is allowed.
 
-    >>> proxies_section(["tokens=1e6", "mix.proxies.batch=4"]).batch
+    >>> from glotmix.proxy.config import ProxiesConfig
+    >>> section("mix.proxies", ProxiesConfig, ["tokens=1e6", "mix.proxies.batch=4"]).batch
     4
     """
     data: dict[str, Any] = {}
+    room, _, name = where.rpartition(".")
     for setting in settings:
-        _override(data, setting.removeprefix("mix.").removeprefix("proxies."))
+        _override(data, setting.removeprefix(f"{room}.").removeprefix(f"{name}."))
     try:
-        return ProxiesConfig.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
-        told = [_explain({**e, "loc": ("mix", "proxies", *e["loc"])}) for e in error.errors()]
-        raise RequestError("settings of the proxies:\n" + "\n".join(told)) from error
+        told = [_explain({**e, "loc": (*where.split("."), *e["loc"])}) for e in error.errors()]
+        raise RequestError(f"settings of {where}:\n" + "\n".join(told)) from error
 
 
 def schema() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from glotmix.mix.steps import budget, runs
 from glotmix.mix.steps import code as mix_code
 from glotmix.quality import reference
 from glotmix.select import ledger, ledger_parts
+from glotmix.select.config import SelectSection
 from glotmix.select.ledger_builder import LedgerBuilder
 from glotmix.select.rules import RULES
 from glotmix.signals import confusions
@@ -21,7 +22,8 @@ def _rules(context: RunContext) -> dict[str, Any]:
     found: dict[str, Any] = {
         "settings": recipe.settings,
         "built-in": digest_file(settings.FILE),
-        "select": recipe.select.model_dump(mode="json"),
+        # What other rooms declare below it changes nothing here.
+        "select": recipe.select.model_dump(mode="json", include=set(SelectSection.model_fields)),
         "reference": reference.digests("reference"),
         "confusions": digest_file(confusions.FILE),
     }
