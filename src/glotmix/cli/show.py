@@ -37,13 +37,16 @@ def show_summary(result: Mapping[str, Any]) -> None:
         measured = any(row["low"] is not None for row in result["languages"])
         for name in ("read", "kept", "kept %", "MB kept", "share", *(["as good"] if measured else []), "epochs"):
             table.add_column(name, justify="right")
+        if cut := any(row.get("cells") for row in result["languages"]):
+            table.add_column("cells")
         for row in result["languages"]:
             share = "" if row["share"] is None else f"{row['share']:.2%}"
             epochs = "" if row["epochs"] is None else f"{row['epochs']:.2f}"
             kept = f"{row['kept'] / row['read']:.0%}" if row["read"] else ""
             interval = "" if row["low"] is None else f"{100 * row['low']:.2f}–{100 * row['high']:.2f}"
             cells = [f"{row['read']:,}", f"{row['kept']:,}", kept, f"{row['bytes'] / 1e6:.2f}", share]
-            table.add_row(row["lang"], *cells, *([interval] if measured else []), epochs)
+            parts = ", ".join(f"{name} {part:.0%}" for name, part in (row.get("cells") or {}).items())
+            table.add_row(row["lang"], *cells, *([interval] if measured else []), epochs, *([parts] if cut else []))
         terminal.console().print(table)
     for warning in result["warnings"]:
         terminal.warn(warning)

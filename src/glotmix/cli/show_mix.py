@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.text import Text
 
 from glotmix.cli import terminal
+from glotmix.mix import cells
+from glotmix.mix.accounting import Share
 from glotmix.mix.compare import Compared
 from glotmix.mix.doubts import doubts
 from glotmix.mix.law_fit import Choice
-from glotmix.mix.plan import Plan
+from glotmix.mix.plan import Plan, by_language
 from glotmix.mix.runs import Runs
 
 
@@ -67,7 +69,9 @@ def show_mixture(made: Plan, output: Path | None, page: Path | None, unit: str =
         unit: what text is counted in.
     """
     console = terminal.console()
-    table = terminal.table("language", "share", "as good", unit, "epochs")
+    if (whole := by_language(made.mixture)) is not None:
+        _show_languages(console, whole, made.mixture.rows, unit)
+    table = terminal.table("language" if whole is None else "cell", "share", "as good", unit, "epochs")
     baselines = terminal.table("language", *(m.name for m in made.baselines))
     for i, row in enumerate(made.mixture.rows):
         span = "" if row.low is None or row.high is None else f"{row.low:.1%} – {row.high:.1%}"
@@ -96,6 +100,17 @@ def show_mixture(made: Plan, output: Path | None, page: Path | None, unit: str =
     _where(console, output, "mixture.json")
     if page is not None and output is not None:
         console.print(f"page: {page}", soft_wrap=True)
+
+
+def _show_languages(console: Console, whole: Sequence[Share], rows: Sequence[Share], unit: str) -> None:
+    """Print each language of a mixture of cells, and what part of it each of its cells has."""
+    table = terminal.table("language", "share", unit, "epochs", "cells")
+    parts = cells.within({row.lang: row.share for row in rows})
+    for row in whole:
+        epochs = "–" if row.epochs is None else f"{row.epochs:.2f}"
+        mine = ", ".join(f"{name} {part:.0%}" for name, part in parts[row.lang].items())
+        table.add_row(row.lang, f"{row.share:.2%}", f"{row.tokens_used:,}", epochs, mine)
+    console.print(table)
 
 
 def _show_evidence(console: Console, made: Plan) -> None:

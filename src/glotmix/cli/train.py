@@ -23,6 +23,10 @@ def train(
         list[str] | None,
         typer.Argument(help="key=value of the recipe's mix.proxies: batch=4 device=cuda", show_default=False),
     ] = None,
+    cells: Annotated[
+        str | None,
+        typer.Option(help="of a design over cells (eng_Latn/web): the column that cuts languages in them, as source"),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="the folder to write")] = Path("runs"),
     runner: Annotated[str, typer.Option(help="local, or ray for one task per ensemble")] = "local",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be trained; train nothing")] = False,
@@ -73,25 +77,24 @@ def train(
         cost = predict(ensembles, config, measured)
         typer.echo(f"{len(asked.runs)} proxies: about {spoken(cost.seconds or 0.0)} here, by a probe", err=True)
 
-    def documents() -> Iterator[tuple[str, str]]:
-        for file in files:
-            rows = table.read([file], ["lang", "text"])
-            yield from zip(rows["lang"].to_pylist(), rows["text"].to_pylist(), strict=True)
-
     given = {f"text/{i}": record.digest_file(file) for i, file in enumerate(files)}
     given |= {"design": record.digest_file(path)}
     tokenizer = None if config.tokenizer is None else Path(config.tokenizer)
     if tokenizer is not None:
         given["tokenizer"] = record.digest_file(tokenizer)
     identity = record.Identity(
-        "proxies", VERSION, config.model_dump(mode="json", exclude={"together", "device", "tokenizer"}), given
+        "proxies",
+        VERSION,
+        config.model_dump(mode="json", exclude={"together", "device", "tokenizer"})
+        | ({"cells": cells} if cells else {}),
+        given,
     )
     # Two that train into one folder would each take the other's checkpoints for its own.
     with lock.held(output, beside=True):
         found = record.build(
             output,
             identity,
-            lambda made: make(made, asked, documents, config, tokenizer, runner),
+            lambda made: make(made, asked, lambda: _documents(files, cells), config, tokenizer, runner),
             None if quiet else Bars(live=False),
         )
     if as_json:
@@ -99,3 +102,17 @@ def train(
     else:
         counts = found.counts
         typer.echo(f"{counts['runs']} proxies, {counts['tokens']:,} tokens: {output / 'ratios.csv'}, metrics.csv")
+
+
+def _documents(files: list[Path], cells: str | None) -> Iterator[tuple[str, str]]:
+    """Yield language, or cell by the column that cuts languages in them, and text."""
+    from glotmix.core import table
+    from glotmix.mix import cell_tables
+
+    for file in files:
+        rows = table.read([file], ["lang", "text"])
+        names = rows["lang"].to_pylist()
+        if cells is not None:
+            parts = cell_tables.parts(file, rows, cells).to_pylist()
+            names = [f"{lang}/{part}" for lang, part in zip(names, parts, strict=True)]
+        yield from zip(names, rows["text"].to_pylist(), strict=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import yaml
 
 from glotmix.core.errors import DataError, RequestError
+from glotmix.core.language import parse
 
 _ODD = re.compile(r"[\s\x00-\x1f\x7f/\\\u200b-\u200f\u2028-\u202e\u2066-\u2069]|^\.*$")
 """What no name of a language has: white space, control, a folder's mark, marks of direction; and dots alone."""
@@ -26,7 +27,7 @@ def paths(shares: Mapping[str, float], pattern: str) -> dict[str, float]:
     """Return the weight of each path; languages with a share of 0 are left out, and the weights sum to 1.
 
     Args:
-        shares: share of training tokens per language.
+        shares: share of training tokens per language, or per cell of one (``fra_Latn/web``, in the language's folder).
         pattern: a path with ``{lang}`` in it.
 
     Raises:
@@ -43,10 +44,19 @@ def paths(shares: Mapping[str, float], pattern: str) -> dict[str, float]:
     total = sum(shares.values())
     if negative or not total > 0:
         raise DataError(f"no blend can be made of the shares {dict(shares)}", "glotmix mix")
-    odd = [lang for lang in shares if _ODD.search(lang)]
+    odd = [lang for lang in shares if any(_ODD.search(name) for name in _words(lang))]
     if odd:
         raise DataError(f"{odd[0]!r} is no language code, and would be another path in a blend", "glotmix mix")
     return {pattern.replace("{lang}", lang): share / total for lang, share in shares.items() if share > 0}
+
+
+def _words(name: str) -> list[str]:
+    """Return what of a name has to be one word: of a cell the language and its part."""
+    lang, cut, part = name.partition("/")
+    try:
+        return [parse(lang).code, part] if cut else [name]
+    except RequestError:
+        return [name]
 
 
 def megatron(shares: Mapping[str, float], pattern: str = PREFIX) -> str:

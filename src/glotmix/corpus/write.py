@@ -53,6 +53,12 @@ class Target:
     name: str
     kept: bool
     portions: tuple[Portion, ...]
+    part: str | None = None
+    """Of its language, whose documents alone it holds; None for all."""
+
+
+Parts = Callable[[Path, pa.Table], pa.Array]
+"""From a file of the corpus, and the ledger's rows of it, to the part of its language that each document is in."""
 
 
 def make(
@@ -63,6 +69,7 @@ def make(
     shard_bytes: int = SHARD_BYTES,
     dropped: bool = False,
     change: Callable[[pa.Table], pa.Table] | None = None,
+    parts: Parts | None = None,
 ) -> Counts:
     """Write the data set.
 
@@ -78,6 +85,8 @@ def make(
         shard_bytes: bytes of text per file; files of the corpus are not cut, so a file may hold up to one more.
         dropped: whether to write the dropped documents too.
         change: from documents to the same documents as they go out, such as with their personal data masked.
+        parts: where the parts of a language have shares of their own: a file then holds one part, and is named after
+            it, ``fra_Latn/train-web-00000-of-00003.parquet``.
 
     Returns:
         ``documents, bytes, files, languages`` of the data set, and ``dropped`` documents written beside. The notes say
@@ -102,7 +111,20 @@ def make(
     extra = named(book.telling(), {*schema.names, *(_VERDICT if dropped else ())})
     verdict = named(_VERDICT, {*schema.names, *extra.values()})
 
-    targets = list(_targets("train", True, portions, kept, size, shard_bytes))
+    cells: dict[str, Counts] = {}
+    if parts is None:
+        targets = list(_targets("train", True, portions, kept, size, shard_bytes))
+    else:
+        within = [parts(p.path, book.rows(p.first, p.rows)).to_pylist() for p in portions]
+        names = np.array([name for some in within for name in some])
+        langs = np.repeat([p.path.parent.name for p in portions], [p.rows for p in portions])
+        targets = []
+        for name in np.unique(names[kept]).tolist():
+            mine = kept & (names == name)
+            targets += _targets(f"train-{name}", True, portions, mine, size, shard_bytes, name)
+            for lang in np.unique(langs[mine]).tolist():
+                there = mine & (langs == lang)
+                cells[f"{lang}/{name}"] = {"documents": int(there.sum()), "bytes": int(size[there].sum())}
     if dropped:
         targets += _targets("dropped", False, portions, ~kept, size, shard_bytes)
 
@@ -111,7 +133,7 @@ def make(
         with ExitStack() as stack:
             sinks = [stack.enter_context(_SINKS[f](folder / f"{target.name}.{f}")) for f in formats]
             counts = {"documents": 0, "bytes": 0}
-            for read in _documents(target, book, names, schema):
+            for read in _documents(target, book, names, schema, parts):
                 found = read if change is None else change(read)
                 for sink in sinks:
                     sink.write(found)
@@ -129,6 +151,8 @@ def make(
         of["documents"] += int(kept[inside].sum())
         of["bytes"] += int(size[inside][kept[inside]].sum())
     output.notes["languages"] = {lang: {**of} for lang, of in languages.items()}
+    if cells:
+        output.notes["cells"] = {name: {**cells[name]} for name in sorted(cells)}
     output.notes["columns"] = [*schema.names, *extra.values()]
     output.notes["warnings"] = [
         f"{lang}: no document is kept of {sum(p.rows for p in portions if p.path.parent.name == lang):,}"
@@ -215,6 +239,7 @@ def _targets(
     chosen: NDArray[np.bool_],
     size: NDArray[np.int64],
     shard_bytes: int,
+    part: str | None = None,
 ) -> Iterator[Target]:
     """Cut each language into files of about `shard_bytes` of chosen text."""
     runs: dict[str, list[list[Portion]]] = {}
@@ -234,10 +259,12 @@ def _targets(
     for lang, run in runs.items():
         folder = lang if kept else f"dropped/{lang}"
         for n, cut in enumerate(run):
-            yield Target(f"{folder}/{name}-{n:05d}-of-{len(run):05d}", kept, tuple(cut))
+            yield Target(f"{folder}/{name}-{n:05d}-of-{len(run):05d}", kept, tuple(cut), part)
 
 
-def _documents(target: Target, book: _Ledger, names: dict[str, str], schema: pa.Schema) -> Iterator[pa.Table]:
+def _documents(
+    target: Target, book: _Ledger, names: dict[str, str], schema: pa.Schema, parts: Parts | None
+) -> Iterator[pa.Table]:
     """Yield the documents of one file of the data set, portion by portion."""
     for portion in target.portions:
         found = pq.read_table(portion.path, partitioning=None)
@@ -248,7 +275,10 @@ def _documents(target: Target, book: _Ledger, names: dict[str, str], schema: pa.
             raise DataError(f"{portion.path} has other columns than the rest of the corpus", "glotmix read")
         for ours, name in names.items():
             found = found.append_column(name, told[ours])
-        yield found.filter(told["kept"] if target.kept else pc.invert(told["kept"]))
+        chosen = told["kept"] if target.kept else pc.invert(told["kept"])
+        if parts is not None and target.part is not None:
+            chosen = pc.and_(chosen, pc.equal(parts(portion.path, told), target.part))
+        yield found.filter(chosen)
 
 
 class _Sink(Protocol):

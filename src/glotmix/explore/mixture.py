@@ -11,6 +11,7 @@ from glotmix.core import record
 from glotmix.core.context import RunContext
 from glotmix.core.errors import GlotmixError, RequestError, blame
 from glotmix.mix.accounting import Available, account
+from glotmix.mix.cell_limits import of_cells
 from glotmix.mix.limits import Limits, broken
 from glotmix.mix.steps import config_of
 
@@ -76,7 +77,7 @@ class Shares:
         counted = account("yours", there, drawn, tokens)
         # Where runs measured what repeats are worth, the cap of the mixture follows them.
         cap = (self._told.get("evidence") or {}).get("repeats", {}).get("cap", mix.cap)
-        limits = Limits(cap, mix.max_epochs_of, mix.floors, mix.ceilings, mix.groups)
+        limits = of_cells(Limits(cap, mix.max_epochs_of, mix.floors, mix.ceilings, mix.groups), there.languages)
         return {
             "rows": [
                 {"lang": r.lang, "share": r.share, "tokens": r.tokens_used, "epochs": r.epochs} for r in counted.rows

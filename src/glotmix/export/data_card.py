@@ -13,7 +13,7 @@ from glotmix.core.record import Output
 from glotmix.corpus import blend, card
 from glotmix.corpus.sources import Column
 from glotmix.mix import extra
-from glotmix.mix.plan import read_shares
+from glotmix.mix.plan import read_languages, read_shares
 from glotmix.select import enough
 
 VERSION = 2
@@ -24,7 +24,8 @@ def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> Non
     rows = table.read(table.shards(context.step_dir("ledger")), ["lang", "source", "license", "bytes", "kept", "rule"])
     shares = read_shares(context.step_dir("mixture"))
     columns = output.notes.get("columns", [])
-    langs = _languages(rows, shares, "bytes" if context.recipe.signals.tokens.tokenizer is None else "tokens")
+    whole = read_languages(context.step_dir("mixture"))
+    langs = _languages(rows, whole, "bytes" if context.recipe.signals.tokens.tokenizer is None else "tokens")
     text = card.render(
         context.recipe.name,
         langs,

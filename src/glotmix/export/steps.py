@@ -11,6 +11,7 @@ from glotmix.core.section import resolved
 from glotmix.core.step import StepSpec
 from glotmix.corpus import write
 from glotmix.export import data_card
+from glotmix.mix import cell_tables
 from glotmix.signals import private, repeated_passages
 
 Change = Callable[[pa.Table], pa.Table]
@@ -47,7 +48,7 @@ def _changed(changes: list[Change], documents: pa.Table) -> pa.Table:
 
 def _make(context: RunContext, output: Output) -> Counts:
     section = context.recipe.export
-    changes = _changes(context)
+    changes, column = _changes(context), context.recipe.mix.cells
     counts = write.make(
         output,
         context.corpus,
@@ -56,6 +57,7 @@ def _make(context: RunContext, output: Output) -> Counts:
         shard_bytes=section.shard_mb * 10**6,
         dropped=section.dropped,
         change=partial(_changed, changes) if changes else None,
+        parts=None if column is None else lambda shard, rows: cell_tables.parts(shard, rows, column),
     )
     data_card.describe(context, output, resolved(context.recipe))
     return counts
@@ -66,6 +68,7 @@ STEPS = StepSpec(
     code=lambda context: (
         "glotmix.corpus.write",
         "glotmix.export.data_card",
+        *(("glotmix.mix.cell_tables",) if context.recipe.mix.cells is not None else ()),
         *(("glotmix.signals.private",) if _masks(context) else ()),
         *(("glotmix.signals.repeated_passages",) if _cuts(context) else ()),
     ),

@@ -5,6 +5,7 @@ drawn from a seed (or left in that of the data set), cut into shards and written
 the size of the data set's files changes a byte.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class TokenFilesSection(Section):
 
 @dataclass(frozen=True)
 class Part:
-    """One shard to be written: documents `first` to `last` of a language's order."""
+    """One shard to be written: documents `first` to `last` of a language's order, or of a cell's."""
 
     lang: str
     number: int
@@ -66,11 +67,21 @@ class Part:
     last: int
 
 
+_PART = re.compile(r"train-(.+)-\d{5,}-of-\d{5,}")
+"""The name of a file of a data set that holds a part of a language: see `corpus.write.make`."""
+
+
+def _share(path: Path) -> str:
+    """Return what a file of the data set is a part of and a share is of: a language, or a cell of one."""
+    named = _PART.fullmatch(path.stem)
+    return path.parent.name + (f"/{named[1]}" if named else "")
+
+
 def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: str) -> Counts:
     """Write the token files of a data set.
 
     Args:
-        output: under construction; gets ``<lang>/train-00000.ds`` and so on.
+        output: under construction; gets ``<lang>/train-00000.ds`` and so on, of cells ``<lang>/<part>/train-…``.
         dataset: a folder of ``<lang>/train-*.parquet``.
         section: what is asked for.
         tokenizer: path or name of the tokenizer.
@@ -95,16 +106,16 @@ def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: s
     by_reference = output.each(files, tokenise)["by_reference"]
     parts: dict[str, Part] = {}
     notes: dict[str, dict[str, int]] = {}
-    for lang in dict.fromkeys(p.parent.name for p in files.values()):
-        lengths = np.concatenate([_lengths(staged / name) for name, p in files.items() if p.parent.name == lang])
+    for lang in dict.fromkeys(map(_share, files.values())):
+        lengths = np.concatenate([_lengths(staged / name) for name, p in files.items() if _share(p) == lang])
         order = np.arange(len(lengths))
         if section.shuffle:
             order = np.random.default_rng([section.seed, *lang.encode()]).permutation(len(lengths))
-        np.save(staged / f"{lang}.order.npy", order)
+        np.save(staged / f"{_file(lang)}.order.npy", order)
         for part in _cut(lang, lengths[order], section.shard_tokens):
-            parts[f"{lang}--train-{part.number:05d}"] = part
+            parts[f"{_file(lang)}--train-{part.number:05d}"] = part
         notes[lang] = {"documents": len(lengths), "tokens": int(lengths.sum())}
-    names = {lang: [n for n, p in files.items() if p.parent.name == lang] for lang in notes}
+    names = {lang: [n for n, p in files.items() if _share(p) == lang] for lang in notes}
 
     def write(part: Part, folder: Path) -> Counts:
         tokens, ends = _gather(staged, names[part.lang], part, token_type(ready.vocabulary))
@@ -126,6 +137,10 @@ def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: s
     }
     output.notes["shards"] = {f"{p.lang}/train-{p.number:05d}": p.last - p.first for p in parts.values()}
     return counts
+
+
+def _file(lang: str) -> str:
+    return lang.replace("/", "--")
 
 
 def _tokenise(path: Path, folder: Path, tokens: Tokens) -> Counts:
@@ -182,7 +197,7 @@ def _gather(
     staged: Path, names: list[str], part: Part, kind: np.dtype[Any]
 ) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.int64]]:
     """Return the tokens of a shard's documents in its order, and where each ends."""
-    order = np.load(staged / f"{part.lang}.order.npy", mmap_mode="r")[part.first : part.last]
+    order = np.load(staged / f"{_file(part.lang)}.order.npy", mmap_mode="r")[part.first : part.last]
     ends = [np.load(staged / name / "ends.npy", mmap_mode="r") for name in names]
     flat = [_mapped(staged / name / "tokens", kind) for name in names]
     firsts = np.cumsum([0, *map(len, ends)])
@@ -269,7 +284,7 @@ def _make(context: RunContext, output: Output) -> Counts:
     assert about is not None
     sizes = None
     if context.recipe.signals.tokens.tokenizer is None:
-        held: Any = about.notes["languages"]
+        held: Any = about.notes.get("cells") or about.notes["languages"]
         sizes = {lang: int(told["bytes"]) for lang, told in held.items()}
     notes: Any = output.notes
     shares = token_shares(read_shares(context.step_dir("mixture")), notes["languages"], sizes)

@@ -177,6 +177,30 @@ def account(
     return Mixture(name, tokens, rows, tuple(breaks))
 
 
+def together(name: str, rows: Sequence[Share]) -> Share:
+    """Return several rows of a mixture as one: sums, without an interval, which their own do not tell.
+
+    >>> there = Available.of({"tha_Thai/web": (10, 9_000, 3_000), "tha_Thai/books": (2, 800, 1_000)})
+    >>> row = together("tha_Thai", account("half", there, [0.5, 0.5], 4_000).rows)
+    >>> row.share, row.tokens_used, row.tokens, row.epochs
+    (1.0, 4000, 4000, 1.0)
+    """
+    tokens, used = sum(row.tokens for row in rows), sum(row.tokens_used for row in rows)
+    return Share(
+        lang=name,
+        documents=sum(row.documents for row in rows),
+        bytes=sum(row.bytes for row in rows),
+        tokens=tokens,
+        share=sum(row.share for row in rows),
+        low=None,
+        high=None,
+        document_share=sum(row.document_share for row in rows),
+        tokens_used=used,
+        bytes_used=sum(row.bytes_used for row in rows),
+        epochs=used / tokens if tokens else None,
+    )
+
+
 def apportion(shares: Array, tokens: int) -> list[int]:
     """Split `tokens` whole tokens by shares so that the parts sum to it exactly (largest remainder, ties to the first).
 

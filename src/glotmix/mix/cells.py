@@ -23,6 +23,28 @@ def language_of(name: str) -> str | None:
     return _code(lang) if cut and part else None
 
 
+def of(name: str) -> str:
+    """Return the language of a cell, and any other name as it is: what a loss is measured on.
+
+    >>> of("eng_Latn/web"), of("eng_Latn"), of("pile_cc")
+    ('eng_Latn', 'eng_Latn', 'pile_cc')
+    """
+    return language_of(name) or name
+
+
+def canonical(name: str) -> str:
+    """Return a language's canonical code, or a cell with that of its language.
+
+    Raises:
+        RequestError: for an unknown language.
+
+    >>> canonical("fr"), canonical("fr/web")
+    ('fra_Latn', 'fra_Latn/web')
+    """
+    lang, cut, part = name.partition(SOURCE)
+    return parse(lang).code + cut + part
+
+
 @cache
 def _code(name: str) -> str | None:
     try:
@@ -62,6 +84,18 @@ def by_language(shares: Mapping[str, float]) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for name, share in shares.items():
-        lang = language_of(name) or name
-        found[lang] = found.get(lang, 0.0) + share
+        found[of(name)] = found.get(of(name), 0.0) + share
+    return found
+
+
+def within(shares: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return, for each language that is cut in cells, the part of its share that each has, the largest first.
+
+    >>> within({"eng_Latn/web": 0.1, "eng_Latn/books": 0.3, "tha_Thai": 0.6})
+    {'eng_Latn': {'books': 0.75, 'web': 0.25}}
+    """
+    whole, found = by_language(shares), dict[str, dict[str, float]]()
+    for name, share in sorted(shares.items(), key=lambda pair: (-pair[1], pair[0])):
+        if (lang := language_of(name)) is not None:
+            found.setdefault(lang, {})[name.partition(SOURCE)[2]] = share / whole[lang] if whole[lang] else 0.0
     return found

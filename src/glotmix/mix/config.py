@@ -49,6 +49,11 @@ class MixConfig(Section):
     method: Literal["natural", "uniform", "temperature", "unimax", "law"] | None = Field(
         None, description="how the shares are chosen; by default law where there are runs, else unimax"
     )
+    cells: str | None = Field(
+        None,
+        description="a column of the documents, such as source, that cuts each language in cells with shares of their "
+        "own (eng_Latn/web); or quality, for thirds by the rater",
+    )
     temperature: float = Field(3.3, gt=0, description="T of `r ∝ n^(1/T)`: 1 is natural, large is uniform")
     max_epochs: Literal["auto"] | float | None = Field(
         "auto",
@@ -122,12 +127,19 @@ def _check(recipe: Recipe) -> None:
         raise ValueError("mix.method=law needs runs to fit: mix.runs, mix.proxies, or mix.method=unimax")
     if mix.phases is not None and (mix.how != "law" or len(mix.phases) < 2 or abs(sum(mix.phases) - 1) > 1e-6):
         raise ValueError("mix.phases are two parts or more that sum to one, and need mix.proxies or mix.runs to fit")
+    if mix.cells is not None and mix.phases is not None:
+        raise ValueError("mix.cells and mix.phases: a schedule is of whole languages; give one of the two")
+    if mix.cells is not None and select.retain == "budget":
+        raise ValueError(
+            "select.retain=budget keeps of a language what its share needs, and mix.cells gives shares to its parts: "
+            "select.retain=share, or no mix.cells"
+        )
     named = {f"mix.{name}": getattr(mix, name) for name in ("floors", "ceilings", "max_epochs_of")}
     named |= {f"mix.groups.{name}": group.languages for name, group in mix.groups.items()}
     for where, codes in (named | {"select.tokens": select.tokens}).items():
         for code in codes:
             try:
-                language.parse(code)
+                language.parse(code.partition("/")[0] if mix.cells is not None else code)
             except RequestError as error:
                 raise ValueError(f"{where}: {error.message}" + (f" ({error.fix})" if error.fix else "")) from error
 

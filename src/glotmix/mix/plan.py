@@ -11,7 +11,9 @@ import numpy as np
 
 from glotmix.core.errors import RequestError, blame
 from glotmix.mix import baselines as plain
-from glotmix.mix.accounting import Array, Available, Mixture, Share, account
+from glotmix.mix import cells
+from glotmix.mix.accounting import Array, Available, Mixture, Share, account, together
+from glotmix.mix.cell_limits import of_cells
 from glotmix.mix.config import CAP, MixConfig
 from glotmix.mix.limits import Box, Limits, box, broken
 
@@ -77,7 +79,8 @@ def plan(
     [('fra_Latn', 240000, 0.8), ('amh_Ethi', 80000, 4.0)]
     """
     tokens = config.tokens if config.tokens is not None else available.total
-    limits = Limits(config.cap, config.max_epochs_of, config.floors, config.ceilings, config.groups)
+    asked = Limits(config.cap, config.max_epochs_of, config.floors, config.ceilings, config.groups)
+    limits = of_cells(asked, available.languages)
     within = box(available, tokens, limits)
     others = dict(plain.baselines(available, within, config.temperature))
     if config.how == "law" or fitted is not None:
@@ -108,6 +111,8 @@ def write(made: Plan, folder: Path) -> None:
         "evidence": made.evidence,
         "phases": made.phases,
     }
+    if (whole := by_language(made.mixture)) is not None:
+        told["by_language"] = [asdict(row) for row in whole]
     (folder / _JSON).write_text(json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
     columns = [field.name for field in fields(Share)]
     with (folder / _CSV).open("w", encoding="utf-8", newline="") as file:
@@ -118,10 +123,26 @@ def write(made: Plan, folder: Path) -> None:
 
 
 def read_shares(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """Return the chosen mixture that `write` left in a folder: the fields of `Share` by language."""
+    """Return the chosen mixture that `write` left in a folder: the fields of `Share` by language, or by cell."""
     with blame(folder / _JSON):
         told = json.loads((folder / _JSON).read_text("utf-8"))
         return {row["lang"]: row for row in told["languages"]}
+
+
+def read_languages(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Return the same by language, where the mixture is of cells the sum of each language's."""
+    with blame(folder / _JSON):
+        told = json.loads((folder / _JSON).read_text("utf-8"))
+        return {row["lang"]: row for row in told.get("by_language", told["languages"])}
+
+
+def by_language(mixture: Mixture) -> tuple[Share, ...] | None:
+    """Return a mixture of cells as one of languages, a row for each; None for a mixture of anything else."""
+    langs = cells.languages([row.lang for row in mixture.rows])
+    if langs is None:
+        return None
+    rows = list(zip(langs, mixture.rows, strict=True))
+    return tuple(together(lang, [row for of, row in rows if of == lang]) for lang in dict.fromkeys(langs))
 
 
 def _counted(available: Available, shares: Mapping[str, Array], tokens: int, limits: Limits) -> tuple[Mixture, ...]:

@@ -9,7 +9,7 @@ from glotmix.core import record, remote, table
 from glotmix.core.context import RunContext
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import StepSpec
-from glotmix.mix import extra
+from glotmix.mix import cell_tables, extra
 from glotmix.mix import plan as mixing
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig, RunsConfig
@@ -36,8 +36,11 @@ def budget(context: RunContext) -> dict[str, Any]:
 
     for name in context.recipe.mix.laws:
         law(name)
-    found: dict[str, Any] = context.recipe.mix.model_dump(
-        mode="json", exclude={"runs": {"mixtures", "losses"}, "proxies": True}
+    mix = context.recipe.mix
+    without: dict[str, Any] = {"runs": {"mixtures", "losses"}, "proxies": True}
+    # A mixture of languages is what it was before there were cells.
+    found: dict[str, Any] = mix.model_dump(
+        mode="json", exclude=without | ({"cells": True} if mix.cells is None else {})
     )
     return found
 
@@ -70,11 +73,18 @@ def config_of(context: RunContext) -> MixConfig:
     return found
 
 
+def kept(context: RunContext) -> Available:
+    """Return what the ledger keeps of each language, or of each cell where the recipe asks for cells."""
+    ledger = context.step_dir("ledger")
+    if (column := context.recipe.mix.cells) is not None:
+        return Available.of(cell_tables.count(context.corpus, ledger, column))
+    found = table.sums(table.shards(ledger), "lang", ["bytes", "tokens"], where="kept")
+    return Available.of({lang: (n, b, t) for lang, (n, b, t) in found.items()})
+
+
 def _make(context: RunContext, output: Output) -> Counts:
     """Write ``mixture.json`` and ``mixture.csv`` for what the ledger keeps."""
-    kept = table.sums(table.shards(context.step_dir("ledger")), "lang", ["bytes", "tokens"], where="kept")
-    config = config_of(context)
-    there = Available.of({lang: (n, b, t) for lang, (n, b, t) in kept.items()})
+    config, there = config_of(context), kept(context)
     beside = _beside(context, there)
     if beside is not None and config.tokens is not None:
         config = config.model_copy(update={"tokens": config.tokens - beside.tokens_used})
@@ -89,7 +99,10 @@ def _make(context: RunContext, output: Output) -> Counts:
                 f"parallel text gets {beside.share:.2%} of the training, not {beside.asked:.2%}: a token may be seen "
                 f"{context.recipe.align.pack.max_epochs:g} times (align.pack.max_epochs)",
             ]
-    return {"languages": len(made.mixture.rows), "tokens": made.tokens}
+    whole = mixing.by_language(made.mixture)
+    if whole is None:
+        return {"languages": len(made.mixture.rows), "tokens": made.tokens}
+    return {"languages": len(whole), "cells": len(made.mixture.rows), "tokens": made.tokens}
 
 
 def _packs(context: RunContext) -> bool:
@@ -117,7 +130,8 @@ def _config(context: RunContext) -> dict[str, Any]:
 def code(context: RunContext) -> tuple[str, ...]:
     """Return the modules whose version a mixture depends on: this room's, and those of laws from other packages."""
     laws = {type(spec(name).law).__module__ for name in context.recipe.mix.laws}
-    beside = ("glotmix.mix.extra",) if _packs(context) else ()
+    beside: tuple[str, ...] = ("glotmix.mix.extra",) if _packs(context) else ()
+    beside += () if context.recipe.mix.cells is None else ("glotmix.mix.cell_tables",)
     return ("glotmix.mix", *beside, *sorted(name for name in laws if not name.startswith("glotmix.")))
 
 
@@ -127,6 +141,7 @@ STEPS = StepSpec(
     make=_make,
     needs=lambda context: (
         "ledger",
+        *(context.corpus_steps if context.recipe.mix.cells is not None else ()),
         *(("proxies",) if context.recipe.mix.proxies else ()),
         *((_PACKED,) if _packs(context) else ()),
     ),

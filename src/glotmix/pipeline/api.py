@@ -38,6 +38,7 @@ class Language:
         low: the least share that is as good; None where nothing was measured.
         high: the greatest.
         epochs: how often its documents are seen.
+        cells: the part of its share that each of its cells has; None where the mixture is of languages.
     """
 
     lang: str
@@ -48,6 +49,7 @@ class Language:
     low: float | None = None
     high: float | None = None
     epochs: float | None = None
+    cells: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -182,10 +182,13 @@ class Job:
         read = table.sums(ledger, "lang", [])
         kept = table.sums(ledger, "lang", ["bytes"], where="kept")
         shares: dict[str, Mapping[str, Any]] = {}
+        parts: dict[str, dict[str, float]] = {}
         if record.read(self.folder / "mixture") is not None:
-            from glotmix.mix.plan import read_shares
+            from glotmix.mix import cells
+            from glotmix.mix.plan import read_languages, read_shares
 
-            shares = read_shares(self.folder / "mixture")
+            shares, each = (read(self.folder / "mixture") for read in (read_languages, read_shares))
+            parts = cells.within({name: row["share"] for name, row in each.items()})
         rows = []
         for lang, (documents,) in read.items():
             left, size = kept.get(lang, (0, 0))
@@ -200,6 +203,7 @@ class Job:
                     "low": share.get("low"),
                     "high": share.get("high"),
                     "epochs": share.get("epochs"),
+                    **({"cells": parts[lang]} if lang in parts else {}),
                 }
             )
         return rows

@@ -56,9 +56,9 @@ def per_byte(
         kind: what products are made in.
 
     Returns:
-        shape (K, m).
+        shape (K, t): a column for each of `texts.targets`.
     """
-    cut = [windows(list(texts.held[lang]), texts.end, shape.context) for lang in texts.languages]
+    cut = [windows(list(texts.held[lang]), texts.end, shape.context) for lang in texts.targets]
     groups = cores.near(len(weights["embed"]), shape.parameters)
     with cores.threads_for(shape.parameters):
         nats = np.concatenate(
@@ -67,7 +67,7 @@ def per_byte(
                 for part in groups
             ]
         )
-    found: NDArray[np.float64] = nats / np.log(2) / [texts.held_bytes[lang] for lang in texts.languages]
+    found: NDArray[np.float64] = nats / np.log(2) / [texts.held_bytes[lang] for lang in texts.targets]
     return found
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from glotmix.core import utf8
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
+from glotmix.mix import cells
 from glotmix.proxy.config import ProxiesConfig
 
 _UNIQUE = "unique."
@@ -47,7 +48,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Design:
-    """Runs over languages (canonical codes, sorted)."""
+    """Runs over languages (canonical codes, sorted), or over cells of them."""
 
     languages: tuple[str, ...]
     runs: tuple[Run, ...]
@@ -92,7 +93,7 @@ def read(path: Path, config: ProxiesConfig) -> Design:
     mixed = [column for column in header if column not in beside and not column.startswith(_UNIQUE)]
     if any(_PHASE in column for column in mixed):
         return _schedules(path, rows, mixed, config)
-    named = {column: parse(column).code for column in mixed}
+    named = {column: cells.canonical(column) for column in mixed}
     by_code: dict[str, str] = {}
     for column, code in named.items():
         if code in by_code:
@@ -167,7 +168,7 @@ def write(
         folder: where.
         design: what was asked.
         trained: parameters and tokens that each run really had, by its name.
-        losses: bits per byte per language, by the run's name.
+        losses: bits per byte per language (of cells: each language once, in their order), by the run's name.
     """
     stocks = [i for i in range(len(design.languages)) if any(math.isfinite(run.unique[i]) for run in design.runs)]
     phases = len(design.runs[0].phases)
@@ -186,7 +187,8 @@ def write(
     ]
     _save(folder / "ratios.csv", head, ratios)
     metrics = [[run.name, *(f"{loss:.6f}" for loss in losses[run.name])] for run in design.runs]
-    _save(folder / "metrics.csv", ["run_id", *design.languages], metrics)
+    targets = dict.fromkeys(map(cells.of, design.languages))
+    _save(folder / "metrics.csv", ["run_id", *targets], metrics)
 
 
 def write_unigram(folder: Path, bits: Mapping[str, float]) -> None:

@@ -10,12 +10,14 @@ from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import Extra, StepSpec
+from glotmix.mix import cell_tables, cells
 from glotmix.mix.accounting import Available
 from glotmix.mix.baselines import unimax
 from glotmix.mix.config import CAP, MixConfig
 from glotmix.mix.design import Design, design
 from glotmix.mix.limits import Limits, box
 from glotmix.mix.run_tables import write_mixtures
+from glotmix.mix.steps import kept
 from glotmix.proxy import design as designs
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.need import need
@@ -52,6 +54,8 @@ def _settings(context: RunContext) -> dict[str, Any]:
     """Return what changes a loss: the section, and what of the section `mix` a design of ours depends on."""
     config = _config(context)
     told: dict[str, Any] = config.model_dump(mode="json", exclude=ELSEWHERE | {"design", "tokenizer"})
+    if context.recipe.mix.cells is not None:
+        told["mix.cells"] = context.recipe.mix.cells
     if config.design is not None:
         return told
     mix = context.recipe.mix
@@ -70,23 +74,19 @@ def make(output: Output, context: RunContext, config: ProxiesConfig) -> Counts:
     from glotmix.mix.phases import staged_design
     from glotmix.proxy import train
 
-    rows = table.read(table.shards(context.step_dir("ledger")), ["lang", "bytes", "tokens", "kept"])
-    kept = (
-        rows.filter(rows["kept"]).group_by("lang").aggregate([("kept", "count"), ("bytes", "sum"), ("tokens", "sum")])
-    )
-    there = {r["lang"]: (r["kept_count"], r["bytes_sum"], r["tokens_sum"]) for r in kept.sort_by("lang").to_pylist()}
+    there = kept(context)
     if config.design is not None:
         path = context.path(config.design)
     else:
         path = output.path / "design.csv"
         asked = Design(
             tokens=config.tokens, parameters=(config.parameters,), runs=config.runs, one_size=config.one_size,
-            target=target_of(context.recipe.mix, config, Available.of(there)), seed=config.seed,
+            target=target_of(context.recipe.mix, config, there), seed=config.seed,
         )  # fmt: skip
-        chosen, phases = Available.of(_chosen(there, config)), context.recipe.mix.phases
+        chosen, phases = _chosen(there, config), context.recipe.mix.phases
         write_mixtures(path, design(chosen, asked) if phases is None else staged_design(chosen, asked, phases))
     tokenizer = None if config.tokenizer is None else context.path(config.tokenizer)
-    held = {lang: size for lang, (_, size, _) in there.items()}
+    held = dict(zip(there.languages, there.bytes, strict=True))
     return train.make(
         output, designs.read(path, config), lambda: documents(context, held, config.text_bytes), config, tokenizer,
         context.recipe.engine.runner,
@@ -106,32 +106,42 @@ def target_of(mix: MixConfig, config: ProxiesConfig, there: Available) -> float 
     # The other languages keep their share of UniMax.
     prior = unimax(there, box(there, int(tokens), Limits(CAP)))
     return float(
-        tokens * sum(share for lang, share in zip(there.languages, prior, strict=True) if lang in config.languages)
+        tokens
+        * sum(share for lang, share in zip(there.languages, prior, strict=True) if cells.of(lang) in config.languages)
     )
 
 
-def _chosen(there: dict[str, tuple[int, int, int]], config: ProxiesConfig) -> dict[str, tuple[int, int, int]]:
-    """Return what there is of the languages that the runs shall draw on.
+def _chosen(there: Available, config: ProxiesConfig) -> Available:
+    """Return what there is of the languages that the runs shall draw on, or of their cells.
 
     Raises:
         RequestError: for one of which nothing is kept.
     """
     if config.languages is None:
         return there
+    langs = [cells.of(name) for name in there.languages]
     for lang in config.languages:
-        if lang not in there:
+        if lang not in langs:
             raise RequestError(
-                f"mix.proxies.languages names {lang!r}, of which no text is kept{did_you_mean(lang, there)}",
-                f"languages with text: {', '.join(there)}",
+                f"mix.proxies.languages names {lang!r}, of which no text is kept{did_you_mean(lang, langs)}",
+                f"languages with text: {', '.join(dict.fromkeys(langs))}",
             )
-    return {lang: there[lang] for lang in sorted(config.languages)}
+    rows = zip(there.languages, there.documents, there.bytes, there.tokens, strict=True)
+    return Available.of({name: (n, b, t) for name, n, b, t in sorted(rows) if cells.of(name) in config.languages})
 
 
 def documents(context: RunContext, held: dict[str, int], most: int) -> Iterator[tuple[str, str]]:
-    """Yield language and text of what the ledger keeps; of a language with more than `most` bytes a part.
+    """Yield language, or cell, and text of what the ledger keeps; of one with more than `most` bytes a part.
 
     Which part is told by a hash of the documents' ids, so that neither order nor shards matter.
     """
+    if (column := context.recipe.mix.cells) is not None:
+        for shard, rows in cell_tables.documents(context.corpus, context.step_dir("ledger"), column):
+            both = table.read([shard], ["id", "text"]).append_column("cell", rows["cell"])
+            for row in both.filter(rows["kept"]).to_pylist():
+                if place(row["id"]) * held[row["cell"]] < most:
+                    yield row["cell"], row["text"]
+        return
     for shard, part in zip(table.shards(context.corpus), _decisions(context), strict=True):
         rows = table.read([shard], ["id", "lang", "text"])
         for row in rows.filter(part).to_pylist():
@@ -151,7 +161,10 @@ def _decisions(context: RunContext) -> Iterator[Any]:
 STEPS = StepSpec(
     name="proxies",
     extras=(Extra("train", "mix.proxies", ("torch", "tokenizers")),),
-    code=("glotmix.proxy",),
+    code=lambda context: (
+        "glotmix.proxy",
+        *(() if context.recipe.mix.cells is None else ("glotmix.mix.cell_tables",)),
+    ),
     make=lambda context, output: make(output, context, _config(context)),
     wanted=_wanted,
     needs=lambda context: (*context.corpus_steps, "ledger"),

@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.mix import cells
 from glotmix.proxy.tokenizer import Pieces
 
 Ids = NDArray[np.int32]
@@ -28,10 +30,11 @@ class Texts:
     """Tokenized documents.
 
     Args:
-        languages: in their order.
+        languages: in their order; or cells of them (``eng_Latn/web``), which are trained on as languages are, and held
+            out together.
         pieces: size of the vocabulary.
         end: the piece between two documents.
-        train: per language, all its training documents as one row of pieces, each followed by `end`, shape (n,).
+        train: per language or cell, all its training documents as one row of pieces, each followed by `end`: (n,).
         held: per language, its held-out documents, each as a row of pieces without `end`.
         held_bytes: per language, UTF-8 bytes of its held-out documents.
         unigram: per language, the entropy of single bytes of its held-out documents, in bits per byte.
@@ -45,11 +48,20 @@ class Texts:
     held_bytes: Mapping[str, int]
     unigram: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What a loss is measured on: the languages, also those of cells."""
+        return tuple(dict.fromkeys(map(cells.of, self.languages)))
+
     def weights(self, unit: str) -> NDArray[np.float64]:
-        """Return pieces per unit of each language, shape (m,): what turns shares of bytes into shares of pieces."""
+        """Return pieces per unit of each language, shape (m,): what turns shares of bytes into shares of pieces.
+
+        A cell's are taken to be its language's.
+        """
         if unit == "tokens":
             return np.ones(len(self.languages))
-        return np.array([sum(map(len, self.held[lang])) / self.held_bytes[lang] for lang in self.languages])
+        langs = map(cells.of, self.languages)
+        return np.array([sum(map(len, self.held[lang])) / self.held_bytes[lang] for lang in langs])
 
     def choose(self, languages: Sequence[str]) -> "Texts":
         """Return the texts of some of the languages, in the given order.
@@ -87,29 +99,33 @@ def divide(
     Equal texts fall on one side, whatever the corpus around them. Near-duplicates may not: remove them before.
 
     Args:
-        documents: pairs of language and text; one whose text came before is left out.
+        documents: pairs of language and text; one whose text came before is left out. A cell (``eng_Latn/web``) stands
+            for a language: what is held out of a language is held out of all its cells.
         share: of the documents held out.
         most: bytes of held-out documents per language that are used, those of least hash first; the others are neither
             trained on nor measured.
         each: bytes that one of them gives, at most: a passage, so that a language's loss is that of many documents.
 
     Returns:
-        documents to train on and documents held out, by language (sorted), each in the order of the hash: the order of
-        the corpus does not matter.
+        documents to train on, by language or cell, and documents held out, by language (sorted), each in the order of
+        the hash: the order of the corpus does not matter.
 
     Raises:
         DataError: if a language has no document on one of the sides.
     """
     train: dict[str, dict[float, str]] = {}
     held: dict[str, dict[float, str]] = {}
+    seen: set[str] = set()
     for lang, text in documents:
         at = place(text)
-        (held if at < share else train).setdefault(lang, {})[at] = text
-    for lang in sorted(train.keys() | held.keys()):
-        for side, documents_of in (("train on", train), ("hold out", held)):
-            if lang not in documents_of:
+        seen.add(lang)
+        side = held.setdefault(cells.of(lang), {}) if at < share else train.setdefault(lang, {})
+        side[at] = text
+    for lang in sorted(seen):
+        for what, there, other in (("train on", train.get(lang), held), ("hold out", held.get(cells.of(lang)), train)):
+            if there is None:
                 raise DataError(
-                    f"{lang} has no document to {side}: {len(train.get(lang, held.get(lang, {})))} documents, of which "
+                    f"{lang} has no document to {what}: {len(other.get(lang, {}))} documents, of which "
                     f"{share:.0%} are held out by their hash",
                     "give it more documents, hold out more of them (mix.proxies.held_out), or leave the language out",
                 )
@@ -126,7 +142,7 @@ def divide(
 
 
 def encode(train: Mapping[str, Sequence[str]], held: Mapping[str, Sequence[str]], pieces: Pieces, folder: Path) -> None:
-    """Tokenize every language and leave its pieces in ``<lang>.npz`` below a folder.
+    """Tokenize every language and leave its pieces in ``<lang>.npz`` below a folder, those of its cells by name.
 
     Raises:
         RequestError: if the tokenizer loses letters of a language.
@@ -134,13 +150,16 @@ def encode(train: Mapping[str, Sequence[str]], held: Mapping[str, Sequence[str]]
     """
     pieces.check(train)
     folder.mkdir(parents=True, exist_ok=True)
-    for lang, texts in train.items():
-        rows = pieces.encode(texts, lang)
-        stream = np.concatenate([np.append(row, np.int32(pieces.end)) for row in rows])
+    for lang in dict.fromkeys(map(cells.of, train)):
+        streams: dict[str, Any] = {}
+        for name in (name for name in train if cells.of(name) == lang):
+            rows = pieces.encode(train[name], lang)
+            stream = np.concatenate([np.append(row, np.int32(pieces.end)) for row in rows])
+            streams[f"train{name.removeprefix(lang)}"] = stream.astype(np.int32)
         documents = pieces.encode(held[lang], lang)
         np.savez(
             folder / f"{lang}.npz",
-            train=stream.astype(np.int32),
+            **streams,
             held=np.concatenate(documents),
             lengths=np.array([len(d) for d in documents], np.int64),
             bytes=np.array(sum(len(text.encode()) for text in held[lang])),
@@ -169,7 +188,9 @@ def load(folder: Path, pieces: Pieces) -> Texts:
     unigram: dict[str, float] = {}
     for path in sorted(folder.glob("*.npz")):
         with np.load(path) as found:
-            train[path.stem] = found["train"]
+            train |= {
+                path.stem + key.removeprefix("train"): found[key] for key in found.files if key.startswith("train")
+            }
             held[path.stem] = np.split(found["held"], np.cumsum(found["lengths"])[:-1])
             sizes[path.stem] = int(found["bytes"])
             unigram[path.stem] = float(found["unigram"])

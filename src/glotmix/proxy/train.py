@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from glotmix.core.record import Counts, Output
+from glotmix.mix import cells
 from glotmix.proxy import design as designs
 from glotmix.proxy import texts as text
 from glotmix.proxy.config import ProxiesConfig
@@ -133,7 +134,7 @@ def make(
         trained_as |= {run.name: (unit.shape.parameters, unit.tokens(config)) for run in unit.runs}
     designs.write(output.path, design, trained_as, losses)
     _describe(output.path / "text.csv", corpus)
-    designs.write_unigram(output.path, {lang: corpus.unigram[lang] for lang in design.languages})
+    designs.write_unigram(output.path, {lang: corpus.unigram[lang] for lang in corpus.targets})
     output.notes["vocabulary"] = len(pieces)
     return counts | {"languages": len(design.languages)}
 
@@ -150,11 +151,19 @@ def _prepare(
     train, held = text.divide(chosen, config.held_out, config.held_bytes, config.held_each)
     if tokenizer is None:
         size = config.vocabulary or vocabulary(min(run.parameters for run in design.runs))
-        learn(train, size, scratch / "tokenizer.json")
+        learn(_by_language(train), size, scratch / "tokenizer.json")
     else:
         shutil.copyfile(tokenizer, scratch / "tokenizer.json")
     text.encode(train, held, Pieces(scratch / "tokenizer.json"), scratch / "text")
     return {"held_out": sum(map(len, held.values()))}
+
+
+def _by_language(documents: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the documents of languages' cells by language, in the order of the hash."""
+    found: dict[str, list[str]] = {}
+    for name, some in documents.items():
+        found.setdefault(cells.of(name), []).extend(some)
+    return {lang: sorted(some, key=text.place) if lang not in documents else some for lang, some in found.items()}
 
 
 def cores_of(unit: Unit, config: ProxiesConfig) -> int:
@@ -215,6 +224,6 @@ def _describe(path: Path, corpus: Texts) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["language", "train_tokens", "held_out_documents", "held_out_tokens", "held_out_bytes"])
-        for lang in corpus.languages:
-            held = corpus.held[lang]
-            out.writerow([lang, len(corpus.train[lang]), len(held), sum(map(len, held)), corpus.held_bytes[lang]])
+        for name in corpus.languages:
+            held, size = corpus.held[cells.of(name)], corpus.held_bytes[cells.of(name)]
+            out.writerow([name, len(corpus.train[name]), len(held), sum(map(len, held)), size])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glotmix.core import table
+from glotmix.mix import cells
 from glotmix.report.excerpt import visible
 
 SHARES = 40
@@ -23,15 +24,20 @@ EXCERPT = 200
 
 
 def mixture(path: Path | None) -> dict[str, Any] | None:
-    """Read ``mixture.json``; the languages by falling share."""
+    """Read ``mixture.json``; the languages by falling share, and of cells each language with its own beside it."""
     if path is None:
         return None
     told = json.loads(path.read_text("utf-8"))
     rows = sorted(told["languages"], key=lambda r: (-r["share"], r["lang"]))
+    within = cells.within({row["lang"]: row["share"] for row in rows})
     return {
         "method": told["method"],
         "tokens": told["tokens"],
         "rows": rows,
+        "by_language": [
+            row | {"cells": within[row["lang"]]}
+            for row in sorted(told.get("by_language", ()), key=lambda r: (-r["share"], r["lang"]))
+        ],
         "baselines": list(told["baselines"]),
         "others": {name: {r["lang"]: r for r in shares} for name, shares in told["baselines"].items()},
         "breaks": told["breaks"],

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from glotmix.core.errors import RequestError, blame
+from glotmix.mix import cells
 from glotmix.mix.files import unit
 from glotmix.report import evidence, plots, shell
 
@@ -17,7 +18,8 @@ def render(path: Path) -> str:
     with blame(path):
         told = read(path)
         assert told is not None
-        names = {code: name for row in told["rows"] for code, name in _name(row["lang"]).items()}
+        names = {code: name for row in told["rows"] for code, name in _name(cells.of(row["lang"])).items()}
+        names |= cell_names(told, names)
         return shell.render("mixing.html", {"mixture": told, "names": names, "plots": drawn(told, names)})
 
 
@@ -35,6 +37,15 @@ def read(path: Path | None) -> dict[str, Any] | None:
     if beside["two_step"] is not None:
         beside["two_step"] = beside["two_step"] | {"most": _most(beside["two_step"]["shares"])}
     return told | {"evidence": beside}
+
+
+def cell_names(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the name of each cell of a mixture, where it is of cells: its language's and its own."""
+    return {
+        f"{row['lang']}{cells.SOURCE}{part}": f"{names.get(row['lang'], row['lang'])} · {part}"
+        for row in told["by_language"]
+        for part in row["cells"]
+    }
 
 
 def drawn(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, plots.Spec]:

@@ -169,6 +169,8 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context |= _documents(inputs, order, context["duplicates"])
     context["mixture"] = mixing.read(inputs.mixture)
     if context["mixture"] is not None:
+        # The same object: the template asks it for every name.
+        names |= mixing.cell_names(context["mixture"], names)
         context["plots"] |= mixing.drawn(context["mixture"], names)
     if audit is not None and audit["mean"] is not None:
         context["plots"]["audit"] = plots.intervals(**evidence.audit_points(audit, names))

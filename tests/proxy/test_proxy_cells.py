@@ -1,0 +1,155 @@
+"""A recipe whose mixture is of cells: language × source, from proxies to blends."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+from test_proxy import PHRASES, documents
+
+from glotmix.cli import show
+from glotmix.core.errors import RequestError
+from glotmix.pipeline import recipe, run
+
+PROXIES = {"runs": 9, "parameters": 1e5, "vocabulary": 300, "tokens": 400, "context": 16, "held_out": 0.2,
+           "device": "cpu"}  # fmt: skip
+SOURCES = ("web", "old books")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A corpus of every language in two sources, a third of it books, taken through a recipe with cells."""
+    folder = tmp_path_factory.mktemp("cells")
+    rows = [
+        {"id": f"{lang}-{i}", "lang": lang, "text": text, "shelf": SOURCES[i % 3 == 0]}
+        for i, (lang, text) in enumerate(documents(60))
+    ]
+    (folder / "web.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    asked = {
+        "name": "tiny",
+        "corpus": {"sources": [{"name": "web", "path": "web.jsonl", "language": {"column": "lang"}}]},
+        "quality": None,
+        "select": {"retain": "all"},
+        "settings": {"default": {"identify": {"on_mismatch": "keep"}}},
+        "mix": {
+            "cells": "shelf",
+            "laws": ["pooled_cells", "effective_data"],
+            "bootstrap": 4,
+            "next_runs": 0,
+            "floors": {"tha_Thai": 0.2},
+            "max_epochs_of": {"eng_Latn/old-books": 1},
+            "proxies": PROXIES,
+        },
+        "export": {"formats": ["parquet", "jsonl"]},
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(asked), "utf-8")
+    made = run.Job(recipe.load(folder / "recipe.yaml", []), folder)
+    return folder, made, made.run()
+
+
+def read(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_proxies_draw_on_cells_and_are_measured_on_languages(world):
+    _, made, _ = world
+    ratios, metrics = (read(made.folder / "proxies" / name) for name in ("ratios.csv", "metrics.csv"))
+    cells = {name for name in ratios[0] if "/" in name}
+    assert cells == {f"{lang}/{part}" for lang in PHRASES for part in ("web", "old-books")}
+    assert {*metrics[0]} == {"run_id", *PHRASES} and len(metrics) == len(ratios) == 9 + 4
+    text = {row["language"]: row for row in read(made.folder / "proxies" / "text.csv")}
+    assert {*text} == cells
+    # What is held out of a language is held out of all its cells together.
+    assert text["tha_Thai/web"]["held_out_documents"] == text["tha_Thai/old-books"]["held_out_documents"]
+    assert int(text["tha_Thai/web"]["train_tokens"]) > int(text["tha_Thai/old-books"]["train_tokens"])
+
+
+def test_the_account_is_of_cells_and_limits_are_of_cells_and_languages(world):
+    _, made, summary = world
+    told = json.loads((made.folder / "mixture" / "mixture.json").read_text("utf-8"))
+    rows = {row["lang"]: row for row in told["languages"]}
+    whole = {row["lang"]: row for row in told["by_language"]}
+    assert {*whole} == {*PHRASES} and len(rows) == 2 * len(PHRASES) and told["method"] == "law"
+    for lang, row in whole.items():
+        mine = [rows[f"{lang}/{part}"] for part in ("web", "old-books")]
+        for key in ("share", "tokens", "tokens_used", "documents", "bytes"):
+            assert row[key] == pytest.approx(sum(each[key] for each in mine))
+    assert sum(row["tokens_used"] for row in rows.values()) == told["tokens"]
+    assert whole["tha_Thai"]["share"] >= 0.2 - 1e-6
+    assert rows["eng_Latn/old-books"]["epochs"] <= 1 + 1e-6
+    assert {row["lang"]: row["share"] for row in summary["languages"]} == pytest.approx(
+        {lang: row["share"] for lang, row in whole.items()}
+    )
+
+
+def test_blends_name_cells_and_the_data_set_has_files_of_each(world):
+    _, made, _ = world
+    told = json.loads((made.folder / "mixture" / "mixture.json").read_text("utf-8"))
+    shares = {row["lang"]: row["share"] for row in told["languages"]}
+    dataset = made.folder / "dataset"
+    lines = [line.split() for line in (dataset / "blend.megatron.txt").read_text("utf-8").splitlines()]
+    assert {path: float(weight) for weight, path in lines} == pytest.approx(
+        {f"tokenized/{cell}_text_document": share for cell, share in shares.items() if share > 0}
+    )
+    for row in told["languages"]:
+        lang, _, part = row["lang"].partition("/")
+        (file,) = (dataset / lang).glob(f"train-{part}-*.jsonl")
+        texts = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        assert len(texts) == row["documents"] and {text["lang"] for text in texts} == {lang}
+        assert {text["shelf"].replace(" ", "-") for text in texts} == {part}
+    card = (dataset / "README.md").read_text("utf-8")
+    assert all(f"`{lang}`" in card or lang in card for lang in PHRASES)
+
+
+def test_the_report_shows_cells_within_their_languages(world):
+    _, made, _ = world
+    page = (made.folder / "report.html").read_text("utf-8")
+    assert "tha_Thai/old-books" in page and "Thai · old-books" in page and "The mixture by language" in page
+
+
+def test_the_terminal_shows_cells_within_their_languages(world, capsys):
+    _, _, summary = world
+    assert all(sum(row["cells"].values()) == pytest.approx(1) for row in summary["languages"])
+    show.show_summary(summary)
+    shown = capsys.readouterr().out
+    assert "cells" in shown and shown.count("old-books") >= len(PHRASES)
+
+
+def test_token_files_and_their_blends_are_of_cells(world):
+    folder, made, _ = world
+    shutil.copy(made.folder / "proxies" / "tokenizer.json", folder)
+    tokens = run.Job(
+        recipe.load(
+            folder / "recipe.yaml",
+            ["export.tokens.tokenizer=tokenizer.json", "export.tokens.end=<|end|>",
+             "export.tokens.formats=[megatron, datatrove]"],
+        ),
+        folder,
+    )  # fmt: skip
+    tokens.run("tokens")
+    there = tokens.folder / "tokens"
+    lines = [line.split() for line in (there / "blend.megatron.txt").read_text("utf-8").splitlines()]
+    assert len(lines) == 2 * len(PHRASES) and np.isclose(sum(float(weight) for weight, _ in lines), 1)
+    for _, path in lines:
+        assert (there / f"{path}.bin").stat().st_size > 0 and path.count("/") == 2
+    stage = yaml.safe_load((there / "blend.nanotron.yaml").read_text("utf-8"))["dataset"]
+    assert {*stage["dataset_folder"]} == {f"{lang}/{part}" for lang in PHRASES for part in ("web", "old-books")}
+
+
+def test_what_cells_cannot_be_is_refused(world):
+    folder, _, _ = world
+
+    def job(*overrides):
+        return run.Job(recipe.load(folder / "recipe.yaml", list(overrides)), folder)
+
+    with pytest.raises(RequestError, match="no such column"):
+        job("mix.cells=shelve", "mix.proxies=null", "output=other").run("mixture")
+    with pytest.raises(RequestError, match="whole languages"):
+        job("mix.phases=[0.6, 0.4]")
+    with pytest.raises(RequestError, match="its parts"):
+        job("select.retain=budget", "mix.proxies=null")
+    with pytest.raises(RequestError, match="no script"):
+        job("mix.floors={tha_Thai: 0.2, tha_Thay/web: 0.1}")
