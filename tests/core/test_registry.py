@@ -59,6 +59,7 @@ def identities(folder: Path) -> dict[tuple[str, str], Identity]:
         ],
         "budget": ["select.retain=budget", "mix.tokens=1e6"],
         "proxies": ["mix.proxies.tokens=1000"],
+        "cells": ["mix.cells=source"],
         "tied": ["align.mine={}", "align.pack={}"],
         "chat": [],
     }

@@ -13,7 +13,7 @@ from glotmix.mix.limits import Box, Limits, box
 from glotmix.mix.ranges import ranges
 from glotmix.mix.repeat_worth import RepeatWorth, cap
 from glotmix.mix.repeats import Repeats
-from glotmix.mix.rule import Rule, choose
+from glotmix.mix.rule import Rule, choose, floored
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, solve
 from glotmix.mix.worlds import Worlds, hellinger, slack
@@ -71,6 +71,27 @@ def test_the_pull_is_to_the_prior_and_the_floor_a_part_of_it():
     capped = worlds((0.6, 0.2, 0.2, 0.2), high=(0.3, 1, 1, 0.0))
     found = choose(capped, Rule(PRIOR)).best
     assert found[0] <= 0.3 + 1e-9 and found[3] == 0, "a ceiling is stronger than the floor"
+
+
+def test_the_pull_is_to_the_prior_and_not_to_as_much_as_there_is():
+    natural, prior = np.array([0.1, 0.1, 0.7, 0.1]), np.array([0.1, 0.7, 0.1, 0.1])
+    found = choose(replace(SURE, point=replace(SURE.point, natural=natural)), Rule(prior, 0.0, 100.0)).best
+    np.testing.assert_allclose(found, prior, atol=0.01)
+
+
+def test_floors_of_the_rule_give_way_where_they_leave_no_mixture():
+    tight = Box(np.array([0.5, 0.45, 0.0, 0.0]), np.ones(M))
+    assert floored(tight, Rule(PRIOR, floor=0.4)) is tight
+    np.testing.assert_allclose(floored(tight, Rule(PRIOR, floor=0.04)).low, [0.5, 0.45, 0.01, 0.01])
+
+
+def test_of_two_ways_down_the_one_that_ends_lower_is_taken(monkeypatch):
+    # One begins at the prior, the other where least is expected; neither goes anywhere here.
+    monkeypatch.setattr("glotmix.mix.rule.descend", lambda value, slope, start, within: start)
+    apart = worlds((0.9, 0.2, 0.2, 0.2), (0.3, 0.2, 0.2, 0.2), (0.6, 0.2, 0.2, 0.2))
+    bold, wary = (choose(apart, Rule(PRIOR, caution=z, pull=0.0)).best for z in (0.0, 50.0))
+    assert bold[0] > 1.5 * PRIOR[0]
+    np.testing.assert_array_equal(wary, PRIOR)
 
 
 def test_with_the_distance_of_sizes_intervals_widen_and_their_sign_stays():

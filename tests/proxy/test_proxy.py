@@ -364,7 +364,7 @@ def test_a_design_becomes_tables_that_the_mixture_reads(tmp_path, monkeypatch):
     made = run(tmp_path / "runs", asked)
     assert made.counts["runs"] == 5 and made.counts["tokens"] == 5 * 608, "whole steps of 32 tokens"
 
-    from glotmix.mix import runs as tables
+    from glotmix.mix import run_tables as tables
 
     read = tables.read("olmix", tmp_path / "runs" / "ratios.csv", tmp_path / "runs" / "metrics.csv")
     assert read.names == tuple(r.name for r in asked.runs)

@@ -91,7 +91,7 @@ def by_language(shares: Mapping[str, float]) -> dict[str, float]:
 def within(shares: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """Return, for each language that is cut in cells, the part of its share that each has, the largest first.
 
-    >>> within({"eng_Latn/web": 0.1, "eng_Latn/books": 0.3, "tha_Thai": 0.6})
+    >>> within({"eng_Latn/web": 0.125, "eng_Latn/books": 0.375, "tha_Thai": 0.5})
     {'eng_Latn': {'books': 0.75, 'web': 0.25}}
     """
     whole, found = by_language(shares), dict[str, dict[str, float]]()
