@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from glotmix.core.errors import DataError
-from glotmix.corpus import columns
+from glotmix.corpus import columns, flat
 from glotmix.corpus.kinds import decompressed
 from glotmix.corpus.rows import SHOWN, Reject, Rows, as_id, shown
 from glotmix.corpus.sources import Column, InputFile, Source
@@ -137,6 +137,8 @@ def _chunks(stream: IO[bytes], span: int | None) -> Iterator[bytes]:
 
 
 def _parse(source: Source, block: bytes, first: int) -> Rows:
+    if (found := flat.rows(source, block, first)) is not None:
+        return found
     at, raw, records, rejects, count = objects(block, first)
     return as_rows(source, at, raw, records, rejects, count)
 

@@ -5,6 +5,7 @@ Burmese. Read as Unicode its letters stand in a wrong order and are the wrong on
 (`myanmartools`, a Markov chain over code points), and converted by the rules of `paraencoder`.
 """
 
+import re
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,8 @@ import pyarrow as pa
 SURE = 0.95
 """The probability from which a text is converted."""
 
-_LEADS = (b"\xe1\x80", b"\xe1\x81", b"\xe1\x82")
+_LETTER = re.compile(b"\xe1[\x80-\x82]")
+"""The first two bytes of the letters of the Myanmar block."""
 
 
 def unicoded(texts: pa.Array) -> tuple[pa.Array, dict[int, float]]:
@@ -42,8 +44,7 @@ def unicoded(texts: pa.Array) -> tuple[pa.Array, dict[int, float]]:
 
 def _myanmar(data: pa.Buffer) -> bool:
     """Whether any letter of the Myanmar block is among UTF-8 bytes: nearly all texts hold none, and pass at once."""
-    view = data.to_pybytes()
-    return any(lead in view for lead in _LEADS)
+    return _LETTER.search(memoryview(data)) is not None
 
 
 @cache
