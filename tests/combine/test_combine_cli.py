@@ -99,11 +99,16 @@ def test_a_recipe_makes_combinations_of_what_is_kept_and_keeps_its_data_set(fold
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(asked), "utf-8")
     job = run.Job(recipe.load(folder / "recipe.yaml", []), folder)
-    job.run("combine/choice")
+    job.run()
     out = folder / "out"
     verdict = json.loads((out / "combine" / "choice" / "verdict.json").read_text("utf-8"))
     assert [one["problem"] for one in verdict] == ["amh_Ethi"]
-    assert combinations.render(out / "combine").startswith("<!DOCTYPE html>")
+    page = (out / "report" / combinations.PAGE).read_text("utf-8")
+    assert page == combinations.render(out / "combine")
+    report = html.parse(str(out / "report" / "report.html"))
+    (section,) = report.xpath("//section[@id='combinations']")
+    assert verdict[0]["sentence"] in " ".join(section.text_content().split())
+    assert len(section.xpath(".//tbody/tr")) == len(verdict[0]["ways"])
     plain = run.Job(recipe.load(folder / "recipe.yaml", ["select.combinations=null"]), folder)
     # The ledger knows nothing of combinations: it is not made again without them.
     assert {step.name: one.fingerprint for step, one in job.identities("ledger")} == {

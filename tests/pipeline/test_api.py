@@ -25,9 +25,10 @@ from glotmix.signals import heuristics, language_id
 PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text("utf-8")
 PUBLIC = {
     "": {
-        "Plan", "Run", "Settings", "Story", "demo", "evaluate", "explain", "instruct", "mix", "plan", "quality",
-        "recipe", "run", "schema", "signals", "why",
+        "Plan", "Run", "Settings", "Story", "combine", "demo", "evaluate", "explain", "instruct", "mix", "plan",
+        "quality", "recipe", "run", "schema", "signals", "why",
     },
+    "combine": {"Combinations", "design", "read"},
     "signals": {"Signal", "find_duplicates", "identify", "measure"},
     "instruct": {"AnswerRater", "read", "train"},
     "evaluate": {"Audit", "Comparison", "Fidelity", "Scores", "compare", "fidelity", "score", "tokenizer"},

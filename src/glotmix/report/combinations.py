@@ -12,6 +12,7 @@ from glotmix.core import table
 from glotmix.report import shell
 
 Data = Mapping[str, Any]
+PAGE = "combinations.html"
 MOST = 40
 """Cells of a matrix that are shown: those that bring most alone."""
 

@@ -55,6 +55,7 @@ _DETAILS = {
     "repeats": "Repeated lines",
     "contamination": "Evaluation items",
     "conversations": "Conversations",
+    "combinations": "Combinations",
     "quarantine": "Quarantine",
     "settings": "Settings",
     "provenance": "Provenance",
@@ -90,6 +91,7 @@ class ReportInputs:
         verdict: ``verdict.json``.
         coverage: ``coverage.json`` of a selection of conversations.
         scoring: ``audit.json`` of the model that rates conversations.
+        combinations: ``verdict.json`` of sets chosen for what they do together.
     """
 
     name: str
@@ -108,6 +110,7 @@ class ReportInputs:
     verdict: Path | None = None
     coverage: Path | None = None
     scoring: Path | None = None
+    combinations: Path | None = None
 
 
 def make(output: Output, inputs: ReportInputs) -> Counts:
@@ -179,8 +182,10 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context["contamination"] = evidence.contamination(inputs.contamination)
     context["quarantine"] = evidence.quarantine(inputs.quarantine)
     context["conversations"] = conversations.conversations(inputs.records, inputs.coverage, inputs.scoring)
-    if context["conversations"] is None:
-        context["details"] = [each for each in _DETAILS.items() if each[0] != "conversations"]
+    told = inputs.combinations
+    context["combinations"] = None if told is None else json.loads(told.read_text("utf-8"))
+    absent = {name for name in ("conversations", "combinations") if context[name] is None}
+    context["details"] = [each for each in _DETAILS.items() if each[0] not in absent]
     context["findings"], context["unmeasured"] = _split(context)
     context["figures"] = _figures(context)
     return context

@@ -7,7 +7,7 @@ from glotmix.core.context import RunContext
 from glotmix.core.record import Counts, Output
 from glotmix.core.section import resolved
 from glotmix.core.step import StepSpec
-from glotmix.report import page
+from glotmix.report import combinations, page
 
 
 def _names(context: RunContext) -> tuple[str, ...]:
@@ -21,6 +21,9 @@ def _make(context: RunContext, output: Output) -> Counts:
     def of(step: str, file: str = "") -> Path | None:
         return context.step_dir(step) / file if context.has(step) else None
 
+    if context.has("combine/choice"):
+        told = combinations.render(context.step_dir("combine"))
+        (output.path / combinations.PAGE).write_text(told, "utf-8")
     return page.make(
         output,
         page.ReportInputs(
@@ -39,6 +42,7 @@ def _make(context: RunContext, output: Output) -> Counts:
             verdict=of("verdict", "verdict.json"),
             coverage=of("coverage", "coverage.json"),
             scoring=of("qsm", "audit.json"),
+            combinations=of("combine/choice", "verdict.json"),
             contamination=of("signals/contamination"),
         ),
     )
