@@ -10,7 +10,9 @@ from lxml import html
 from test_combine_run import SMALL, rows
 from typer.testing import CliRunner
 
+import glotmix as gm
 from glotmix.cli import app
+from glotmix.core.errors import RequestError
 from glotmix.pipeline import recipe, run
 from glotmix.report import combinations
 
@@ -79,6 +81,17 @@ def test_what_people_read_on_a_terminal(told, folder):
     assert "next: glotmix combine choose" in said.replace("\n", " ")
     said = called("combine", "choose", folder / "combine", "-q")
     assert told["choose"][0]["sentence"][:40] in said
+
+
+def test_the_same_from_python(told, folder, tmp_path):
+    sets = gm.combine.read(folder / "combine").train()
+    assert sets.fit() == told["fit"]
+    assert [one.sentence for one in sets.choose()] == [one["sentence"] for one in told["choose"]]
+    assert "amh_Ethi" in str(sets)
+    made = gm.combine.design(rows(("amh_Ethi",)), tmp_path / "made", **SET)
+    assert made.sheet().rows == sets.sheet().rows
+    with pytest.raises(RequestError, match="subsets"):
+        gm.combine.design(rows(("amh_Ethi",)), tmp_path / "made", subset=9)
 
 
 def test_a_setting_that_there_is_not_and_a_stage_too_early(folder, tmp_path):

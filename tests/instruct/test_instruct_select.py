@@ -93,6 +93,23 @@ def test_mmr_is_the_greedy_choice() -> None:
     assert diversify.mmr(given, 10).tolist() == chosen
 
 
+def test_dpp_is_the_greedy_choice_of_the_largest_determinant() -> None:
+    given = pool(40, clusters=6)
+    unit = (given.vectors / np.linalg.norm(given.vectors, axis=1, keepdims=True)).astype(np.float64)
+    weight = np.exp(np.argsort(np.argsort(given.scores)) / (len(given) - 1) / 2)
+    kernel = weight[:, None] * weight[None] * (unit @ unit.T)
+    chosen: list[int] = []
+    for _ in range(5):
+        volume = [
+            -np.inf if i in chosen else np.linalg.det(kernel[np.ix_([*chosen, i], [*chosen, i])])
+            for i in range(len(given))
+        ]
+        chosen.append(int(np.argmax(volume)))
+    assert diversify.dpp(given, 5).tolist() == chosen
+    # More than the vectors have dimensions: it begins anew, and still takes different ones.
+    assert len(set(diversify.dpp(given, 39).tolist())) == 39
+
+
 def test_facility_location_is_near_the_greedy_optimum() -> None:
     given = pool(80, clusters=8)
     unit = given.vectors / np.linalg.norm(given.vectors, axis=1, keepdims=True)

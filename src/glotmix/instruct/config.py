@@ -15,9 +15,9 @@ def _as_tuple(value: Any) -> Any:
 class SelectionConfig(Section):
     """Which conversations are kept, of those that pass the rules."""
 
-    method: Literal["m-daq", "facility-location", "mmr", "quality", "diversity", "random", "random-length"] = Field(
-        "m-daq", description="how they are chosen; all but the first three are controls"
-    )
+    method: Literal[
+        "m-daq", "facility-location", "mmr", "dpp", "quality", "diversity", "random", "random-length"
+    ] = Field("m-daq", description="how they are chosen; all but the first four are controls")  # fmt: skip
     size: int | None = Field(None, ge=1, description="conversations per language; null keeps all that pass the rules")
     sizes: dict[str, int] = Field(default_factory=dict, description="other sizes, by language")
     ratio: float = Field(6.0, gt=0, description="m-daq: those taken by quality for each taken by diversity")

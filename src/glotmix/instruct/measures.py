@@ -248,7 +248,7 @@ def pools(
 
 def looks_at_vectors(method: str) -> bool:
     """Say whether a method looks at meanings themselves, and not at clusters alone."""
-    return method in ("mmr", "facility-location")
+    return method in ("mmr", "dpp", "facility-location")
 
 
 def _cut(rows: pa.Table, units: Mapping[str, list[Path]], folder: Path) -> Counts:

@@ -270,11 +270,12 @@ def dpp(pool: Pool, n: int, seed: int = 0, given: Sequence[int] = (), trade: flo
     n = min(n, len(pool))
     left, rows = weight**2, np.zeros((0, len(pool)))
     for row in chosen:
+        if left[row] <= _SPANNED * weight[row] ** 2:
+            left, rows = weight**2, rows[:0]
         left, rows = _spanned(unit, weight, left, rows, row)
     while len(chosen) < n:
-        value = np.where(open_, left, -np.inf)
-        row = int(value.argmax())
-        if value[row] <= _SPANNED * weight[row] ** 2 and len(rows):
+        row = int(np.where(open_, left, -np.inf).argmax())
+        if left[row] <= _SPANNED * weight[row] ** 2 and len(rows):
             left, rows = weight**2, rows[:0]
             continue
         chosen.append(row)
