@@ -21,6 +21,7 @@ cdef enum:
     LONG = 4          # letters of a word that says what a text is about
     TOP_LONG = 10
     FIVE_LONG = 11
+    KEPT = 64
 
 cdef struct Table:
     # Open-addressed hash table from a key to its number in the order of first sight; a key is never 0.
@@ -87,6 +88,10 @@ def repeats(
     cdef int64_t doc, i, first, size, places, left, p, covered, total, best
     cdef int32_t length, words, number
     cdef double share, bits
+    # Most units stand once, twice, thrice: what that adds to the entropy of a text of so many units.
+    cdef double kept[KEPT]
+    cdef int64_t kept_of[KEPT]
+    memset(kept_of, 0, sizeof(kept_of))
     with nogil:
         for doc in range(n):
             first = starts[doc]
@@ -105,8 +110,16 @@ def repeats(
             out[doc, 0] = table.size
             bits = 0
             for i in range(table.size):
-                share = <double>count[i] / size
-                bits -= share * log2(share)
+                number = count[i]
+                if number >= KEPT:
+                    share = <double>number / size
+                    bits -= share * log2(share)
+                    continue
+                if kept_of[number] != size:
+                    share = <double>number / size
+                    kept_of[number] = size
+                    kept[number] = share * log2(share)
+                bits -= kept[number]
             entropy[doc] = bits
             memset(most, 0, sizeof(most))
             for i in range(table.size):

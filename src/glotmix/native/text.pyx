@@ -4,6 +4,7 @@ What each count means stands in `glotmix.signals.heuristics`; what a character i
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from glotmix.native.hashing cimport absorb, finish
 from glotmix.native.matching cimport ascii_letter, follows, is_address
@@ -23,6 +24,7 @@ cdef enum:
     SHORT_UNITS, CAPITAL_UNITS, JOINED_CASE, TOKENS, LETTER_TOKENS, SEPARATORS, LINES, LINE_CHARS
     SHORT_LINES, TERMINAL_LINES, BULLET_LINES, ELLIPSIS_LINES, BREAKS, SENTENCES, LONGEST_SENTENCE
     LINKS, CURLY_BRACKETS, PLACEHOLDERS, LIST_CHARS, CAPITAL_RUNS, OPENS_SMALL
+    COUNTS
 
 # The kinds and flags of glotmix.native.codepoints (a test compares them).
 cdef enum:
@@ -264,10 +266,13 @@ def scan(
     cdef Stream line_stream = Stream(&line_hashes[0], &line_chars[0], 0)
     cdef Stream paragraph_stream = Stream(&paragraph_hashes[0], &paragraph_chars[0], 0)
     cdef const uint8_t* text = &data[0]
-    cdef int64_t* row
-    cdef int64_t doc, at, end, run, heads, wanted, since
+    # Counted beside the streams, which the compiler cannot tell from the rows of `out`.
+    cdef int64_t tally[COUNTS]
+    cdef int64_t* row = tally
+    cdef int64_t doc, at, end, run, heads, wanted, since, ahead
     cdef uint32_t c, before
     cdef int flags, kind, sentence, language_end
+    cdef const uint8_t* own
     cdef bint terminal
     cdef Unit unit
     cdef Line line
@@ -286,8 +291,9 @@ def scan(
         for doc in range(n):
             at = offsets[doc]
             end = offsets[doc + 1]
-            row = &out[doc, 0]
+            memset(tally, 0, sizeof(tally))
             language = profile[doc]
+            own = &native[language, 0]
             language_end = ends[language]
             stops.table = &stop_table[0]
             stops.mask = stop_table.shape[0] - 1
@@ -428,7 +434,7 @@ def scan(
                     row[LETTERS] += 1
                     row[UPPERS] += kind == UPPER
                     row[LOWERS] += kind == LOWER
-                    row[FOREIGN] += not native[language, scripts[c]]
+                    row[FOREIGN] += not own[scripts[c]]
                     token.letter = True
                     if c == 108 or c == 76:
                         row[PLACEHOLDERS] += follows(text, at, end, b"orem ipsum", 10)
@@ -456,6 +462,41 @@ def scan(
                     row[BROKENS] += 1
                 before = c
 
+                # The rest of a word, with nothing to look at but its letters and marks.
+                if not unit.open or unit.alone or unit.joiner or heads:
+                    continue
+                while at < end:
+                    ahead = at
+                    c = next_char(text, &ahead)
+                    kind = kinds[c]
+                    if kind == LOWER or kind == LETTER:
+                        if c == 106 or c == 108 or c == 119:
+                            break
+                        row[LETTERS] += 1
+                        row[LOWERS] += kind == LOWER
+                        row[FOREIGN] += not own[scripts[c]]
+                        unit.last = kind
+                        token.letter = True
+                    elif kind == MARK:
+                        row[MARKS] += 1
+                    else:
+                        break
+                    at = ahead
+                    run = run + 1 if c == before else 1
+                    row[CHARS] += 1
+                    row[VISIBLE] += 1
+                    row[LONGEST_RUN] = max(row[LONGEST_RUN], run)
+                    listing.item += 1
+                    if listing.items and listing.item > ITEM:
+                        end_list(&listing, row)
+                    line.h = absorb(line.h, c)
+                    line.chars += 1
+                    unit.h = absorb(unit.h, c)
+                    unit.chars += 1
+                    before = c
+                line.kept_h = line.h
+                line.kept_chars = line.chars
+
             end_unit(&unit, &line, &unit_stream, &stops, row)
             end_token(&token, row)
             end_list(&listing, row)
@@ -465,6 +506,7 @@ def scan(
             row[LONGEST_SENTENCE] = max(row[LONGEST_SENTENCE], row[UNITS] - since)
             end_line(&line, &paragraph, &line_stream, &paragraph_stream, short_units[language], row)
             end_paragraph(&paragraph, &paragraph_stream)
+            memcpy(&out[doc, 0], tally, sizeof(tally))
             unit_starts[doc + 1] = unit_stream.size
             line_starts[doc + 1] = line_stream.size
             paragraph_starts[doc + 1] = paragraph_stream.size
