@@ -193,22 +193,18 @@ def iso_of(code: str) -> str:
     return _entries()[_tags(code)["language"]].iso
 
 
-def two_letters(iso: str) -> str | None:
-    """Return the ISO 639-1 code of an ISO 639-3 code, None where there is none, several, or one that is out of use.
+def shortest(iso: str) -> str | None:
+    """Return the shortest ISO 639 code of an ISO 639-3 code, None where BCP 47 writes it with a region or script.
 
-    >>> two_letters("fra"), two_letters("kmr"), two_letters("hbs")
-    ('fr', None, None)
+    >>> shortest("fra"), shortest("heb"), shortest("kmr"), shortest("hbs")
+    ('fr', 'he', 'kmr', None)
     """
-    return _two_letters().get(iso)
+    return None if iso in _WRITTEN_OTHERWISE else _two_letters().get(iso, iso)
 
 
 @cache
 def _two_letters() -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for key, entry in _entries().items():
-        if len(key) == 2:
-            found.setdefault(entry.iso, []).append(key)
-    return {iso: codes[0] for iso, codes in found.items() if len(codes) == 1 and codes[0] not in _OUT_OF_USE}
+    return {entry.iso: key for key, entry in _entries().items() if len(key) == 2 and key not in _OUT_OF_USE}
 
 
 def named(name: str) -> str | None:
@@ -223,8 +219,11 @@ def named(name: str) -> str | None:
     return _by_name().get(name.lower())
 
 
-_OUT_OF_USE = frozenset({"sh", "tl"})
-"""Two-letter codes that BCP 47 replaces (``sr-Latn``, ``fil``)."""
+_OUT_OF_USE = frozenset({"in", "iw", "ji", "jw", "mo"})
+"""Two-letter codes that others took the place of."""
+
+_WRITTEN_OTHERWISE = frozenset({"cnr", "hbs", "prs", "swc", "tgl"})
+"""Such as ``sr-ME`` and ``fil``."""
 
 
 @cache

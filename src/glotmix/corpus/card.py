@@ -114,7 +114,7 @@ def tag(lang: str) -> str:
     ('fr', 'nb', 'zh', 'arb', 'kmr')
     """
     iso = language.parse(lang).iso
-    if (found := language.two_letters(iso)) is not None:
+    if (found := language.shortest(iso)) is not None:
         return found
     # Here and not above: it loads tables of all the world's languages.
     import langcodes
