@@ -336,7 +336,7 @@ def _figures(context: dict[str, Any]) -> list[dict[str, str]]:
     ]
     if context["quarantine"] is not None:
         rows = context["quarantine"]["total"]
-        shown.append(("in quarantine", shell.num(rows), "rows that are no documents"))
+        shown.append(("in quarantine", shell.num(rows), "rows that could not be read"))
     if context["mixture"] is not None:
         mixture = context["mixture"]
         most = max((row["epochs"] for row in mixture["rows"] if row["epochs"] is not None), default=0.0)

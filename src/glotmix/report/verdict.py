@@ -300,9 +300,9 @@ def _unmeasured(context: RunContext) -> list[str]:
     recipe = context.recipe
     found = []
     if recipe.quality is None:
-        found.append("quality: the recipe has no rater | quality: {}")
+        found.append("how good the text is: the recipe has no rater | quality: {}")
     if not recipe.signals.contamination.sets:
-        found.append("evaluation items in the text: no set was given | signals.contamination.sets")
+        found.append("whether the text holds evaluation items: no set was given | signals.contamination.sets")
     return found
 
 
