@@ -9,9 +9,11 @@ after the other, as its page asks.
 ``milliseconds.p95.KIND.DOCUMENTS``: the 95th percentile of the time from a question to its whole answer, bootstrap
 interval: ``filter`` (a list of 50 under random filters, ranges and orders), ``threshold`` (a line moved to a random
 place), ``search`` (the first answer, which says how many documents it has looked at), ``document`` (everything known of
-a random one). ``milliseconds.first.KIND.DOCUMENTS``: the first question of its kind. ``search.looked.DOCUMENTS``:
-documents that the first answer has looked at, median; ``seconds.search_all.DOCUMENTS``: until all were, by going on.
-``seconds.open.DOCUMENTS``: until the page answers. ``memory_mb``: the most that the process held.
+a random one). ``milliseconds.first.KIND.DOCUMENTS``: the first question of its kind.
+``milliseconds.cpu.KIND.DOCUMENTS``: what the explorer computed for one, mean: whatever else the machine does.
+``search.looked.DOCUMENTS``: documents that the first answer has looked at, median; ``seconds.search_all.DOCUMENTS``:
+until all were, by going on. ``seconds.open.DOCUMENTS``: until the page answers. ``memory_mb``: the most that the
+process held.
 
 In Chromium, on the small world of the tests: ``injection.executed``, payloads that ran of those shown in lists,
 searches and single documents; ``axe.violations``, serious and critical ones that axe-core finds in the explorer's views
@@ -58,7 +60,7 @@ def run(small: bool) -> Iterable[Row]:
 def _timed(size: int, questions: int) -> Iterable[Row]:
     base = harness.BENCH / "explore" / str(size)
     recipe = _world(base, size)
-    with _served(recipe) as (ask, opened, held):
+    with _served(recipe) as (ask, opened, held, cpu):
         settings = {"questions": questions, "seed": 0, "documents": size, "bytes": ask("run")["bytes"]}
         settings |= {"cores": os.cpu_count(), "nice": os.nice(0)}
         yield Row(NAME, f"seconds.open.{size}", opened, n=1, unit="s", settings=settings)
@@ -72,7 +74,7 @@ def _timed(size: int, questions: int) -> Iterable[Row]:
         }
         told = ask("run")
         for kind, make in made.items():
-            taken, looked = [], []
+            taken, looked, spent = [], [], cpu()
             for _ in range(questions):
                 call, given = make(told)
                 began = time.perf_counter()
@@ -80,11 +82,13 @@ def _timed(size: int, questions: int) -> Iterable[Row]:
                 taken.append(1000 * (time.perf_counter() - began))
                 if kind == "search" and answer["of"] == size:
                     looked.append(answer["looked"])
+            spent = 1000 * (cpu() - spent) / questions
             low, high = harness.interval(taken, _p95)
             # What else the machine did meanwhile: processes that ran or waited for a core, mean of the last minute.
             row = {"n": len(taken), "unit": "ms", "settings": settings | {"load": round(os.getloadavg()[0], 1)}}
             yield Row(NAME, f"milliseconds.p95.{kind}.{size}", float(_p95(np.array(taken))), low, high, **row)
             yield Row(NAME, f"milliseconds.first.{kind}.{size}", taken[0], **row | {"n": 1})
+            yield Row(NAME, f"milliseconds.cpu.{kind}.{size}", spent, **row)
             if looked:
                 low, high = harness.interval(looked, np.median)
                 yield Row(NAME, f"search.looked.{size}", float(np.median(looked)), low, high, len(looked), "documents",
@@ -144,8 +148,11 @@ def _words(base: Path, rng: random.Random) -> list[str]:
 
 
 @contextmanager
-def _served(recipe: Path) -> Iterator[tuple[Callable[..., Any], float, Callable[[], int]]]:
-    """Start the explorer as its command does; yields how to ask, seconds until it answered, and its peak memory."""
+def _served(recipe: Path) -> Iterator[tuple[Callable[..., Any], float, Callable[[], int], Callable[[], float]]]:
+    """Start the explorer as its command does.
+
+    Yields how to ask, seconds until it answered, its peak memory, and the CPU-seconds that it has used.
+    """
     command = [sys.executable, "-m", "glotmix", "explore", str(recipe), "--no-browser"]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -164,8 +171,13 @@ def _served(recipe: Path) -> Iterator[tuple[Callable[..., Any], float, Callable[
             status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
             return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) * 1024
 
+        def cpu() -> float:
+            # Behind the name, which may hold anything: fields 14 and 15 of proc(5), in ticks.
+            told = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
         ask("run")
-        yield ask, time.perf_counter() - began, held
+        yield ask, time.perf_counter() - began, held, cpu
     finally:
         process.terminate()
         process.communicate(timeout=30)

@@ -217,8 +217,8 @@ def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, fair: str | Non
             error = np.sqrt((n + others + 1) / (12 * n * others))
             if auc <= 1 - TELLING and 0.5 - auc >= SURE_OF_SCORE * error:
                 text = (
-                    f"in {lang} the source alone tells the score: {cell.source} lies below the others "
-                    f"(AUC {1 - auc:.2f}; median {cell.score:.2f}): worse text, or text of another form"
+                    f"in {lang} the source alone tells the score: a document of {cell.source} scores below one of the "
+                    f"others {1 - auc:.0%} of the time (median {cell.score:.2f}): worse text, or text of another form"
                 )
                 fix = fair or f"settings.source.{cell.source}.quality.lose=0.01"
                 found.append(Warned("source", lang, cell.source, text, fix, cell.bytes))

@@ -138,7 +138,12 @@ def _first(found: Sequence[Finding], states: Sequence[Mapping[str, Any]]) -> str
     elif few:
         told += f"; {few} {'has' if few == 1 else 'have'} too few documents to judge"
     worst = next((one for one in found if one.kind in _REFUTES or one.kind in ("misspelt", "repeated", "source")), None)
-    return f"{told}." if worst is None else f"{worst.text[:1].upper()}{worst.text[1:]} ({worst.do}). {told}."
+    if worst is None:
+        return f"{told}."
+    if worst.kind == "source":
+        # It is no fault that refutes a language: how many are fit comes first.
+        return f"{told}. Look first: {worst.text} ({worst.do})."
+    return f"{worst.text[:1].upper()}{worst.text[1:]} ({worst.do}). {told}."
 
 
 def _of_reading(notes: Mapping[str, JSON]) -> list[Finding]:
@@ -240,7 +245,7 @@ def _scarce(cells: Sequence[Cell], total: int) -> list[Finding]:
     ):
         if counts:
             told = ", ".join(f"{lang} {n}" for lang, n in list(counts.items())[:6])
-            more = f" and {len(counts) - 6} languages more" if len(counts) > 6 else ""
+            more = f" and {len(counts) - 6} more" if len(counts) > 6 else ""
             share = sum(cell.bytes for lang in counts for cell in rows[lang]) / total
             do = "add sources, or fewer epochs (mix.max_epochs)"
             found.append(Finding("few", tuple(counts), f"{what}: {told}{more}", do, share))
