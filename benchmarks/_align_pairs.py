@@ -1,4 +1,4 @@
-"""Parallel text found: documents hidden among others, corpora without translations, sentences of a handbook, the cost.
+"""Parallel text found: documents hidden among others, corpora without translations, sentences of a handbook.
 
 **Documents.** The 25 documents of NTREX that the embedder never saw stand in English and one more language among 600
 documents of the crawl in each; `pairs.documents.p1.{lang}` is the part whose best by the margin is the right one, the
@@ -10,14 +10,9 @@ the next, and the order is told to nobody. F1 of exact links.
 """
 
 import html
-import json
-import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -34,7 +29,6 @@ from glotmix.align.config import PackSection, WriteSection
 from glotmix.align.packing import Unit
 from glotmix.core import language, record, table
 from glotmix.core.errors import RequestError
-from glotmix.core.files import digest_file
 from glotmix.core.sentences import cut
 from glotmix.embed.static import shipped
 from glotmix.evaluate.intervals import wilson
@@ -264,62 +258,6 @@ def aligned(small: bool) -> Iterator[Row]:
     yield Row(NAME, "pairs.sentences.f1.vecalign", None, settings={"why": why})
 
 
-_RUN = """
-import sys
-from pathlib import Path
-from benchmarks._align_pairs import _whole
-_whole(Path(sys.argv[1]), Path(sys.argv[2]))
-"""
-
-
-def _whole(corpus: Path, to: Path) -> None:
-    def make(output: record.Output) -> record.Counts:
-        found = mine.make(output, corpus, None, shipped(), staged.Mining())
-        return pairs.write(output, sets.mined(found, {}), None, None)
-
-    record.build(to, record.Identity("align/pairs", pairs.VERSION), make, may_be_empty=True)
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {p.name: digest_file(p) for p in sorted(folder.rglob("*.parquet"))}
-
-
-def cost(small: bool) -> Iterator[Row]:
-    """Yield CPU minutes and memory of mining 100,000 documents in all pairs of languages; the bytes after a kill."""
-    rows = pq.read_table(harness.data("crawl.parquet"), columns=["lang", "text"])
-    size = 2_000 if small else 100_000
-    chosen = np.sort(np.random.default_rng(0).permutation(rows.num_rows)[:size])
-    rows = rows.take(pa.array(chosen))
-    corpus, out, again = FOLDER / "many", FOLDER / "many-pairs", FOLDER / "many-again"
-    for old in (corpus, out, again):
-        shutil.rmtree(old, ignore_errors=True)
-    for lang in sorted(set(rows["lang"].to_pylist())):
-        texts = rows.filter(pc.equal(rows["lang"], lang))["text"]
-        ids = [f"{lang}-{n}" for n in range(len(texts))]
-        made = pa.table({"id": ids, "text": texts, "lang": [lang] * len(ids), "source": ["s"] * len(ids)})
-        table.write(made, corpus / lang / "s.parquet")
-    env = {"PYTHONPATH": f"{harness.ROOT / 'src'}{os.pathsep}{harness.ROOT}"}
-    spent = harness.measure([sys.executable, "-c", _RUN, corpus, out], env=env)
-    if spent.exit:
-        raise harness.BenchmarkError(f"mining failed:\n{spent.output}")
-    told = json.loads((out / record.RECORD).read_text("utf-8"))["notes"]["mined"]
-    langs = len(told["documents"])
-    about = {"documents": size, "languages": langs, "pairs_of_languages": langs * (langs - 1) // 2}
-    about |= {"candidates": told["candidates"], "pairs": told["pairs"], "wall_seconds": round(spent.wall_seconds, 1)}
-    label = f"{size // 1000}k"
-    yield Row(NAME, f"pairs.cpu_minutes.{label}", spent.cpu_seconds / 60, n=1, unit="min", settings=about)
-    yield Row(NAME, f"pairs.peak_memory_mb.{label}", spent.peak_mb, n=1, unit="MB", settings=about)
-    process = subprocess.Popen([sys.executable, "-c", _RUN, corpus, again], env={**os.environ, **env})
-    time.sleep(spent.wall_seconds / 2)
-    process.send_signal(signal.SIGKILL)
-    killed = process.wait() == -signal.SIGKILL
-    subprocess.run([sys.executable, "-c", _RUN, corpus, again], env={**os.environ, **env}, check=True)
-    same = float(_digests(out) == _digests(again)) if killed else None
-    yield Row(
-        NAME, "pairs.same_after_kill", same, n=1, settings={"killed_after_seconds": round(spent.wall_seconds / 2, 1)}
-    )
-
-
 def writers(small: bool) -> Iterator[Row]:
     """Yield the part of samples that every form of files holds alike, read by readers of the benchmark's own."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -379,6 +317,5 @@ PARTS = {
     "pairs.retrieval": retrieval,
     "pairs.lines": lines,
     "pairs.sentences": aligned,
-    "pairs.cost": cost,
     "writers": writers,
 }

@@ -64,7 +64,8 @@ def test_guesses_of_an_embedder() -> None:
     found = alignment.report(model, said, pairs=alignment.every_two(said), most=40, draws=100)
     told = donors.donors(model, found, said)
     assert told.table().num_rows == 6
-    assert told.sentence.startswith("no runs")
+    assert told.sentence.startswith("not shown: no runs")
+    assert told.table().schema.metadata[b"verdict"].decode() == told.as_dict()["sentence"] == told.sentence
     assert told.guesses["script"].tolist() == np.eye(3).tolist()
     assert sorted(donors.ranked(told, "eng_Latn")) == ["amh_Ethi", "rus_Cyrl"]
     assert told.guesses["overlap"][0, 1] < 0.2

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from glotmix.core.errors import RequestError
 from glotmix.mix import extra
 from glotmix.pipeline import recipe as recipes
 from glotmix.pipeline.run import Job
+from glotmix.report import page, steps
 
 SENTENCES = pq.read_table(Path(__file__).parents[1] / "data" / "sentences.parquet")
 LANGS = ("eng_Latn", "tir_Ethi", "hin_Deva")
@@ -187,6 +189,32 @@ def test_pairs_of_an_earlier_run_feed_widths_and_calibration(tmp_path):
     assert (own.quality, own.signals.multiway_parallel.groups) == (None, ("mine.parquet",))
     with pytest.raises(RequestError, match="the output of this run itself"):
         recipes.load(tmp_path / "second.yaml", ["output=first"])
+
+
+def test_the_report_shows_pairs_side_by_side_and_an_alignment_by_layer(folder, tmp_path):
+    row = {"model": "m", "a": "eng_Latn", "b": "tir_Ethi", "n": 60, "figure": "d_prime", "floor": 0.3}
+    layers = [
+        row | {"layer": f"layer {n}", "value": n / 2, "low": n / 2 - 0.1, "high": n / 2 + 0.1, "shown": n > 1}
+        for n in range(3)
+    ]
+    pq.write_table(pa.Table.from_pylist(layers), folder / "alignment.parquet")
+    job = Job(recipes.load(folder / "recipe.yaml", ["align.measured=alignment.parquet"]), folder)
+    step_dir = job.context.step_dir
+    inputs = page.ReportInputs(
+        "tied", {}, step_dir("ledger"), job.context.corpus,
+        {name: vars(record.read(step_dir(name))) for name in ("align/pairs", "align/packed")},
+        pairs=step_dir("align/pairs"), alignment=steps._alignment(job.context),
+    )  # fmt: skip
+    page.make(SimpleNamespace(path=tmp_path), inputs)
+    html = (tmp_path / "report.html").read_text("utf-8")
+    section = html[html.index('<section id="parallel"') : html.index('<section id="quarantine"')]
+    assert '<th scope="row">English – Hindi</th>' in section
+    assert "English → Tigrinya" in section
+    assert "<td>CC0-1.0</td>" in section
+    assert "dropped: evaluation" in section
+    assert 'lang="ti" dir="auto"' in section
+    assert "in 1 the other side is a translation of a test item" in section
+    assert section.count("<td>not shown</td>") == 2
 
 
 def test_another_share_packs_nothing_again(folder):

@@ -116,6 +116,9 @@ class AlignSection(Section):
         description="output of an earlier run that mined this text: its pairs are signals.multiway_parallel.groups and "
         "quality.parallel where these say nothing",
     )
+    measured: str | None = Field(
+        None, description="table of `glotmix align report MODEL TEXT --table`, for the report's heat map by layer"
+    )
     identify: bool = Field(True, description="drop versions that surely read as another language")
     tmx: bool = Field(True, description="write the pairs as TMX, too")
     moses: bool = Field(False, description="write them as Moses's files, too, a sentence a line")
@@ -146,7 +149,7 @@ def _check(recipe: Recipe) -> None:
     section: AlignSection | None = recipe.align
     if section is None:
         return
-    if not section.finds and (section.earlier is None or section.pack is not None):
+    if not section.finds and (section.pack is not None or (section.earlier is None and section.measured is None)):
         raise ValueError("align: there is no parallel text; align.parallel=[…], or align.mine={}")
     if section.earlier is not None and PurePath(section.earlier) == PurePath(recipe.output):
         raise ValueError("align.earlier is the output of this run itself; output=another")

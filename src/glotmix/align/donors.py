@@ -85,7 +85,7 @@ class Donors:
     decision: Decision | None
 
     def table(self) -> pa.Table:
-        """Return a row per target and donor."""
+        """Return a row per target and donor; the schema's metadata has the sentence."""
         rows = []
         for i, target in enumerate(self.languages):
             for j, donor in enumerate(self.languages):
@@ -93,11 +93,12 @@ class Donors:
                     told: dict[str, Any] = {name: float(self.guesses[name][i, j]) for name in GUESSES}
                     moved = None if self.transfer is None else float(self.transfer[i, j])
                     rows.append({"target": target, "donor": donor} | told | {"transfer": moved})
-        return pa.Table.from_pylist(rows)
+        return pa.Table.from_pylist(rows).replace_schema_metadata({"verdict": self.sentence})
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, ready for JSON."""
         return {
+            "sentence": self.sentence,
             "languages": list(self.languages),
             "pairs": self.table().to_pylist(),
             "worth": [asdict(one) for one in self.worth],
@@ -110,7 +111,7 @@ class Donors:
         said = {one.name: one for one in self.worth}
         model = said.get("similarity")
         if model is None or model.value is None or model.low is None:
-            return "no runs: nothing says whether a similar language helps"
+            return "not shown: no runs say whether a similar language helps here, and on the published swarm it did not"
         others = max((said[name].value or 0.0 for name in ("script", "family") if name in said), default=0.0)
         if model.low > 0 and model.value >= SHOWN and model.value > others:
             return f"similar languages help here: Spearman {model.value:.2f}, script and family at most {others:.2f}"

@@ -27,7 +27,7 @@ from glotmix.core.sentences import cut
 from glotmix.embed.protocol import Embedder
 from glotmix.signals.annotate import parts
 
-VERSION = 2
+VERSION = 3
 
 HOPE = 0.1
 """Part of the candidates of two languages that must be hoped to be right for their sentences to be looked at."""
@@ -43,6 +43,9 @@ FEW = 30
 
 NULLS = 40
 """Pairs of the null per two languages, at least, whose sentences are aligned; as many as there are candidates."""
+
+NULLS_OF_ALL = 20_000
+"""Pairs of the null of all languages that are enough for a line: of many languages every so many-th two give theirs."""
 
 
 def make(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder, how: Mining) -> Iterator[pa.Table]:
@@ -144,6 +147,9 @@ def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> di
         if not how.anchors or {a, b} & set(how.anchors):
             wanted.setdefault(a, []).append(b)
 
+    every = -(-NULLS * sum(map(len, wanted.values())) // NULLS_OF_ALL)
+    number = {(a, b): n for n, (a, b) in enumerate((a, b) for a, others in wanted.items() for b in others)}
+
     def one(langs: tuple[str, list[str]], scratch: Path) -> Counts:
         a, others = langs
         to = scratch / STAGED / "candidates"
@@ -157,7 +163,8 @@ def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> di
             keep = int((first.margins >= at).sum())
             if not keep:
                 continue
-            for name, rows, most in (("first", first, keep), ("null", null, max(keep, NULLS))):
+            nulls = max(keep, NULLS) if number[a, b] % every == 0 else 0
+            for name, rows, most in (("first", first, keep), ("null", null, nulls)):
                 found[f"{b} {name} one"], found[f"{b} {name} other"] = rows.one[:most], rows.other[:most]
                 found[f"{b} {name} margins"] = rows.margins[:most]
         np.savez(to / f"{a}.npz", **found)

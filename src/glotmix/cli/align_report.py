@@ -1,6 +1,8 @@
 """`glotmix align report` and `donors`: how aligned a model is, and which languages help which."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,14 +59,9 @@ def report(
     """Say how aligned a model's languages are, layer by layer, beside the lexical floor of its tokenizer."""
     from glotmix.core.language import parse
 
-    texts, model = _read(text, key, only), _model(checkpoint)
     code = None if pivot is None else parse(pivot).code
-    found = _measured(model, texts, code, sentences, draws, seed, quiet)
-    _write(found, None, page, table)
-    if as_json:
-        print_json(found.as_dict() | {"page": page and str(page)})
-    else:
-        _show(found, page, table)
+    asked = _Asked(checkpoint, text, key, only, sentences, draws, seed, quiet)
+    _answer(asked.measured(asked.texts(), code), None, page, table, as_json)
 
 
 def donors(
@@ -86,71 +83,78 @@ def donors(
 ) -> None:
     """Say which languages may help which: a model's similarity, pieces in common, script, family, measured transfer."""
     from glotmix.align.alignment import every_two
-    from glotmix.align.donors import donors as asked
-    from glotmix.mix.run_tables import read
+    from glotmix.align.donors import donors as found_of
+    from glotmix.mix.runs import read
 
-    texts, model = _read(text, key, only), _model(checkpoint)
+    asked = _Asked(checkpoint, text, key, only, sentences, draws, seed, quiet)
+    texts = asked.texts()
     given = None if runs is None else read("olmix", runs / "ratios.csv", runs / "metrics.csv")
     if given is not None and only is None:
         texts = {lang: texts[lang] for lang in given.canonical().domains if lang in texts} or texts
-    found = _measured(model, texts, None, sentences, draws, seed, quiet, every_two(texts))
-    told = asked(model, found, texts, given, seed)
-    _write(found, told, page, None)
-    if table is not None:
-        _parquet(told.table(), table)
-    if as_json:
-        print_json(told.as_dict() | {"sentence": told.sentence})
-    else:
-        _show_donors(told, page, table)
+    found = asked.measured(texts, None, every_two(texts))
+    _answer(found, found_of(asked.model, found, texts, given, seed), page, table, as_json)
 
 
-def _read(text: Path, key: str, only: list[str] | None) -> dict[str, dict[str, str]]:
-    from glotmix.evaluate.texts import read
+@dataclass
+class _Asked:
+    """What both commands are given."""
 
-    return read(text, key, only)
+    checkpoint: str
+    text: Path
+    key: str
+    only: list[str] | None
+    sentences: int
+    draws: int
+    seed: int
+    quiet: bool
+
+    def texts(self) -> dict[str, dict[str, str]]:
+        from glotmix.evaluate.texts import read
+
+        return read(self.text, self.key, self.only)
+
+    @cached_property
+    def model(self) -> Any:
+        from glotmix.align.states import load
+
+        return load(self.checkpoint)
+
+    def measured(
+        self, texts: Mapping[str, Mapping[str, str]], pivot: str | None, pairs: list[tuple[str, str]] | None = None
+    ) -> "Alignment":
+        from glotmix.align.alignment import report as found_of
+        from glotmix.cli.progress import lines
+
+        tell = (lambda what, done, total: None) if self.quiet else lines()
+        return found_of(self.model, texts, pivot, self.sentences, self.draws, self.seed, tell, pairs)
 
 
-def _model(checkpoint: str) -> Any:
-    from glotmix.align.states import load
-
-    return load(checkpoint)
-
-
-def _measured(
-    model: Any,
-    texts: Mapping[str, Mapping[str, str]],
-    pivot: str | None,
-    sentences: int,
-    draws: int,
-    seed: int,
-    quiet: bool,
-    pairs: list[tuple[str, str]] | None = None,
-) -> "Alignment":
-    from glotmix.align.alignment import report as measured
-    from glotmix.cli.progress import lines
-
-    tell = (lambda what, done, total: None) if quiet else lines()
-    return measured(model, texts, pivot, sentences, draws, seed, tell, pairs)
-
-
-def _write(found: "Alignment", told: "Donors | None", page: Path | None, table: Path | None) -> None:
+def _answer(found: "Alignment", told: "Donors | None", page: Path | None, table: Path | None, as_json: bool) -> None:
+    """Write page and table, and say what was asked for: of donors, if there are any."""
     if page is not None:
         from glotmix.report import alignment
 
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(alignment.render(found.as_dict(), None if told is None else told.as_dict()), "utf-8")
     if table is not None:
-        _parquet(found.table(), table)
+        import pyarrow.parquet as pq
+
+        table.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table((found if told is None else told).table(), table)
+    if as_json:
+        said = (found if told is None else told).as_dict() | {"page": None if page is None else str(page)}
+        print_json(said)
+        return
+    if told is None:
+        _show(found)
+    else:
+        _show_donors(told)
+    for name, path in (("page", page), ("table", table)):
+        if path is not None:
+            typer.echo(f"{name}: {path}")
 
 
-def _parquet(rows: Any, path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(rows, path)
-
-
-def _show(found: "Alignment", page: Path | None, table: Path | None) -> None:
+def _show(found: "Alignment") -> None:
 
     from glotmix.cli import terminal
 
@@ -170,14 +174,14 @@ def _show(found: "Alignment", page: Path | None, table: Path | None) -> None:
     console.print(shown)
     for warning in found.warnings:
         terminal.warn(warning)
-    _say_files(page, table)
 
 
-def _show_donors(told: "Donors", page: Path | None, table: Path | None) -> None:
+def _show_donors(told: "Donors") -> None:
     from glotmix.align.donors import ranked
     from glotmix.cli import terminal
 
     console = terminal.console()
+    console.print(told.sentence)
     by = "measured transfer" if told.transfer is not None else "similarity"
     shown = terminal.table("language", f"may be helped by (by {by})")
     for lang in told.languages:
@@ -192,11 +196,3 @@ def _show_donors(told: "Donors", page: Path | None, table: Path | None) -> None:
         console.print(
             f"as a prior where runs are few: {used} ({d.gain:+.1%} of the error, {d.low:+.1%} to {d.high:+.1%})"
         )
-    console.print(told.sentence)
-    _say_files(page, table)
-
-
-def _say_files(page: Path | None, table: Path | None) -> None:
-    for name, path in (("page", page), ("table", table)):
-        if path is not None:
-            typer.echo(f"{name}: {path}")

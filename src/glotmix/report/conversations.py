@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from glotmix.core.record import JSON
+from glotmix.report.provenance import notes
 
 CHECKS = ("unfaithful", "untranslated", "refusal", "empty", "truncated")
 """The checks of `signals.answers`, in the order of the table."""
@@ -21,7 +22,7 @@ def conversations(
         coverage: ``coverage.json``.
         audit: ``audit.json`` of the quality scoring model.
     """
-    noted = _notes(records, "signals/answers").get("languages")
+    noted = notes(records, "signals/answers").get("languages")
     if not isinstance(noted, dict):
         return None
     checks = []
@@ -29,7 +30,7 @@ def conversations(
         assert isinstance(counts, dict)
         judged = {c: (counts.get(c, 0), counts.get(f"{c} of", 0)) for c in CHECKS}
         checks.append({"lang": lang, "documents": counts["documents"], "judged": judged})
-    selection = _notes(records, "ledger").get("selection") or {}
+    selection = notes(records, "ledger").get("selection") or {}
     assert isinstance(selection, dict)
     spread = _read(coverage)
     model = _read(audit)
@@ -50,11 +51,6 @@ def _read(path: Path | None) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return found
-
-
-def _notes(records: Mapping[str, Mapping[str, JSON]], step: str) -> dict[str, JSON]:
-    notes = records[step]["notes"] if step in records else None
-    return notes if isinstance(notes, dict) else {}
 
 
 def _counts(records: Mapping[str, Mapping[str, JSON]], step: str) -> dict[str, JSON]:

@@ -14,14 +14,15 @@ import yaml
 
 from glotmix.core import language
 from glotmix.core.record import JSON, Counts, Output
-from glotmix.core.warning import named
 from glotmix.report import (
     conversations,
     evidence,
     examples,
     figures,
     mixing,
+    parallel,
     plots,
+    provenance,
     rater,
     ridges,
     scores,
@@ -30,7 +31,7 @@ from glotmix.report import (
 )
 from glotmix.select import enough, precision
 
-VERSION = 5
+VERSION = 6
 
 REPORT = "report.html"
 
@@ -56,6 +57,7 @@ _DETAILS = {
     "contamination": "Evaluation items",
     "conversations": "Conversations",
     "combinations": "Combinations",
+    "parallel": "Parallel text",
     "quarantine": "Quarantine",
     "settings": "Settings",
     "provenance": "Provenance",
@@ -92,6 +94,8 @@ class ReportInputs:
         coverage: ``coverage.json`` of a selection of conversations.
         scoring: ``audit.json`` of the model that rates conversations.
         combinations: ``verdict.json`` of sets chosen for what they do together.
+        pairs: folder of the pairs of parallel text.
+        alignment: table of `glotmix align report`.
     """
 
     name: str
@@ -111,6 +115,8 @@ class ReportInputs:
     coverage: Path | None = None
     scoring: Path | None = None
     combinations: Path | None = None
+    pairs: Path | None = None
+    alignment: Path | None = None
 
 
 def make(output: Output, inputs: ReportInputs) -> Counts:
@@ -142,7 +148,6 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context: dict[str, Any] = {
         "name": inputs.name,
         "contents": _CONTENTS.items(),
-        "details": _DETAILS.items(),
         "few": figures.FEW,
         "order": order,
         "names": names,
@@ -158,11 +163,11 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "plots": {"funnel": plots.funnel(by_language, names)},
         "per_rule": examples.PER_RULE,
         "audit": audit,
-        "selftest": _notes(inputs.records, "signals/duplicates").get("self-test", []),
-        "search": _search(inputs.records),
-        "kept_by": rater.kept_by(_notes(inputs.records, "ledger"), _chosen(inputs.recipe)),
+        "selftest": provenance.notes(inputs.records, "signals/duplicates").get("self-test", []),
+        "search": provenance.search(inputs.records),
+        "kept_by": rater.kept_by(provenance.notes(inputs.records, "ledger"), _chosen(inputs.recipe)),
         "unlabelled": [lang for lang in order if lang not in labelled],
-        **_provenance(inputs.records),
+        **provenance.provenance(inputs.records),
     }
     context["states"] = {} if context["said"] is None else {one["lang"]: one for one in context["said"]["languages"]}
     context["funnels"] = [("By language", "language", by_language), ("By source", "source", context["sources"])]
@@ -184,7 +189,10 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context["conversations"] = conversations.conversations(inputs.records, inputs.coverage, inputs.scoring)
     told = inputs.combinations
     context["combinations"] = None if told is None else json.loads(told.read_text("utf-8"))
-    absent = {name for name in ("conversations", "combinations") if context[name] is None}
+    context["parallel"] = parallel.parallel(inputs.records, inputs.pairs, inputs.alignment)
+    if context["parallel"] is not None and context["parallel"]["layers"] is not None:
+        context["plots"]["alignment"] = context["parallel"]["layers"]["plot"]
+    absent = {name for name in ("conversations", "combinations", "parallel") if context[name] is None}
     context["details"] = [each for each in _DETAILS.items() if each[0] not in absent]
     context["findings"], context["unmeasured"] = _split(context)
     context["figures"] = _figures(context)
@@ -348,52 +356,6 @@ def _figures(context: dict[str, Any]) -> list[dict[str, str]]:
             )
         )
     return [{"what": what, "value": value, "note": note} for what, value, note in shown]
-
-
-def _provenance(records: Mapping[str, Mapping[str, JSON]]) -> dict[str, Any]:
-    steps: list[dict[str, Any]] = []
-    versions: dict[str, JSON] = {}
-    warnings: list[tuple[str, str]] = []
-    for name, found in records.items():
-        identity, counts = found["identity"], found["counts"]
-        assert isinstance(identity, dict) and isinstance(counts, dict)
-        steps.append(
-            {
-                "name": name,
-                "version": identity["version"],
-                "fingerprint": found["fingerprint"],
-                "counts": sorted(counts.items()),
-            }
-        )
-        versions |= dict(found["versions"]) if isinstance(found["versions"], dict) else {}
-        told = _notes(records, name).get("warnings", [])
-        warnings += [(name, named(str(text))) for text in told] if isinstance(told, list) else []
-    return {"steps": steps, "versions": sorted(versions.items()), "warnings": warnings}
-
-
-def _notes(records: Mapping[str, Mapping[str, JSON]], step: str) -> dict[str, JSON]:
-    notes = records[step]["notes"] if step in records else None
-    return notes if isinstance(notes, dict) else {}
-
-
-def _search(records: Mapping[str, Mapping[str, JSON]]) -> dict[str, Any] | None:
-    """Return how duplicates were searched for: bands, rows, what became of candidates, the curve of their chance.
-
-    And in which scripts the self-test's recall is `under` its `floor`.
-    """
-    chance = _notes(records, "signals/duplicates").get("chance of becoming candidates, by similarity")
-    identity = records["signals/duplicates"]["identity"] if chance else None
-    config = identity["config"] if isinstance(identity, dict) else None
-    if not isinstance(config, dict):
-        return None
-    told = "every candidate counts as a duplicate"
-    if config["verify"] != "off":
-        told = f"a pair counts if its {config['verify']} Jaccard similarity is {config['threshold']:g} and more"
-    tested: Any = _notes(records, "signals/duplicates").get("self-test", [])
-    floor: Any = config["recall_floor"]
-    under = [f["script"] for f in tested if f["recall"] is not None and f["recall"] < floor]
-    known = {"bands": config["bands"], "rows": config["rows"]}
-    return known | {"told": told, "chance": chance, "floor": floor, "under": under}
 
 
 def _render(context: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from glotmix.core import record
 from glotmix.core.context import RunContext
-from glotmix.core.record import Counts, Output
+from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.section import resolved
 from glotmix.core.step import StepSpec
 from glotmix.report import combinations, page
@@ -44,8 +44,20 @@ def _make(context: RunContext, output: Output) -> Counts:
             scoring=of("qsm", "audit.json"),
             combinations=of("combine/choice", "verdict.json"),
             contamination=of("signals/contamination"),
+            pairs=of("align/pairs"),
+            alignment=_alignment(context),
         ),
     )
+
+
+def _alignment(context: RunContext) -> Path | None:
+    section = context.recipe.align
+    return None if section is None or section.measured is None else context.path(section.measured)
+
+
+def _inputs(context: RunContext) -> dict[str, str]:
+    path = _alignment(context)
+    return {} if path is None else {"alignment": digest_file(path)}
 
 
 STEPS = StepSpec(
@@ -53,6 +65,7 @@ STEPS = StepSpec(
     code=("glotmix.report.page",),
     make=_make,
     needs=lambda context: (*_names(context), "dataset"),
+    inputs=_inputs,
     config=lambda context: {"name": context.recipe.name, "recipe": resolved(context.recipe)},
     meaning="one HTML file that opens offline",
     place=100,
