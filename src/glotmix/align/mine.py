@@ -148,7 +148,7 @@ def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> di
             wanted.setdefault(a, []).append(b)
 
     every = -(-NULLS * sum(map(len, wanted.values())) // NULLS_OF_ALL)
-    number = {(a, b): n for n, (a, b) in enumerate((a, b) for a, others in wanted.items() for b in others)}
+    places = {(a, b): n for n, (a, b) in enumerate((a, b) for a, others in wanted.items() for b in others)}
 
     def one(langs: tuple[str, list[str]], scratch: Path) -> Counts:
         a, others = langs
@@ -163,7 +163,7 @@ def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> di
             keep = int((first.margins >= at).sum())
             if not keep:
                 continue
-            nulls = max(keep, NULLS) if number[a, b] % every == 0 else 0
+            nulls = max(keep, NULLS) if places[a, b] % every == 0 else 0
             for name, rows, most in (("first", first, keep), ("null", null, nulls)):
                 found[f"{b} {name} one"], found[f"{b} {name} other"] = rows.one[:most], rows.other[:most]
                 found[f"{b} {name} margins"] = rows.margins[:most]

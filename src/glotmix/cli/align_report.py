@@ -84,7 +84,7 @@ def donors(
     """Say which languages may help which: a model's similarity, pieces in common, script, family, measured transfer."""
     from glotmix.align.alignment import every_two
     from glotmix.align.donors import donors as found_of
-    from glotmix.mix.runs import read
+    from glotmix.mix.run_tables import read
 
     asked = _Asked(checkpoint, text, key, only, sentences, draws, seed, quiet)
     texts = asked.texts()
