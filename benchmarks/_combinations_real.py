@@ -15,6 +15,7 @@ do not refute.
 import json
 import resource
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from scipy.stats import spearmanr
 
 from benchmarks import harness
 from benchmarks.harness import Row
-from glotmix.combine import fitted, judge, stages
+from glotmix.combine import carried, fitted, judge, stages
 from glotmix.combine.config import CombinationsConfig
 from glotmix.combine.training import Bench
 from glotmix.combine.verdict import WORTH
@@ -171,34 +172,45 @@ def artefacts(folder: Path, prefix: str) -> Iterator[Row]:
 
 
 def told(prefix: str, folder: Path, found: list[stages.Verdict], seconds: float) -> Iterable[Row]:
+    lang = found[0].problem.split(" ")[0]
     config = Bench.of(folder / stages.DESIGN).config
     about = {"subsets": config.subsets, "tokens": config.tokens, "parameters": config.parameters}
     about |= {"start_tokens": config.start_tokens}
-    ranks: dict[str, list[float]] = {}
-    for name, law, value, low, high, n, more in ranked(folder):
-        lang = name.split(" ")[0]
-        ranks.setdefault(law, []).append(value)
+    for _, law, value, low, high, n, more in ranked(folder):
         yield Row(NAME, f"{prefix}.rank.{law}.{lang}", value, low, high, n, None, about | more)
-    for law, values in ranks.items():
-        if len(values) > 1:
-            yield Row(
-                NAME, f"{prefix}.rank.{law}", float(np.mean(values)), n=len(values), settings={"worst": min(values)}
-            )
     yield from gains(prefix, found)
     yield from artefacts(folder, prefix)
-    laws = json.loads((folder / stages.LAWS / "laws.json").read_text("utf-8"))
-    for lang, value in laws.get("selector", {}).get("left_out_rank", {}).items():
-        traits = laws["selector"]["traits"]
-        yield Row(NAME, f"carried.rank.{lang}", value, n=config.subsets, settings={"traits": traits})
-    yield Row(NAME, f"{prefix}.minutes", seconds / 60, n=1, unit="CPU-minutes", settings=about)
+    yield Row(NAME, f"{prefix}.minutes.{lang}", seconds / 60, n=1, unit="CPU-minutes", settings=about)
 
 
-def real(small: bool) -> Iterable[Row]:
+def real(lang: str, small: bool) -> Iterable[Row]:
     size = {"subsets": 16, "tokens": 2048, "start_tokens": 8192, "seeds": 3, "cells": 8} if small else {
-        "subsets": 72, "tokens": 16_384, "start_tokens": 150_000, "seeds": 5, "cells": 22}  # fmt: skip
-    given = [one for lang in CODES for one in documents(lang, 30_000 if small else MOST)]
+        "subsets": 72, "tokens": 12_288, "start_tokens": 100_000, "seeds": 5, "cells": 20}  # fmt: skip
+    given = documents(lang, 30_000 if small else MOST)
     config = CombinationsConfig(**size, **COMMON)  # type: ignore[arg-type]
-    yield from told("real", *conducted("real-small" if small else "real", given, config))
+    yield from told("real", *conducted(f"real-{lang}{'-small' if small else ''}", given, config))
+
+
+def carries(small: bool) -> Iterable[Row]:
+    """What a selector says of a language that it did not learn from; the parts of all languages come before."""
+    known: dict[str, carried.Measured] = {}
+    for lang in CODES:
+        folder = FOLDER / f"real-{lang}{'-small' if small else ''}"
+        if not (folder / stages.CHOICE / "record.json").is_file():
+            raise harness.BenchmarkError(f"the part real_{lang} comes before")
+        bench = Bench.of(folder / stages.DESIGN)
+        known[lang] = fitted.measured(bench, folder / stages.LOSSES, bench.plan.problems[0])
+    weights = carried.learn(known)
+    traits = dict(zip(weights.names, weights.weights.round(5).tolist(), strict=True))
+    for lang, value in carried.left_out(known).items():
+        low, high = _fisher(value, len(known[lang].losses))
+        yield Row(NAME, f"carried.rank.{lang}", value, low, high, len(known[lang].losses), None, {"traits": traits})
+
+
+def _fisher(rank: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a rank correlation of n pairs, by Fisher's z (Fieller's variance)."""
+    half = 1.96 * (1.06 / (n - 3)) ** 0.5
+    return float(np.tanh(np.arctanh(rank) - half)), float(np.tanh(np.arctanh(rank) + half))
 
 
 def helped(small: bool) -> Iterable[Row]:
@@ -235,4 +247,8 @@ def instructions(small: bool) -> Iterable[Row]:
     yield from told("instructions", *conducted("instructions-small" if small else "instructions", given, config))
 
 
-PARTS = {"real": real, "helped": helped, "instructions": instructions}
+PARTS = {f"real_{lang}": partial(real, lang) for lang in CODES} | {
+    "carried": carries,
+    "helped": helped,
+    "instructions": instructions,
+}

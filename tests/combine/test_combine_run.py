@@ -15,6 +15,7 @@ from glotmix.combine.plan import Plan
 from glotmix.combine.problems import problems
 from glotmix.combine.streams import Reading, Row, asked, encoded
 from glotmix.combine.training import Bench
+from glotmix.core import table
 from glotmix.core.errors import DataError, GlotmixError, RequestError
 from glotmix.proxy import bits, model
 
@@ -123,6 +124,25 @@ def test_a_killed_run_ends_with_the_same_bytes(run: Path, tmp_path: Path, monkey
     stages.train(tmp_path)
     for path in sorted((run / stages.LOSSES / "losses").iterdir()):
         assert path.read_bytes() == (tmp_path / stages.LOSSES / "losses" / path.name).read_bytes()
+
+
+def test_a_selector_chooses_where_nothing_is_trained(run: Path, tmp_path: Path) -> None:
+    new = stages.design(tmp_path, rows(("amh_Ethi",)), SMALL)
+    told = stages.carry(tmp_path, run)
+    assert told["learned_from"] == list(LANGS)
+    assert set(told["left_out_rank"]) == set(LANGS)
+    assert "surprise" not in told["traits"]
+    (problem,) = new.problems
+    blocks = table.read([tmp_path / stages.CARRIED / "choices.parquet"]).to_pylist()
+    assert sum(row["blocks"] for row in blocks) == problem.blocks
+    chosen = table.read([tmp_path / stages.CARRIED / "chosen.parquet"]).to_pylist()
+    taken = {row["cell"] for row in blocks if row["blocks"]}
+    members = {one.id for name in taken for one in new.documents("pool", name)}
+    assert {row["id"] for row in chosen} <= members
+    tokens = {one.id: len(row) + 1 for name in taken for one, row in zip(
+        new.documents("pool", name), encoded(new.documents("pool", name), new.pieces), strict=True)}  # fmt: skip
+    read = sum(row["times"] * tokens[row["id"]] for row in chosen)
+    assert read == pytest.approx(SMALL.tokens, rel=0.2)
 
 
 def test_a_stage_asks_for_the_one_before(tmp_path: Path) -> None:

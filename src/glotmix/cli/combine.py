@@ -150,6 +150,33 @@ def choose(folder: Folder, page: Page = None, as_json: AsJson = False, quiet: Qu
         terminal.console().print(f"page: {page}", soft_wrap=True)
 
 
+@app.command()
+def carry(
+    folder: Folder,
+    learned: Annotated[
+        Path, typer.Argument(help="a folder of other text, or languages, with trained subsets", show_default=False)
+    ],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Choose sets of text on which nothing is trained, by a selector that other text has taught."""
+    from glotmix.cli import terminal
+    from glotmix.combine import stages
+    from glotmix.core import lock
+
+    with lock.held(folder, beside=True):
+        told = stages.carry(folder, learned, _watcher(quiet))
+    if as_json:
+        print_json(told)
+        return
+    table = terminal.table("learned from", "rank where it is left out")
+    for name in told["learned_from"]:
+        rank = told["left_out_rank"].get(name)
+        table.add_row(name, "–" if rank is None else f"{rank:.2f}")
+    terminal.console().print(table)
+    terminal.console().print(f"documents: {folder / stages.CARRIED / 'chosen.parquet'}", soft_wrap=True)
+
+
 def _config(settings: Sequence[str]) -> "CombinationsConfig":
     from glotmix.combine.config import CombinationsConfig
     from glotmix.pipeline.recipe import section

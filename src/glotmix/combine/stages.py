@@ -10,7 +10,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from glotmix.combine import VERSION, fitted, plan, training, trial, verdict
+from glotmix.combine import VERSION, fitted, plan, training, transfer, trial, verdict
 from glotmix.combine.config import CombinationsConfig
 from glotmix.combine.documents import read
 from glotmix.combine.plan import Plan
@@ -23,7 +23,7 @@ from glotmix.proxy.need import need
 
 Make: TypeAlias = Callable[[Output], Counts]
 
-DESIGN, LOSSES, LAWS, CHOICE = "design", "losses", "laws", "choice"
+DESIGN, LOSSES, LAWS, CHOICE, CARRIED = "design", "losses", "laws", "choice", "carried"
 
 
 def design(
@@ -113,6 +113,32 @@ def choose(folder: Path, tell: Tell = silent, watcher: Watcher | None = None) ->
     )  # fmt: skip
     laws = json.loads((folder / LAWS / fitted.LAWS).read_text("utf-8"))["problems"]
     return verdicts(bench, folder / CHOICE, {name: one["law"] for name, one in laws.items()})
+
+
+def carry(folder: Path, learned: Path, watcher: Watcher | None = None) -> dict[str, Any]:
+    """Choose sets of a design on which nothing is trained, by what others learned; see ``carried/``.
+
+    Args:
+        folder: with a design.
+        learned: of all stages of other documents, subsets trained.
+        watcher: told of the progress.
+
+    Returns:
+        what the selector says of itself: the languages that it learned from, its traits, its rank in each left out.
+
+    Raises:
+        MissingExtraError: if torch is not installed.
+        GlotmixError: if one of the stages is not there.
+    """
+    need("combinations")
+    bench = _bench(folder)
+    inputs = _made(folder, DESIGN) | {f"learned {n}": d for n, d in _made(learned, DESIGN, LOSSES).items()}
+    _build(
+        folder / CARRIED, "combine-carry", bench.config, inputs,
+        lambda output: transfer.make(output, bench.folder, learned), watcher,
+    )  # fmt: skip
+    told: dict[str, Any] = json.loads((folder / CARRIED / "selector.json").read_text("utf-8"))
+    return told
 
 
 def make_choice(output: Output, folder: Path, tell: Tell = silent) -> Counts:
