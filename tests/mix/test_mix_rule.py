@@ -94,6 +94,24 @@ def test_of_two_ways_down_the_one_that_ends_lower_is_taken(monkeypatch):
     np.testing.assert_array_equal(wary, PRIOR)
 
 
+def test_what_all_worlds_say_alike_is_no_doubt():
+    agreed = worlds(*[(0.6, 0.2, 0.2, 0.2)] * 3)
+    bold, wary = (choose(agreed, Rule(PRIOR, caution=z)).best for z in (0.0, 5.0))
+    np.testing.assert_allclose(bold, wary, atol=2e-3)
+
+
+def test_the_way_down_knows_the_slope_of_gain_doubt_and_pull(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "glotmix.mix.rule.descend", lambda value, slope, start, within: asked.append((value, slope)) or start
+    )
+    choose(worlds((0.9, 0.2, 0.3, 0.2), (0.3, 0.2, 0.2, 0.2)), Rule(PRIOR, caution=0.7, pull=0.05))
+    value, slope = asked[0]
+    r, step = np.array([0.4, 0.3, 0.2, 0.1]), 1e-6
+    numeric = [(value(r + step * e) - value(r - step * e)) / (2 * step) for e in np.eye(M)]
+    np.testing.assert_allclose(slope(r), numeric, rtol=1e-4)
+
+
 def test_with_the_distance_of_sizes_intervals_widen_and_their_sign_stays():
     best = choose(SURE, Rule(PRIOR)).best
     others = np.array([PRIOR, best])

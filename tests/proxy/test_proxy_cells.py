@@ -11,6 +11,7 @@ from test_proxy import PHRASES, documents
 
 from glotmix.cli import show
 from glotmix.core.errors import RequestError
+from glotmix.core.record import RECORD
 from glotmix.pipeline import recipe, run
 
 PROXIES = {"runs": 9, "parameters": 1e5, "vocabulary": 300, "tokens": 400, "context": 16, "held_out": 0.2,
@@ -153,3 +154,42 @@ def test_what_cells_cannot_be_is_refused(world):
         job("select.retain=budget", "mix.proxies=null")
     with pytest.raises(RequestError, match="no script"):
         job("mix.floors={tha_Thai: 0.2, tha_Thay/web: 0.1}")
+
+
+def test_when_a_source_is_added_the_runs_without_it_still_hold(world):
+    folder, made, _ = world
+    shutil.copytree(made.folder / "proxies", folder / "before", dirs_exist_ok=True)
+    lines = (folder / "web.jsonl").read_text("utf-8")
+    # Of words of its own, so that it is nobody's near-duplicate.
+    words, rng = ["ข้าว", "น้ำ", "บ้าน", "แมว", "หมา", "ดี", "ไป", "มา", "กิน", "นอน", "เดิน", "วิ่ง"], np.random.default_rng(1)
+    more = [
+        {"id": f"news-{i}", "lang": "tha_Thai", "text": "".join(rng.choice(words, 60)), "shelf": "news"}
+        for i in range(40)
+    ]
+    (folder / "more.jsonl").write_text(lines + "\n" + "\n".join(map(json.dumps, more)), "utf-8")
+
+    def job(*overrides):
+        given = ["corpus.sources=[{name: web, path: more.jsonl, language: {column: lang}}]", "output=more",
+                 "mix.proxies.earlier=before"]  # fmt: skip
+        return run.Job(recipe.load(folder / "recipe.yaml", [*given, *overrides]), folder)
+
+    again = job()
+    again.run("mixture")
+    before, now = (read(at / "proxies" / "metrics.csv") for at in (made.folder, again.folder))
+    ratios = {row["run_id"]: row for row in read(again.folder / "proxies" / "ratios.csv")}
+    assert now[: len(before)] == before, "their losses are as they were"
+    # Three for the new cell, and what 13 runs leave short of three a cell and three more.
+    added = [row["run_id"] for row in now[len(before) :]]
+    assert len(added) == 3 + (3 * (9 + 1) - 13 - 3)
+    assert all(float(ratios[name]["tha_Thai/news"]) > 0 for name in added)
+    assert all(float(ratios[row["run_id"]]["tha_Thai/news"]) == 0 for row in before)
+    text = [{row["language"]: row for row in read(at / "proxies" / "text.csv")} for at in (made.folder, again.folder)]
+    assert text[0]["tha_Thai/web"]["held_out_bytes"] == text[1]["tha_Thai/news"]["held_out_bytes"]
+    told = json.loads((again.folder / "mixture" / "mixture.json").read_text("utf-8"))
+    assert "tha_Thai/news" in {row["lang"] for row in told["languages"]}
+    said = json.loads((again.folder / "proxies" / RECORD).read_text("utf-8"))["notes"]["warnings"][0]
+    assert said.startswith("13 of 13 earlier runs still hold") and "tha_Thai/news" in said
+    with pytest.raises(RequestError, match="do not compare"):
+        job("mix.proxies.context=32", "output=other").run("proxies")
+    with pytest.raises(RequestError, match="runs over cells"):
+        job("mix.proxies.design=some.csv")

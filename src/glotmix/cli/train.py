@@ -85,7 +85,7 @@ def train(
     identity = record.Identity(
         "proxies",
         VERSION,
-        config.model_dump(mode="json", exclude={"together", "device", "tokenizer"})
+        config.model_dump(mode="json", exclude={"together", "device", "tokenizer", "earlier"})
         | ({"cells": cells} if cells else {}),
         given,
     )

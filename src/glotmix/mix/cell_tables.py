@@ -1,7 +1,8 @@
 """Which cell each document is in, and how much there is of every cell: from the corpus and its ledger."""
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,9 @@ VERSION = 1
 
 MOST = 50
 """Cells of a language: of more no runs say anything, and the column is more likely one of ids."""
+
+SKETCH = 128
+"""Hashes that are kept of a cell's documents."""
 
 QUALITY = "quality"
 """Not a column but what the rater said: thirds of the language's documents, by the ledger's quantile."""
@@ -99,6 +103,32 @@ def count(corpus: Path, ledger: Path, column: str) -> dict[str, tuple[int, int, 
                 "a column of fewer values, such as source",
             )
     return {name: found[name] for name in sorted(found)}
+
+
+def sketches(corpus: Path, ledger: Path, column: str) -> dict[str, tuple[int, ...]]:
+    """Return what tells how alike a cell's kept documents are to what they were: see `alike`.
+
+    Of the hashes of every document's id and size the least `SKETCH` (Broder 1997: a sample of a set that depends on the
+    set alone), by cell, ascending.
+    """
+    found: dict[str, list[int]] = {}
+    for file, rows in documents(corpus, ledger, column):
+        mine = rows.append_column("id", table.read([file], ["id"])["id"]).filter(rows["kept"])
+        for row in mine.select(["cell", "id", "bytes"]).to_pylist():
+            told = hashlib.blake2b(f"{row['id']} {row['bytes']}".encode(), digest_size=8).digest()
+            found.setdefault(row["cell"], []).append(int.from_bytes(told))
+        found = {name: sorted(held)[:SKETCH] for name, held in found.items()}
+    return {name: tuple(found[name]) for name in sorted(found)}
+
+
+def alike(one: Sequence[int], other: Sequence[int]) -> float:
+    """Return the Jaccard similarity of two sets of documents, estimated from their sketches.
+
+    >>> alike((1, 2, 3, 4), (2, 3, 4, 5))
+    0.6
+    """
+    least = sorted({*one, *other})[:SKETCH]
+    return len({*one} & {*other} & {*least}) / len(least) if least else 1.0
 
 
 def _rows(files: list[Path], counts: list[int]) -> Iterator[pa.Table]:

@@ -22,6 +22,11 @@ class ProxiesConfig(Section):
         description="a file of runs instead: run_id, a share per language; and, where given, parameters, tokens, "
         "seed, unique.<language> (glotmix mix design writes one)",
     )
+    earlier: str | None = Field(
+        None,
+        description="of cells: a copy of the folder `proxies` of an earlier run, from before a source was added or "
+        "changed; its runs that drew on nothing that changed still count, and only what they leave short is trained",
+    )
     languages: tuple[str, ...] | None = Field(
         None,
         min_length=2,

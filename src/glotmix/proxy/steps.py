@@ -19,6 +19,7 @@ from glotmix.mix.limits import Limits, box
 from glotmix.mix.run_tables import write_mixtures
 from glotmix.mix.steps import kept
 from glotmix.proxy import design as designs
+from glotmix.proxy import earlier
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.need import need
 from glotmix.proxy.texts import place
@@ -41,6 +42,11 @@ def _config(context: RunContext) -> ProxiesConfig:
             "train them once, then give their tables: mix.runs.mixtures=out/proxies/ratios.csv "
             "mix.runs.losses=out/proxies/metrics.csv",
         )
+    if recipe.mix.proxies.earlier is not None and (recipe.mix.cells is None or recipe.mix.proxies.design is not None):
+        raise RequestError(
+            "mix.proxies.earlier takes runs over cells and designs those that they leave short",
+            "mix.cells=source, and no mix.proxies.design",
+        )
     need("mix.proxies")
     config: ProxiesConfig = recipe.mix.proxies
     return config.model_copy(update={"unit": "tokens" if recipe.signals.tokens.tokenizer else "bytes"})
@@ -53,7 +59,7 @@ def _wanted(context: RunContext) -> bool:
 def _settings(context: RunContext) -> dict[str, Any]:
     """Return what changes a loss: the section, and what of the section `mix` a design of ours depends on."""
     config = _config(context)
-    told: dict[str, Any] = config.model_dump(mode="json", exclude=ELSEWHERE | {"design", "tokenizer"})
+    told: dict[str, Any] = config.model_dump(mode="json", exclude=ELSEWHERE | {"design", "tokenizer", "earlier"})
     if context.recipe.mix.cells is not None:
         told["mix.cells"] = context.recipe.mix.cells
     if config.design is not None:
@@ -65,7 +71,14 @@ def _settings(context: RunContext) -> dict[str, Any]:
 def _inputs(context: RunContext) -> dict[str, str]:
     config = _config(context)
     given = {"design": config.design, "tokenizer": config.tokenizer}
-    return {name: digest_file(context.paths([path])[0]) for name, path in given.items() if path is not None}
+    found: dict[str, str] = {
+        name: digest_file(context.paths([path])[0]) for name, path in given.items() if path is not None
+    }
+    if config.earlier is not None:
+        names = ("ratios.csv", "metrics.csv", earlier.STOCK)
+        files = context.paths([f"{config.earlier}/{name}" for name in names])
+        found |= {f"earlier/{name}": digest_file(file) for name, file in zip(names, files, strict=True)}
+    return found
 
 
 def make(output: Output, context: RunContext, config: ProxiesConfig) -> Counts:
@@ -74,7 +87,15 @@ def make(output: Output, context: RunContext, config: ProxiesConfig) -> Counts:
     from glotmix.mix.phases import staged_design
     from glotmix.proxy import train
 
-    there = kept(context)
+    there, cut = kept(context), context.recipe.mix.cells
+    before = None
+    if cut is not None:
+        sketches = cell_tables.sketches(context.corpus, context.step_dir("ledger"), cut)
+        earlier.write_stock(output.path / earlier.STOCK, there, sketches)
+        if config.earlier is not None:
+            asked_of = {name: sketches[name] for name in _chosen(there, config).languages}
+            before = earlier.read(context.path(config.earlier), config, cut, asked_of)
+            output.notes["warnings"] = [before.said]
     if config.design is not None:
         path = context.path(config.design)
     else:
@@ -84,12 +105,16 @@ def make(output: Output, context: RunContext, config: ProxiesConfig) -> Counts:
             target=target_of(context.recipe.mix, config, there), seed=config.seed,
         )  # fmt: skip
         chosen, phases = _chosen(there, config), context.recipe.mix.phases
-        write_mixtures(path, design(chosen, asked) if phases is None else staged_design(chosen, asked, phases))
+        if before is not None:
+            planned = earlier.further(chosen, asked, before)
+        else:
+            planned = design(chosen, asked) if phases is None else staged_design(chosen, asked, phases)
+        write_mixtures(path, planned)
     tokenizer = None if config.tokenizer is None else context.path(config.tokenizer)
     held = dict(zip(there.languages, there.bytes, strict=True))
     return train.make(
         output, designs.read(path, config), lambda: documents(context, held, config.text_bytes), config, tokenizer,
-        context.recipe.engine.runner,
+        context.recipe.engine.runner, before,
     )  # fmt: skip
 
 

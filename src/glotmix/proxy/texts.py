@@ -141,8 +141,16 @@ def divide(
     return {lang: [train[lang][at] for at in sorted(train[lang])] for lang in sorted(train)}, used
 
 
-def encode(train: Mapping[str, Sequence[str]], held: Mapping[str, Sequence[str]], pieces: Pieces, folder: Path) -> None:
+def encode(
+    train: Mapping[str, Sequence[str]],
+    held: Mapping[str, Sequence[str]],
+    pieces: Pieces,
+    folder: Path,
+    earlier: Path | None = None,
+) -> None:
     """Tokenize every language and leave its pieces in ``<lang>.npz`` below a folder, those of its cells by name.
+
+    What is held out is that of an `earlier` folder, where one is given: its losses then compare.
 
     Raises:
         RequestError: if the tokenizer loses letters of a language.
@@ -156,15 +164,19 @@ def encode(train: Mapping[str, Sequence[str]], held: Mapping[str, Sequence[str]]
             rows = pieces.encode(train[name], lang)
             stream = np.concatenate([np.append(row, np.int32(pieces.end)) for row in rows])
             streams[f"train{name.removeprefix(lang)}"] = stream.astype(np.int32)
-        documents = pieces.encode(held[lang], lang)
-        np.savez(
-            folder / f"{lang}.npz",
-            **streams,
-            held=np.concatenate(documents),
-            lengths=np.array([len(d) for d in documents], np.int64),
-            bytes=np.array(sum(len(text.encode()) for text in held[lang])),
-            unigram=np.array(entropy(held[lang])),
-        )
+        measured: dict[str, Any]
+        if earlier is not None:
+            with np.load(earlier / f"{lang}.npz") as found:
+                measured = {key: found[key] for key in found.files if not key.startswith("train")}
+        else:
+            documents = pieces.encode(held[lang], lang)
+            measured = {
+                "held": np.concatenate(documents),
+                "lengths": np.array([len(d) for d in documents], np.int64),
+                "bytes": np.array(sum(len(text.encode()) for text in held[lang])),
+                "unigram": np.array(entropy(held[lang])),
+            }
+        np.savez(folder / f"{lang}.npz", **streams, **measured)
 
 
 def entropy(texts: Iterable[str]) -> float:

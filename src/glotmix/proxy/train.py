@@ -21,6 +21,7 @@ from glotmix.proxy import texts as text
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.cores import parts, processes
 from glotmix.proxy.design import Design, Run
+from glotmix.proxy.earlier import Earlier
 from glotmix.proxy.need import need
 from glotmix.proxy.size import Shape, shape, vocabulary
 from glotmix.proxy.texts import Texts
@@ -67,6 +68,7 @@ def make(
     config: ProxiesConfig,
     tokenizer: Path | None = None,
     runner: str = "local",
+    earlier: Earlier | None = None,
 ) -> Counts:
     """Train every run of a design.
 
@@ -76,6 +78,7 @@ def make(
         documents: gives pairs of language and text, of the languages of the design and others; called once at most.
         config: how.
         tokenizer: a ``tokenizer.json`` to use instead of one trained on the documents.
+        earlier: runs that stand beside those of the design, whose tokenizer and held-out text are taken.
         runner: ``local``, or ``ray`` for one task per ensemble on a cluster.
 
     Returns:
@@ -87,7 +90,7 @@ def make(
     need("training proxies")
     output.each(
         {"text": design},
-        lambda wanted, scratch: _prepare(scratch, wanted, documents, config, tokenizer),
+        lambda wanted, scratch: _prepare(scratch, wanted, documents, config, tokenizer, earlier),
         one_by_one=True,
     )
     pieces = Pieces(output.path / "tokenizer.json")
@@ -132,6 +135,10 @@ def make(
     for unit in groups.values():
         losses |= json.loads((output.path / "losses" / f"{unit.name}.json").read_text("utf-8"))
         trained_as |= {run.name: (unit.shape.parameters, unit.tokens(config)) for run in unit.runs}
+    if earlier is not None:
+        design = replace(design, runs=(*earlier.runs, *design.runs))
+        losses |= {run.name: list(earlier.losses[run.name]) for run in earlier.runs}
+        trained_as |= {run.name: (round(run.parameters), run.tokens) for run in earlier.runs}
     designs.write(output.path, design, trained_as, losses)
     _describe(output.path / "text.csv", corpus)
     designs.write_unigram(output.path, {lang: corpus.unigram[lang] for lang in corpus.targets})
@@ -145,16 +152,20 @@ def _prepare(
     documents: Callable[[], Iterable[tuple[str, str]]],
     config: ProxiesConfig,
     tokenizer: Path | None,
+    earlier: Earlier | None = None,
 ) -> Counts:
     wanted = set(design.languages)
     chosen = (document for document in documents() if document[0] in wanted)
     train, held = text.divide(chosen, config.held_out, config.held_bytes, config.held_each)
+    if earlier is not None:
+        tokenizer = earlier.folder / "tokenizer.json"
     if tokenizer is None:
         size = config.vocabulary or vocabulary(min(run.parameters for run in design.runs))
         learn(_by_language(train), size, scratch / "tokenizer.json")
     else:
         shutil.copyfile(tokenizer, scratch / "tokenizer.json")
-    text.encode(train, held, Pieces(scratch / "tokenizer.json"), scratch / "text")
+    before = None if earlier is None else earlier.folder / "text"
+    text.encode(train, held, Pieces(scratch / "tokenizer.json"), scratch / "text", before)
     return {"held_out": sum(map(len, held.values()))}
 
 
