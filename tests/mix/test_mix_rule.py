@@ -112,6 +112,19 @@ def test_the_way_down_knows_the_slope_of_gain_doubt_and_pull(monkeypatch):
     np.testing.assert_allclose(slope(r), numeric, rtol=1e-4)
 
 
+def test_all_worlds_of_few_targets_are_heard():
+    alike, other = (0.6, 0.2, 0.2, 0.2), (0.05, 0.2, 0.2, 0.2)
+    said = worlds(*[alike] * 12, *[other] * 12)
+    all_, first = (choose(replace(said, goals=said.goals[:n]), Rule(PRIOR, caution=2.0)).best for n in (24, 12))
+    assert hellinger(all_, PRIOR) < 0.7 * hellinger(first, PRIOR), "the others would have it otherwise"
+
+
+def test_of_the_worst_language_the_least_expected_loss_is_taken():
+    goals = [replace(one, quantile=1.0) for one in (SURE.point, *SURE.goals)]
+    worst = choose(replace(SURE, point=goals[0], goals=tuple(goals[1:])), Rule(PRIOR)).best
+    assert worst[0] > 1.1 * choose(SURE, Rule(PRIOR)).best[0], "it is the first, of which there is most to lose"
+
+
 def test_with_the_distance_of_sizes_intervals_widen_and_their_sign_stays():
     best = choose(SURE, Rule(PRIOR)).best
     others = np.array([PRIOR, best])

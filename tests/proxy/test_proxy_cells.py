@@ -12,6 +12,7 @@ from test_proxy import PHRASES, documents
 from glotmix.cli import show
 from glotmix.core.errors import RequestError
 from glotmix.core.record import RECORD
+from glotmix.explore.mixture import Shares
 from glotmix.pipeline import recipe, run
 
 PROXIES = {"runs": 9, "parameters": 1e5, "vocabulary": 300, "tokens": 400, "context": 16, "held_out": 0.2,
@@ -193,3 +194,16 @@ def test_when_a_source_is_added_the_runs_without_it_still_hold(world):
         job("mix.proxies.context=32", "output=other").run("proxies")
     with pytest.raises(RequestError, match="runs over cells"):
         job("mix.proxies.design=some.csv")
+
+
+def test_the_explorer_counts_other_shares_of_cells(world):
+    _, made, _ = world
+    shares = Shares(made.context)
+    chosen = {row["lang"]: row["share"] for row in shares.shown["mixture"]}
+    assert not shares.predict({"shares": chosen})["breaks"]
+    moved = chosen | {"tha_Thai/web": 0.0, "tha_Thai/old-books": 0.0}
+    moved["eng_Latn/old-books"] += chosen["tha_Thai/web"] + chosen["tha_Thai/old-books"]
+    told = shares.predict({"shares": moved})
+    assert {row["lang"]: row["share"] for row in told["rows"]} == pytest.approx(moved)
+    assert any("the group tha_Thai" in broken for broken in told["breaks"])
+    assert any("eng_Latn/old-books" in broken for broken in told["breaks"])
