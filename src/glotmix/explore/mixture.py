@@ -12,6 +12,7 @@ from glotmix.core.context import RunContext
 from glotmix.core.errors import GlotmixError, RequestError, blame
 from glotmix.mix.accounting import Available, account
 from glotmix.mix.cell_limits import of_cells
+from glotmix.mix.files import unit
 from glotmix.mix.limits import Limits, broken
 from glotmix.mix.steps import config_of
 
@@ -45,6 +46,7 @@ class Shares:
             "mixture": told["languages"],
             "method": told["method"],
             "tokens": told["tokens"],
+            "unit": unit(told["languages"]),
             "baselines": {name: {r["lang"]: r["share"] for r in rows} for name, rows in told["baselines"].items()},
             "warnings": told["warnings"],
             "runs": evidence["runs"] if evidence else None,

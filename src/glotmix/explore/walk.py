@@ -11,7 +11,7 @@ import threading
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Protocol
@@ -52,6 +52,9 @@ class Walk(Protocol):
     def more(self) -> dict[str, Any]:
         """Take a step: ``looked``, ``of``, ``done``, ``rows``."""
 
+    def close(self) -> None:
+        """Let go of what is half read."""
+
 
 class Walks:
     """The walks that the page has begun; the oldest are forgotten."""
@@ -68,9 +71,13 @@ class Walks:
         return self.go_on({"walk": name})
 
     def _forget(self, name: str) -> None:
-        # What it held goes back to the system: Arrow would keep it for the next one.
-        if self._open.pop(name, None) is not None:
-            pa.default_memory_pool().release_unused()
+        walk, lock = self._open.pop(name, (None, None))
+        if walk is None or lock is None:
+            return
+        # A walk and its steps hold each other; what they hold goes back to the system, and not to Arrow's own store.
+        with lock:
+            walk.close()
+        pa.default_memory_pool().release_unused()
 
     def go_on(self, given: dict[str, Any]) -> dict[str, Any]:
         """Take the next step of the walk that ``walk`` names.
@@ -127,7 +134,11 @@ class Search:
                 break
         return {"looked": self._looked, "of": self._of, "done": self._done, "rows": rows}
 
-    def _walk(self, wanted: NDArray[np.bool_]) -> Iterator[list[dict[str, Any]]]:
+    def close(self) -> None:
+        """See `Walk`."""
+        self._steps.close()
+
+    def _walk(self, wanted: NDArray[np.bool_]) -> Generator[list[dict[str, Any]], None, None]:
         """Look at a batch of documents at a time."""
         for batch, start in _batches(self._documents.shards, wanted, ["text"]):
             mine = np.flatnonzero(wanted[start : start + batch.num_rows])
@@ -198,7 +209,11 @@ class Neighbours:
         told = [row | {"similarity": number(s)} for row, (s, _) in zip(rows, best, strict=True)]
         return {"looked": self._looked, "of": self._of, "done": self._looked == self._of, "rows": told}
 
-    def _walk(self, wanted: NDArray[np.bool_]) -> Iterator[None]:
+    def close(self) -> None:
+        """See `Walk`."""
+        self._steps.close()
+
+    def _walk(self, wanted: NDArray[np.bool_]) -> Generator[None, None, None]:
         for batch, start in _batches(self._files, wanted, ["embedding"], 4 * _ROWS):
             vectors = batch.column("embedding")
             held = vectors.flatten().to_numpy(zero_copy_only=False)

@@ -23,7 +23,7 @@ from glotmix.report import sources
 from glotmix.report.sources import Cell
 from glotmix.select import enough
 
-VERSION = 3
+VERSION = 4
 FILE = "verdict.json"
 
 WRONG, REPEATED, BROKEN, JUNK = enough.WATCHED, 0.5, enough.WATCHED, 0.4
@@ -140,10 +140,13 @@ def _first(found: Sequence[Finding], states: Sequence[Mapping[str, Any]]) -> str
     worst = next((one for one in found if one.kind in _REFUTES or one.kind in ("misspelt", "repeated", "source")), None)
     if worst is None:
         return f"{told}."
-    if worst.kind == "source":
-        # It is no fault that refutes a language: how many are fit comes first.
+    gravest = next(one for one in found if one.kind not in ("few", "unknown", "unmeasured"))
+    if worst.kind == "source" or worst is not gravest:
+        # It refutes no language, or one of little text: how many are fit comes first.
         return f"{told}. Look first: {worst.text} ({worst.do})."
-    return f"{worst.text[:1].upper()}{worst.text[1:]} ({worst.do}). {told}."
+    # A source keeps its name as it is written.
+    text = worst.text if worst.kind in _OF_SOURCES else worst.text[:1].upper() + worst.text[1:]
+    return f"{text} ({worst.do}). {told}."
 
 
 def _of_reading(notes: Mapping[str, JSON]) -> list[Finding]:

@@ -25,13 +25,13 @@ export async function mixture(place, given, run) {
       el("td", {}, slider), cells.share, el("td", {}, r.low === null ? "not measured" : `${share(r.low)} – ${share(r.high)}`), cells.tokens, cells.epochs));
   }
   show(place,
-    el("p", {}, `Chosen by ${told.method}, ${count(told.tokens)} tokens. Drag a share: the others make room in proportion.`),
+    el("p", {}, `Chosen by ${told.method}, ${count(told.tokens)} ${told.unit}. Drag a share: the others make room in proportion.`),
     told.said ? el("p", { class: "lead" }, told.said) : null,
     told.warnings.length ? el("ul", { class: "notice" }, told.warnings.map((w) => el("li", {}, w))) : null,
     el("div", { class: "filters" }, select("preset", "Begin from", presets, "", (which) => { now = which ? { ...Object.fromEntries(Object.keys(chosen).map((l) => [l, 0])), ...told.baselines[which] } : { ...chosen }; draw(); })),
     predicted,
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Shares" }, el("table", {}, el("caption", {}, "Shares of the training tokens"),
-      el("thead", {}, el("tr", {}, ["language", "drag", "share", "as good as the run's own", "tokens", "epochs"].map((h) => el("th", { scope: "col" }, h)))), body)));
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Shares" }, el("table", {}, el("caption", {}, `Shares of the training ${told.unit}`),
+      el("thead", {}, el("tr", {}, ["language", "drag", "share", "as good as the run's own", told.unit, "epochs"].map((h) => el("th", { scope: "col" }, h)))), body)));
 
   function drag(lang, value) {
     const others = 1 - now[lang];

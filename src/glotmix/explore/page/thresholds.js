@@ -90,7 +90,7 @@ function draw(panel, scale, at, run, took) {
     ? select("how", "Write it as", [["number", "a number: drops all beyond it"], ["quantile", "a quantile: spares what is usual in other text of its length"]], how, (value) => { how = value; exact = null; moved().catch(fail); })
     : quantiles ? el("p", { class: "hint" }, `A quantile needs ${count(scale.least)} documents, and ${at.lang} has ${count(scale.documents)}: a number is written.`) : null;
   const take = el("button", { type: "button" }, "Take this setting");
-  show(panel, el("h2", {}, scale.rule), el("p", {}, `${scale.meaning}. `, scale.side === "high" ? "Documents above the line fail." : "Documents below the line fail.", ` ${documentsOf(scale.documents)} are judged by it.`),
+  show(panel, el("h2", {}, scale.rule), el("p", {}, `${scale.meaning.charAt(0).toUpperCase()}${scale.meaning.slice(1)}. `, scale.side === "high" ? "Documents above the line fail." : "Documents below the line fail.", ` ${documentsOf(scale.documents)} are judged by it.`),
     plot,
     el("p", { class: "slider" }, el("label", { for: "slider" }, "Line, from loose to strict"), slider),
     el("div", { class: "filters" }, el("p", { class: "field" }, el("label", { for: "exact" }, shares ? "share of good text" : how), place), ways,
@@ -125,7 +125,7 @@ function draw(panel, scale, at, run, took) {
     };
     const near = (rows, title) => rows.length ? [el("h3", {}, title), el("ul", { class: "cards plain" }, rows.map((row) => card(row, run)))] : null;
     show(detail,
-      el("p", {}, `In all, ${documentsOf(answer.falls.documents)} (${bytes(answer.falls.bytes)}) fail at ${answer.place === null ? "no line" : number(answer.place)}; ${count(answer.already.documents)} of them fail another rule, too.`,
+      el("p", {}, answer.place === null ? "No line is drawn: no document fails this rule." : `In all, ${documentsOf(answer.falls.documents)} (${bytes(answer.falls.bytes)}) fail at ${number(answer.place)}; ${count(answer.already.documents)} of them fail another rule, too.`,
         answer.back_but.documents ? ` ${documentsOf(answer.back_but.documents)} would pass this rule and still fall: below the line of quality, or as duplicates.` : "",
         answer.replaced ? ` In the place of ${count(answer.replaced)} that go, a duplicate would stand.` : "",
         scale.weighed && how === "quantile" ? " The rater weighs this measure with all others, so a derived line through it drops nothing by itself; a number does." : "",
@@ -155,7 +155,7 @@ function histogram(scale, line) {
   const bars = scale.heights.map((h, i) => svg("rect", { x: String(i * width), y: String(80 - Math.max((72 * Math.log1p(h)) / Math.log1p(most), h ? 1 : 0)), width: String(Math.max(width - 1, 1)), height: "80" }));
   const picture = svg("svg", { viewBox: "0 0 640 80", preserveAspectRatio: "none", "aria-hidden": "true" }, bars, line);
   return el("figure", { class: "histogram" }, picture,
-    el("figcaption", {}, el("span", {}, number(scale.edges[0])), el("span", {}, "documents by value, heights in logarithms"), el("span", {}, number(scale.edges[scale.edges.length - 1]))));
+    el("figcaption", {}, el("span", {}, number(scale.edges[0])), el("span", {}, "documents by value; a bar twice as high holds many times more"), el("span", {}, number(scale.edges[scale.edges.length - 1]))));
 }
 
 function mark(line, scale, where) {
