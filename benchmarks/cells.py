@@ -21,7 +21,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 from scipy.stats import spearmanr
-from threadpoolctl import threadpool_limits
 
 from benchmarks import harness
 from benchmarks.harness import Row
@@ -32,6 +31,7 @@ from glotmix.mix.law_fit import fit, predict
 from glotmix.mix.laws import law
 from glotmix.mix.limits import Limits, box
 from glotmix.mix.runs import Runs
+from glotmix.native.threads import one_thread
 from glotmix.proxy import texts as text
 from glotmix.proxy.config import ProxiesConfig
 from glotmix.proxy.design import Run
@@ -151,7 +151,7 @@ def run(small: bool) -> Iterable[Row]:
     here = trained("fit", planned.shares, 0, tokens)
     there, again = (trained(kind, local(prior, unseen, 32), at, tokens) for kind, at in (("new", 500), ("again", 900)))
     targets = tuple(LANGUAGES)
-    with threadpool_limits(1):
+    with one_thread():
         said = {
             name: np.column_stack([predict(fit(mine, t, law(by)), others, t) for t in targets])
             for name, by, mine, others in (

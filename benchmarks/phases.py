@@ -14,7 +14,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from scipy.stats import spearmanr
-from threadpoolctl import threadpool_limits
 
 from benchmarks import _unequal_runs as runs_
 from benchmarks import harness
@@ -28,6 +27,7 @@ from glotmix.mix.laws import law
 from glotmix.mix.limits import Limits, box
 from glotmix.mix.phases import schedules, staged_by
 from glotmix.mix.runs import Runs
+from glotmix.native.threads import one_thread
 
 NAME = "phases"
 MINE = ("ces_Latn", "deu_Latn", "eng_Latn", "fra_Latn", "hin_Deva", "rus_Cyrl")
@@ -85,7 +85,7 @@ def run(small: bool) -> Iterable[Row]:
             return Runs(runs.names, MINE, MINE, runs.shares @ whole, runs.losses)
         return Runs(runs.names, domains, MINE, runs.shares[:, order] if how == "shuffled" else runs.shares, runs.losses)
 
-    with threadpool_limits(1):
+    with one_thread():
         for name, by, how, test in (
             ("pooled_cells", "pooled_cells", "", ""), ("effective_data", "effective_data", "", ""),
             ("totals", "effective_data", "totals", "totals"), ("shuffled", "pooled_cells", "shuffled", ""),

@@ -32,7 +32,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from benchmarks import harness
 from benchmarks._strange_worlds import FORMS
@@ -50,6 +49,7 @@ from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, Optimum, solve
 from glotmix.mix.two_step import two_step
 from glotmix.mix.worlds import worlds
+from glotmix.native.threads import one_thread
 
 NAME = "recovery"
 KINDS = tuple(f"{form}_{shape}" for form in ("linear", "decaying", "saturating") for shape in ("symmetric", "donor"))
@@ -184,7 +184,7 @@ def work(task: tuple[World, int]) -> Answer:
     """Fit, choose and solve everything in one world at n = k·m runs."""
     world, k = task
     powers = [name for name, one in specs().items() if one.power]
-    with threadpool_limits(1):
+    with one_thread():
         truth, there = world.goal(world.laws()), world.languages()
         best = solve(truth, starts=8)
         reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
@@ -222,7 +222,7 @@ def work(task: tuple[World, int]) -> Answer:
 
 def grown(world: World) -> tuple[World, dict[str, float]]:
     """Excess loss after 2 runs a language, and after a third that were proposed or drawn."""
-    with threadpool_limits(1):
+    with one_thread():
         truth, there = world.goal(world.laws()), world.languages()
         best = solve(truth, starts=8)
         reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
@@ -289,7 +289,7 @@ class Ruled:
 
 def ruled(world: World) -> Ruled:
     """Apply the rule to 4 runs a language of the local design, the law of least error to as many of the wide one."""
-    with threadpool_limits(1):
+    with one_thread():
         truth, there = world.goal(world.laws()), world.languages()
         best = solve(truth, starts=2)
         within, natural = truth.within, baselines.natural(there)

@@ -19,7 +19,6 @@ from functools import cache
 
 import numpy as np
 from scipy.stats import rankdata
-from threadpoolctl import threadpool_limits
 
 from benchmarks import harness
 from benchmarks._differences import covered, fitted
@@ -29,6 +28,7 @@ from glotmix.mix.laws import Law, specs
 from glotmix.mix.laws.ridge import Ridge
 from glotmix.mix.run_tables import regmix
 from glotmix.mix.runs import Runs
+from glotmix.native.threads import one_thread
 
 NAME = "regmix"
 SIZES = {"1m": 1e6, "60m": 6e7, "1B": 1e9}
@@ -66,7 +66,7 @@ def table(split: str, scale: str) -> Runs:
 
 
 def work(task: Task) -> Answer:
-    with threadpool_limits(1):
+    with one_thread():
         train = table("train", "1m")
         order = np.random.default_rng([task.n, task.subset]).permutation(len(train))
         runs = train.take(order[: task.n])
@@ -149,7 +149,7 @@ def differences(subset: int, draws: int = 24) -> dict[str, tuple[float, float, i
     drawn from the unseen mixtures of each scale. At another scale than the runs' intervals are wider, as for a model of
     that size. (How much was chosen on two further subsets of the runs, against the same unseen mixtures.)
     """
-    with threadpool_limits(1):
+    with one_thread():
         train = table("train", "1m")
         runs = train.take(np.random.default_rng([64, subset]).permutation(len(train))[:64])
         laws = ("effective_data", "fading_transfer", "saturating_transfer", "own_share")

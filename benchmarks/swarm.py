@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from scipy.stats import spearmanr
-from threadpoolctl import threadpool_limits
 
 from benchmarks import harness
 from benchmarks._differences import covered, fitted
@@ -28,6 +27,7 @@ from glotmix.mix.laws import competing, law
 from glotmix.mix.plan import plan
 from glotmix.mix.run_tables import read, write
 from glotmix.mix.runs import Runs
+from glotmix.native.threads import one_thread
 
 NAME = "swarm"
 PRESET = "two-cores"
@@ -217,7 +217,7 @@ def run(small: bool) -> Iterable[Row]:
     count = {int(p): int((runs.parameters == p).sum()) for p in np.unique(runs.parameters)}
     told = {"runs": count, "tokens": int(runs.tokens.max()), "languages": list(runs.domains), "seeds": SEEDS}
     one = runs.take(np.flatnonzero(runs.parameters == runs.parameters.min()))
-    with threadpool_limits(1):
+    with one_thread():
         for name in ("own_share", "ridge") if small else competing():
             yield from unseen(one, name, told)
             yield from larger(runs, name, told)

@@ -18,7 +18,6 @@ from functools import cache
 
 import numpy as np
 from scipy.stats import spearmanr
-from threadpoolctl import threadpool_limits
 
 from benchmarks import _unequal_runs as runs_
 from benchmarks import harness
@@ -30,6 +29,7 @@ from glotmix.mix.accounting import Array, Available
 from glotmix.mix.design import dirichlet, local
 from glotmix.mix.limits import Box, Limits, box
 from glotmix.mix.runs import Runs
+from glotmix.native.threads import one_thread
 
 NAME = "unequal"
 SIZES = {"130k": 1.3e5, "270k": 2.7e5}
@@ -99,7 +99,7 @@ def fixed() -> dict:
         }  # fmt: skip
         # Trees take part for RegMix's choice; they rank, and do not choose.
         ask = optimum.Ask((*LAWS, "lightgbm"), {}, None, prior="unimax4", draws=24, next_runs=0)
-        with threadpool_limits(1):
+        with one_thread():
             made = optimum.find(stock(), TOKENS, within(15), table(), others, ask)
         gain = made.verdict.gain
         best = [made.verdict.best[lang] for lang in LANGUAGES]

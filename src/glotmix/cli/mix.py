@@ -14,7 +14,6 @@ from glotmix.cli.mix_options import (
     Seed,
     Stock,
     mixture_file,
-    one_thread,
     parts,
     read_runs,
     waiting,
@@ -23,6 +22,7 @@ from glotmix.cli.mix_options import (
 from glotmix.cli.options import AsJson, print_json
 from glotmix.cli.train import train
 from glotmix.core.errors import RequestError
+from glotmix.native.threads import one_thread
 
 if TYPE_CHECKING:
     from glotmix.mix.runs import Runs

@@ -54,16 +54,6 @@ def mixture_file(path: Path) -> Path:
     return path / MIXTURE if path.is_dir() else path
 
 
-def one_thread() -> Any:
-    """Keep the numerical libraries to one thread.
-
-    Sums in another order, on another number of threads, would be other bytes; and the matrices are small.
-    """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    return threadpool_limits(1)
-
-
 def watched(targets: Sequence[str], what: str) -> Iterable[str]:
     """Show on a terminal which target it is at."""
     from rich.console import Console

@@ -58,7 +58,7 @@ class Selector:
         return Fitted("carried", cells, self.form, 0.0, self.mean + _standard(cells) @ self.weights)
 
 
-@one_thread
+@one_thread()
 def learn(measured: Mapping[str, Measured]) -> Selector:
     """Learn a selector from the subsets of some languages.
 

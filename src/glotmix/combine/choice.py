@@ -16,7 +16,7 @@ _ROUNDS = 200
 _NOTHING = 1e-12
 
 
-@one_thread
+@one_thread()
 def best(law: Fitted, budget: int, epochs: float = EPOCHS, given: Array | None = None) -> Array:
     """Return the set of the greatest worth that is found.
 

@@ -58,7 +58,7 @@ class Judged:
         return value, value - reach, value + reach
 
 
-@one_thread
+@one_thread()
 def judge(cells: Cells, blocks: Array, losses: Array, draws: int = DRAWS, seed: int = 0, law: str = "auto") -> Judged:
     """Fit both laws, and choose between them by held-out subsets.
 
@@ -90,7 +90,7 @@ def judge(cells: Cells, blocks: Array, losses: Array, draws: int = DRAWS, seed: 
     )  # fmt: skip
 
 
-@one_thread
+@one_thread()
 def held_out(law: str, cells: Cells, blocks: Array, losses: Array, fold: Rows) -> Array:
     """Return the loss of each subset as the law says that was fitted to the other folds, (n,)."""
     found = np.empty(len(losses))

@@ -18,10 +18,10 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from glotmix.evaluate.answers import MISSING, Grid
 from glotmix.evaluate.intervals import DRAWS, Array, between, weights, wilson
+from glotmix.native.threads import one_thread
 
 _CLASSES = 64
 """Classes whose marginals are drawn. Open answers may have thousands: those beyond the most frequent keep the share
@@ -139,7 +139,7 @@ def measure(grid: Grid, draws: int = DRAWS, seed: int = 0) -> Measured:
     total = np.zeros((draws, 1))
     point = np.zeros(columns)
     # One thread: a sum in another order would be another number.
-    with threadpool_limits(1):
+    with one_thread():
         for block, drawn in weights(items, draws, seed):
             part = _indicators(choice[block], worth[block], gold[block], grid.choice[block], a, b, classes)
             point += part.sum(axis=0, dtype=np.float64)

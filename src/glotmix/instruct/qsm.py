@@ -113,7 +113,7 @@ class Scorer:
         """Return (n,) scores, the mean over the seeds; higher is better, and only the order means anything."""
         return np.asarray(self.by_seed(seen).mean(axis=0))
 
-    @one_thread
+    @one_thread()
     def by_seed(self, seen: Sides) -> Scores:
         """Return (seeds, n) scores."""
         found = _features(seen, self.config)
@@ -193,7 +193,7 @@ def _features(seen: Sides, config: QsmConfig) -> Vectors:
     return np.concatenate([*parts, constant], axis=1).astype(np.float32)
 
 
-@one_thread
+@one_thread()
 def _triplet(
     found: Vectors, rows: NDArray[np.int64], stop: NDArray[np.int64], config: QsmConfig, seed: int
 ) -> NDArray[np.float32]:
@@ -228,7 +228,7 @@ def _triplet(
     return kept
 
 
-@one_thread
+@one_thread()
 def _regression(
     found: Vectors, rows: NDArray[np.int64], stop: NDArray[np.int64], config: QsmConfig, seed: int
 ) -> NDArray[np.float32]:

@@ -142,11 +142,11 @@ def fit(mixtures: Any, losses: Any = None, laws: Sequence[str] | None = None, fo
         DataError: if a run is in one table alone, shares do not sum to one, or there are too few runs.
         RequestError: if no law of `laws` fits a target, or there is none of that name.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from glotmix.native.threads import one_thread
 
     runs = _runs(mixtures, losses).canonical()
     # Sums in another order, on another number of threads, would be other bytes; and the matrices are small.
-    with threadpool_limits(1):
+    with one_thread():
         return Fit(runs, tuple(choose(runs, target, laws, folds, seed) for target in runs.targets))
 
 

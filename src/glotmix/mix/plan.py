@@ -162,11 +162,10 @@ def _from_runs(
     fitted: "tuple[Runs, Sequence[Choice]] | None",
 ) -> Plan:
     # Only this method needs the fitting libraries, and they are slow to import.
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     from glotmix.mix import optimum
     from glotmix.mix.repeat_worth import cap, discounted, estimate
     from glotmix.mix.run_tables import read
+    from glotmix.native.threads import one_thread
 
     if fitted is None:
         if config.runs is None:
@@ -192,7 +191,7 @@ def _from_runs(
         config.bootstrap, config.seed, scale, config.next_runs,
         keep_others=config.runs is not None and config.runs.others == "prior", parameters=config.parameters,
     )  # fmt: skip
-    with threadpool_limits(1):
+    with one_thread():
         # Sums in another order, on another number of threads, would be other bytes; and the matrices are small.
         found = optimum.find(available, tokens, within, runs, others, ask, choices)
     mixture = account("chosen", available, found.shares, tokens, found.interval)
@@ -222,12 +221,11 @@ def _from_schedules(
     available: Available, config: MixConfig, tokens: int, limits: Limits, others: Mapping[str, Array], runs: "Runs"
 ) -> Plan:
     """Choose a mixture for each phase, or one for all where phases are not shown to bring anything."""
-    from threadpoolctl import threadpool_limits
-
     from glotmix.mix.doubts import doubts
     from glotmix.mix.phases import staged_by
+    from glotmix.native.threads import one_thread
 
-    with threadpool_limits(1):
+    with one_thread():
         found = staged_by(available, config, runs)
     shares = np.array([found.total.get(lang, 0.0) for lang in available.languages])
     mixture = account("chosen", available, shares / shares.sum(), tokens)

@@ -102,7 +102,7 @@ def predictor(available: Available, config: MixConfig, chosen: Mapping[str, floa
         RequestError: if there are no runs, or no law of them can choose.
         DataError: if there are too few runs, or their tables cannot be used.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from glotmix.native.threads import one_thread
 
     if config.runs is None:
         raise RequestError("the mixture was not made from runs: no law predicts anything", "mix.method=law")
@@ -114,7 +114,7 @@ def predictor(available: Available, config: MixConfig, chosen: Mapping[str, floa
     sizes = dict(zip(available.languages, available.sizes, strict=True))
     unique = np.array([sizes.get(domain, 0.0) / tokens for domain in runs.domains])
     reference = _over(runs, chosen)
-    with threadpool_limits(1):
+    with one_thread():
         choices = judge(runs, Ask(config.laws, config.weights, quantile, seed=config.seed, scale=scale))
         goal = Goal(
             laws=[],

@@ -1,13 +1,16 @@
 """One thread for what adds up numbers: a sum in another order is another number, and another choice."""
 
-from collections.abc import Callable
-from typing import TypeVar, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-Function = TypeVar("Function", bound=Callable[..., object])
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, whatever BLAS and OpenMP would do: ``with one_thread():``, or ``@one_thread()``."""
+    # A limit holds for the libraries that are loaded, and SciPy brings a BLAS beside NumPy's.
+    import scipy.linalg  # noqa: F401
 
-def one_thread(function: Function) -> Function:
-    """Make a function that computes on one thread, whatever BLAS and OpenMP would do."""
-    return cast(Function, threadpool_limits.wrap(limits=1)(function))
+    with threadpool_limits(1):
+        yield

@@ -269,7 +269,8 @@ def _train_logistic(
     features: Matrix, labels: NDArray[np.bool_], weights: NDArray[np.float64], columns: tuple[str, ...], head: Head
 ) -> Logistic:
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from glotmix.native.threads import one_thread
 
     seen = ~np.isnan(features)
     number = np.maximum(seen.sum(axis=0), 1)
@@ -281,7 +282,7 @@ def _train_logistic(
     missing = np.flatnonzero(~seen.all(axis=0) & seen.any(axis=0))
     model = LogisticRegression(C=head.inverse_penalty, max_iter=2_000)
     # On several threads a sum is cut elsewhere, and its last bits differ.
-    with threadpool_limits(1):
+    with one_thread():
         model.fit(_design(features, centre, scale, missing), labels, sample_weight=weights)
     return Logistic(centre, scale, missing, model.coef_[0].astype(np.float64), float(model.intercept_[0]))
 

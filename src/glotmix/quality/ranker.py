@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from glotmix.core.errors import DataError
+from glotmix.native.threads import one_thread
 from glotmix.quality.bradley_terry import Floats, Ints
 from glotmix.quality.heads import Classifier, Head
 from glotmix.quality.pairs import PARALLEL, Pairs
@@ -59,7 +59,7 @@ class Ranker:
         found = np.empty(len(features))
         # Always in blocks of one size: a matrix product's last bits depend on how many rows it is given.
         block = np.zeros((_BLOCK, len(self.centre)))
-        with threadpool_limits(1):
+        with one_thread():
             for start in range(0, len(features), _BLOCK):
                 rows = self._seen(features[start : start + _BLOCK])
                 block[: len(rows)] = rows
@@ -200,7 +200,7 @@ def _train(
         "direct": np.zeros(width, np.float32),
     }
     adam = _Adam(weights, config, -(-count // config.batch) * config.epochs)
-    with threadpool_limits(1):
+    with one_thread():
         for rows, gradient in batches():
             x = inputs[rows]
             active = np.maximum(x @ weights["first"] + weights["bias"], 0)

@@ -73,7 +73,7 @@ def clusters_for(n: int) -> int:
     return max(1, int(np.sqrt(n / 2)))
 
 
-@one_thread
+@one_thread()
 def reduced(vectors: Vectors, variance: float = VARIANCE, seed: int = 0) -> Vectors:
     """Return vectors on as many of their principal axes as hold `variance` of their variance."""
     rng = np.random.default_rng(seed)
@@ -92,7 +92,7 @@ def reduced(vectors: Vectors, variance: float = VARIANCE, seed: int = 0) -> Vect
     return out
 
 
-@one_thread
+@one_thread()
 def cluster(vectors: Vectors, k: int | None = None, seed: int = 0) -> Rows:
     """Return (n,) cluster numbers by k-means; k is `clusters_for` n where it is None."""
 
@@ -198,7 +198,7 @@ def at_random_of_length(pool: Pool, n: int, seed: int = 0, given: Sequence[int] 
     return _and_rest(chosen[:n], order, n)
 
 
-@one_thread
+@one_thread()
 def mmr(pool: Pool, n: int, seed: int = 0, given: Sequence[int] = (), trade: float = 0.5) -> Rows:
     """Return n positions by maximal marginal relevance (Carbonell and Goldstein 1998).
 
@@ -222,7 +222,7 @@ def mmr(pool: Pool, n: int, seed: int = 0, given: Sequence[int] = (), trade: flo
     return np.array(chosen, np.int64)
 
 
-@one_thread
+@one_thread()
 def facility_location(pool: Pool, n: int, seed: int = 0, given: Sequence[int] = (), weight: float = 1.0) -> Rows:
     """Return n positions that stand near everything: greedy maximisation of facility location, and of quality.
 
@@ -254,7 +254,7 @@ def facility_location(pool: Pool, n: int, seed: int = 0, given: Sequence[int] = 
     return np.array(chosen, np.int64)
 
 
-@one_thread
+@one_thread()
 def dpp(pool: Pool, n: int, seed: int = 0, given: Sequence[int] = (), trade: float = 1.0) -> Rows:
     """Return n positions by the most likely set of a determinantal point process, found greedily.
 
