@@ -120,9 +120,12 @@ def test_all_worlds_of_few_targets_are_heard():
 
 
 def test_of_the_worst_language_the_least_expected_loss_is_taken():
-    goals = [replace(one, quantile=1.0) for one in (SURE.point, *SURE.goals)]
-    worst = choose(replace(SURE, point=goals[0], goals=tuple(goals[1:])), Rule(PRIOR)).best
-    assert worst[0] > 1.1 * choose(SURE, Rule(PRIOR)).best[0], "it is the first, of which there is most to lose"
+    apart = worlds((0.9, 0.2, 0.2, 0.2), (0.3, 0.2, 0.2, 0.2), (0.6, 0.2, 0.2, 0.2))
+    goals = [replace(one, quantile=1.0) for one in (apart.point, *apart.goals)]
+    asked = replace(apart, point=goals[0], goals=tuple(goals[1:]))
+    worst, wary = (choose(asked, Rule(PRIOR, caution=z)).best for z in (0.0, 50.0))
+    assert worst[0] > 1.1 * choose(apart, Rule(PRIOR)).best[0], "it is the first, of which there is most to lose"
+    np.testing.assert_array_equal(wary, worst)
 
 
 def test_with_the_distance_of_sizes_intervals_widen_and_their_sign_stays():
