@@ -47,8 +47,8 @@ STOCK = {"crawl": 90_000, "guides": 45_000, "health": 45_000}
 CELLS = tuple(f"{lang}/{part}" for lang in LANGUAGES for part in STOCK)
 HELD, HELD_BYTES, HELD_EACH = 0.2, 6_000, 300
 """Part of the documents held out; bytes of them that are measured, of each source; and of one document."""
-SIZE, TOKENS, PIECES, CONTEXT, BATCH, TOGETHER = 1.3e5, 65_536, 1024, 64, 2, 10
-FITTED, UNSEEN, DRAWS = 36, 20, 2_000
+SIZE, TOKENS, PIECES, CONTEXT, BATCH, TOGETHER = 1.3e5, 32_768, 1024, 64, 2, 16
+FITTED, UNSEEN, DRAWS = 28, 16, 2_000
 FOLDER = harness.BENCH / "cells"
 
 
