@@ -42,4 +42,4 @@ bench: .venv/dev
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv build site src/*.egg-info demo/out .bench
+	rm -rf .venv build site src/*.egg-info demo .bench
