@@ -57,7 +57,7 @@ def peek(source: Source, file: InputFile) -> list[str] | None:
     found = 0
     try:
         whole = (b for b, too_long in blocks(file, 0, None) if not too_long)
-        for line in islice((line for b in whole for line in b.split(b"\n")), 10 * _PEEK):
+        for line in islice((line for b in whole for line in b.split(b"\n", 10 * _PEEK)), 10 * _PEEK):
             try:
                 record = json.loads(line.decode().lstrip("\ufeff"))
             except (ValueError, RecursionError):
