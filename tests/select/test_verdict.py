@@ -428,3 +428,35 @@ def test_powers_of_ten_are_numbers_in_a_recipe_and_quoted_ones_are_text(tmp_path
     made = recipes.load(tmp_path / "r.yaml", ["select.tokens={fra_Latn: 1e6}", "quality.lose=0.1"])
     assert (made.name, made.mix.tokens, made.select.tokens["fra_Latn"]) == ("1e6", 25_000_000, 1_000_000)
     assert made.select.lose == 0.1
+
+
+def test_the_evidence_of_many_documents_is_written_when_it_is_asked_for():
+    """What falls is held as numbers: the texts are the same, one by one, in slices, and as the ledger reads them."""
+    n = 600
+    langs = np.sort(np.array(["amh_Ethi", "eng_Latn", "tha_Thai"])[np.arange(n) % 3])
+    score = (np.arange(n) * 37 % n / n).astype(np.float32)
+    rows = pa.table(
+        {
+            "id": [f"d{i:04d}" for i in range(n)],
+            "lang": langs,
+            "source": [f"s{i % 2}" for i in range(n)],
+            "quality": score,
+            "quantile": score,
+        }
+    )
+    alive = np.arange(n) % 7 != 0
+    line = {(lang, source): (0.4, 0.05 if source == "s0" else 0.1) for lang in set(langs) for source in ("s0", "s1")}
+    (found, near), _ = retention.lose(rows, alive, line, "quality")
+    row = int(found.rows[5])
+    assert len(found.evidence) == len(found.rows) > 100 and set(near.evidence) <= {""}
+    assert found.evidence[5] == (
+        f"P(natural) {score[row]:.3f} below 0.400: the line that costs {langs[row]} at most "
+        f"{0.05 if row % 2 == 0 else 0.1:.0%} of its good text"
+    )
+    kept, _ = retention.retain(rows, alive, {"eng_Latn": 0.5, "tha_Thai": 0.3}, None, dict.fromkeys(langs, "why"), "q")
+    assert kept.rows.tolist() == sorted(kept.rows.tolist()) and not (langs[kept.rows] == "amh_Ethi").any()
+    assert kept.evidence[-1].endswith("why (52 of 172 documents of tha_Thai)")
+    for hits in (found, kept):
+        assert hits.evidence[2:9] == list(hits.evidence)[2:9] == [hits.evidence[i] for i in range(2, 9)]
+        with pytest.raises(IndexError):
+            hits.evidence[len(hits.rows)]

@@ -1,6 +1,6 @@
 """Rules: what may drop a document, declared beside the signal that they read."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -25,7 +25,7 @@ class RuleHits:
 
     rule: str
     rows: "NDArray[np.int64]"
-    evidence: list[str]
+    evidence: Sequence[str]
     drops: bool = True
 
 

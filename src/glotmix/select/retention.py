@@ -1,7 +1,8 @@
 """Retention: which of the documents that passed every other rule are kept, and the line that divides them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,31 @@ class Cutoff:
     kept: int
     of: int
     reason: str
+
+
+class Told(Sequence[str]):
+    """n texts, each written when it is asked for: where many documents fall, their evidence would fill the memory.
+
+    Args:
+        tell: writes the text at a position.
+        n: how many there are.
+    """
+
+    def __init__(self, tell: Callable[[int], str], n: int) -> None:
+        self._tell = tell
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        if isinstance(at, slice):
+            return [self._tell(i) for i in range(*at.indices(self._n))]
+        return self._tell(range(self._n)[at])
 
 
 def retain(
@@ -53,7 +79,7 @@ def retain(
     ids = documents["id"]
     rows: list[NDArray[np.int64]] = []
     lines: dict[str, Cutoff] = {}
-    evidence: list[str] = []
+    ends: dict[int, str] = {}
     for code, lang in enumerate(langs.dictionary.to_pylist()):
         if lang not in wanted:
             continue
@@ -75,14 +101,14 @@ def retain(
         lines[lang] = Cutoff(low if keys is None else None, cut, len(ranked), reasons[lang])
         rows.append(dropped)
         how = f"below {low:.3f}" if keys is None else "and not drawn"
-        evidence += [
-            f"quality quantile {quantile[row]:.3f} {how}: {reasons[lang]} "
-            f"({cut:,} of {len(ranked):,} documents of {lang})"
-            for row in dropped.tolist()
-        ]
-    every = np.concatenate(rows) if rows else np.empty(0, np.int64)
-    order = np.argsort(every, kind="stable")
-    return RuleHits(rule, every[order], [evidence[i] for i in order.tolist()]), lines
+        ends[code] = f"{how}: {reasons[lang]} ({cut:,} of {len(ranked):,} documents of {lang})"
+    every = np.sort(np.concatenate(rows)) if rows else np.empty(0, np.int64)
+    own_quantile, own_code = quantile[every], codes[every]
+
+    def tell(at: int) -> str:
+        return f"quality quantile {own_quantile[at]:.3f} {ends[int(own_code[at])]}"
+
+    return RuleHits(rule, every, Told(tell, len(every))), lines
 
 
 def retain_within(
@@ -98,7 +124,8 @@ def retain_within(
 
     A language's cutoff has no quantile: each part has its own.
     """
-    rows, evidence = [], []
+    rows: list[NDArray[np.int64]] = []
+    evidence: list[str] = []
     kept: dict[str, list[int]] = {}
     for lang, name, mine in _parts(documents, alive, column):
         if lang not in wanted:
@@ -129,7 +156,8 @@ def crowded(documents: pa.Table, alive: NDArray[np.bool_], most: int, rule: str)
         most: documents of one domain and language that stay.
         rule: name of the rule in the ledger.
     """
-    rows, evidence = [], []
+    rows: list[NDArray[np.int64]] = []
+    evidence: list[str] = []
     for lang, name, mine in _parts(documents, alive & documents["domain"].is_valid().to_numpy(), "domain"):
         if len(mine) <= most:
             continue
@@ -176,30 +204,40 @@ def lose(
     Returns:
         who fails, and who is within `HAIR` of its line and borderline; per language its lowest line, as a quantile.
     """
-    names = list(zip(documents["lang"].to_pylist(), documents["source"].to_pylist(), strict=True))
+    langs, sources = (documents[name].combine_chunks().dictionary_encode() for name in ("lang", "source"))
+    codes, names = langs.indices.to_numpy(), langs.dictionary.to_pylist()
+    pairs = codes.astype(np.int64) * len(sources.dictionary) + sources.indices.to_numpy()
+    found, pair = np.unique(pairs, return_inverse=True)
+    told = [divmod(one, len(sources.dictionary)) for one in found.tolist()]
+    drawn = [line[names[lang], sources.dictionary[source].as_py()] for lang, source in told]
     score = documents["quality"].to_numpy(zero_copy_only=False).astype(np.float64)
     quantile = documents["quantile"].to_numpy(zero_copy_only=False)
-    at = np.array([line[name][0] for name in names], np.float64)
+    at = np.array([where for where, _ in drawn], np.float64)[pair]
     below = alive & (score < at)
     near = below & (score >= at - HAIR)
     rows = np.flatnonzero(below & ~near)
-    evidence = [
-        f"P(natural) {score[row]:.3f} below {at[row]:.3f}: the line that costs {names[row][0]} at most "
-        f"{line[names[row]][1]:.0%} of its good text"
-        for row in rows.tolist()
-    ]
+    own_score, own_pair = score[rows], pair[rows]
+
+    def tell(i: int) -> str:
+        which = int(own_pair[i])
+        where, cost = drawn[which]
+        return (
+            f"P(natural) {own_score[i]:.3f} below {where:.3f}: the line that costs {names[told[which][0]]} at most "
+            f"{cost:.0%} of its good text"
+        )
+
     lines = {}
-    langs = np.asarray([lang for lang, _ in names], object)
-    out = np.zeros(len(names), bool)
+    out = np.zeros(len(codes), bool)
     out[rows] = True
-    for lang in sorted(set(langs[alive])):
-        mine = alive & (langs == lang)
+    for lang, code in sorted((names[code], code) for code in np.unique(codes[alive]).tolist()):
+        mine = alive & (codes == code)
         kept = mine & ~out
         low = float(quantile[kept].min()) if kept.any() else 1.0
         reason = f"P(natural) of at least {at[mine].min():.3f}"
         lines[lang] = Cutoff(low, int(kept.sum()), int(mine.sum()), reason)
     hair = np.flatnonzero(near)
-    return [RuleHits(rule, rows, evidence), RuleHits(rule, hair, [""] * len(hair), drops=False)], lines
+    hits = [RuleHits(rule, rows, Told(tell, len(rows)))]
+    return [*hits, RuleHits(rule, hair, Told(lambda _: "", len(hair)), drops=False)], lines
 
 
 def retain_across(
