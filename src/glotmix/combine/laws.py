@@ -27,6 +27,7 @@ from glotmix.combine.cells import Cells
 from glotmix.core.errors import DataError
 from glotmix.mix.accounting import Array
 from glotmix.mix.repeats import WORTH, Repeats
+from glotmix.native.threads import one_thread
 
 RIDGES = np.geomspace(0.003, 100.0, 10)
 LEAST = 8
@@ -115,11 +116,13 @@ def pair_of(doses: Array, i: int, j: int) -> Array:
     return found
 
 
+@one_thread()
 def additive(cells: Cells, blocks: Array, losses: Array) -> Fitted:
     """Fit the additive law: (n, J) subsets, (n,) losses."""
     return _least("additive", cells, blocks, losses, [Form(repeats=r) for r in _rates(cells, blocks)])
 
 
+@one_thread()
 def relational(cells: Cells, blocks: Array, losses: Array) -> Fitted:
     """Fit the relational law: (n, J) subsets, (n,) losses."""
     grid = product((0.1, 0.3, 1.0, 3.0, 10.0), (1.0, 2.0, 4.0, 8.0), (0.0, 0.5, 0.9), _rates(cells, blocks))
