@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from glotmix.core import record
 from glotmix.core.errors import DataError, RequestError
+from glotmix.core.record import Output, Silent
 from glotmix.quality import anchors, auc, audit, checks, classifier_bank, heads, load, train_rater, transfer
 from glotmix.quality.audit import Figure, Judged
 from glotmix.quality.heads import Classifier, Head
@@ -112,6 +114,40 @@ def test_what_cannot_be_trained_or_read_is_refused(tmp_path):
     (tmp_path / "rater.json").write_text('{"columns": []}')
     with pytest.raises(DataError, match="damaged"):
         Rater.read(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rater")
+    lesson = train_rater.TrainingSpec(files=[anchors.shipped()])
+    extractor = load.feature_extractor(("structure",), {})
+    train_rater.make(Output(folder, "rater", Silent()), lesson, extractor, Head(kind="logistic"), seed=0)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r.update(of="pooled"),
+        lambda r: r["of"].update(tha_Thai="another"),
+        lambda r: r["raters"]["pooled"].update(logistic=False),
+        lambda r: r["probability"].update(slope="1.5"),
+        lambda r: r["probability"].update(offset=None),
+        lambda r: r["probability"].update(levels=7),
+        lambda r: r["probability"]["levels"].update(Thai={}),
+        lambda r: r["probability"].update(web=[*r["probability"]["web"], "Thai"]),
+        lambda r: r["probability"].update(n=[1]),
+    ],
+)
+def test_a_rater_with_a_changed_word_is_damaged(trained, tmp_path, change):
+    shutil.copytree(trained, tmp_path / "rater")
+    assert Rater.read(tmp_path / "rater").probability is not None
+    path = tmp_path / "rater" / "rater.json"
+    about = json.loads(path.read_text("utf-8"))
+    change(about)
+    path.write_text(json.dumps(about), "utf-8")
+    with pytest.raises(DataError, match=r"rater\.json is damaged"):
+        Rater.read(tmp_path / "rater")
 
 
 # ------------------------------------------------------------------------------------------ AUC and the split

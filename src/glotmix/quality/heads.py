@@ -197,6 +197,8 @@ class Classifier:
                 held[f"perceptron.{number}.{n}"] for n in ("first", "first_bias", "second", "second_bias")
             )
             layers.append(Perceptron(first, first_bias, second, float(second_bias)))
+        if logistic is None and not layers and not about["boosters"]:
+            raise ValueError("there is nothing to rate with")
         return cls(
             tuple(about["columns"]),
             Head(**about["head"]),

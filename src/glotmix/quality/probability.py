@@ -10,11 +10,12 @@ language may lose.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 
 from glotmix.core.errors import DataError
 from glotmix.quality import reference
@@ -91,10 +92,26 @@ class Probability:
 
     @classmethod
     def of(cls, found: Mapping[str, Any], held: Mapping[str, NDArray[Any]]) -> "Probability":
-        """Return what `as_json` and `tensors` gave."""
-        web = dict(zip(found["web"], held["web"], strict=True))
-        good, bad = found["n"]
-        return cls(found["slope"], found["offset"], found["levels"], held["natural"], web, (good, bad))
+        """Return what `as_json` and `tensors` gave.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        said = _Said.model_validate(found, strict=True)
+        if held["natural"].shape != _STEPS.shape or held["web"].shape != (len(said.web), *_STEPS.shape):
+            raise ValueError(f"its quantiles are {held['natural'].shape} and {held['web'].shape} numbers")
+        web = dict(zip(said.web, held["web"], strict=True))
+        return cls(said.slope, said.offset, said.levels, held["natural"], web, (said.n[0], said.n[1]))
+
+
+class _Said(BaseModel):
+    """What `Probability.as_json` says."""
+
+    slope: FiniteFloat
+    offset: FiniteFloat
+    levels: dict[str, FiniteFloat]
+    web: list[str]
+    n: Annotated[list[NonNegativeInt], Field(min_length=2, max_length=2)]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from glotmix.core.errors import DataError, RequestError, blame
+from glotmix.quality import classifier_bank
 from glotmix.quality.calibrate import Calibration
 from glotmix.quality.classifier_bank import ClassifierBank
 from glotmix.quality.features import POOLED, Statistics
@@ -29,6 +31,7 @@ from glotmix.quality.word_order import Wording
 FORMAT = 4
 RATER, TENSORS = "rater.json", "rater.safetensors"
 
+_NAMES = TypeAdapter(dict[str, str])
 _STATISTICS = ("n", "mean", "sd", "quantiles")
 
 
@@ -210,6 +213,8 @@ class Rater:
             raters = {
                 name: Classifier.of(one, _below(held, f"raters.{name}.")) for name, one in about["raters"].items()
             }
+            if not {*_NAMES.validate_python(about["of"]).values(), classifier_bank.POOLED} <= set(raters):
+                raise ValueError("a language is rated by a rater that is not there")
             structure: Statistics | Referenced | None = None
             own = about["structure"]
             if own is not None and own.get("reference"):
