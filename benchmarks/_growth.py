@@ -69,7 +69,12 @@ def _cluster(n: int, chance: random.Random) -> Iterator[tuple[str, dict[str, obj
 def _length(n: int, chance: random.Random) -> Iterator[tuple[str, dict[str, object]]]:
     for i in range(3):
         yield "raw", {"id": f"d{i}", "lang": "eng_Latn", "text": text(chance, 60)}
-    yield "raw", {"id": "long", "lang": "eng_Latn", "text": "\n".join(text(chance, 40) for _ in range(n // 300))}
+    lines: list[str] = []
+    held = 0
+    while held < n:
+        lines.append(text(chance, 40))
+        held += len(lines[-1].encode()) + 1
+    yield "raw", {"id": "long", "lang": "eng_Latn", "text": "\n".join(lines)}
 
 
 def _codes() -> Iterator[str]:

@@ -159,3 +159,24 @@ def test_a_tokenizer_has_a_name_wherever_it_lies(tmp_path, monkeypatch, name):
     assert pieces.load(Path(name)).name == wanted == pieces.load(folder / name).name
     if name == "tokenizer.json":
         assert pieces.load(Path()).name == pieces.load(folder).name == "house"
+
+
+@pytest.mark.parametrize("merge", [["ab", "xĢ"], "ab xĢ", ["ab", ""]])
+def test_merges_at_which_the_library_ends_the_process_are_refused(tmp_path, merge):
+    import glotmix.export.tokenizer as to_export
+
+    model = {"type": "BPE", "continuing_subword_prefix": "##", "vocab": {"ab": 0, "xĢ": 1}, "merges": [merge]}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({"version": "1.0", "added_tokens": [], "model": model}), "utf-8")
+    with pytest.raises(RequestError, match="no tokenizer"):
+        Loaded(path, "tokens")
+    with pytest.raises(RequestError, match="no tokenizer"):
+        to_export.load(str(path))
+
+
+def test_a_word_that_goes_on_by_its_prefix_is_merged(tmp_path):
+    model = {"type": "BPE", "continuing_subword_prefix": "##", "vocab": {"a": 0, "##Ģ": 1, "aĢ": 2}}
+    path = tmp_path / "tokenizer.json"
+    told = {"version": "1.0", "added_tokens": [], "model": model | {"merges": [["a", "##Ģ"]]}}
+    path.write_text(json.dumps(told), "utf-8")
+    assert Loaded(path, "tokens").encode(["aĢ"])[0].ids == [2]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.export.token_files import token_type
+from glotmix.signals.tokenizer import opened
 
 VERSION = 1
 
@@ -103,7 +104,7 @@ def load(name: str, end: str | None = None) -> Tokens:
         raise MissingExtraError("export.tokens", "tokens") from error
     try:
         if Path(name).is_file():
-            tokenizer = Tokenizer.from_file(name)
+            tokenizer = opened(Path(name))
         else:
             hub, _, revision = name.partition("@")
             tokenizer = Tokenizer.from_pretrained(hub, revision=revision or "main")

@@ -4,6 +4,7 @@ A vocabulary without an unknown piece, without bytes, or with some of its bytes 
 nothing: such text costs no tokens, and the language that it is in looks cheap. `lost` finds it by decoding again.
 """
 
+import importlib.util
 import json
 import re
 import unicodedata
@@ -37,6 +38,39 @@ BYTES = _byte_of_sign()
 """The bytes that the signs of a byte-level vocabulary stand for."""
 
 
+def opened(file: Path) -> Any:
+    """Return the tokenizer of a ``tokenizer.json`` as the library `tokenizers` has it.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is no tokenizer.
+    """
+    from tokenizers import Tokenizer as Loaded
+
+    text = file.read_text("utf-8")
+    _check_merges(json.loads(text))
+    try:
+        return Loaded.from_str(text)
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # the library raises a bare Exception, and panics at some files
+        raise ValueError(str(error)) from error
+
+
+def _check_merges(told: Any) -> None:
+    """Refuse merges whose second piece lacks the prefix that goes on with a word.
+
+    The library cuts as many bytes off without a look; within a character, what is left ends the whole process.
+    """
+    model = told.get("model") if isinstance(told, dict) else None
+    if not isinstance(model, dict) or not (prefix := model.get("continuing_subword_prefix")):
+        return
+    for merge in model.get("merges") or ():
+        second = merge.split(" ")[-1] if isinstance(merge, str) else merge[-1]
+        if not str(second).startswith(str(prefix)):
+            raise ValueError(f"the merge {merge!r} goes on with a word, and not by {prefix!r}")
+
+
 class Tokenizer:
     """A loaded tokenizer, without padding, truncation and special tokens.
 
@@ -50,18 +84,14 @@ class Tokenizer:
     """
 
     def __init__(self, file: Path, what: str) -> None:
-        try:
-            from tokenizers import Tokenizer as Loaded
-        except ImportError as error:
-            raise MissingExtraError(what, "train") from error
+        if importlib.util.find_spec("tokenizers") is None:
+            raise MissingExtraError(what, "train")
         if not file.is_file():
             raise RequestError(f"{what}: there is no file {file}", "the path of a tokenizer.json")
         try:
-            self.library: Any = Loaded.from_file(str(file))
+            self.library: Any = opened(file)
             self.told: dict[str, Any] = json.loads(file.read_text("utf-8"))
-        except (KeyboardInterrupt, SystemExit, MemoryError):
-            raise
-        except BaseException as error:  # the library raises a bare Exception, and panics at some files
+        except (OSError, ValueError) as error:
             raise RequestError(f"{what}: {file} is no tokenizer.json: {error}") from error
         self.library.no_padding()
         self.library.no_truncation()
