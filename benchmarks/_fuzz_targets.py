@@ -97,7 +97,7 @@ def _read_record(folder: Path) -> object:
 def _a_record(folder: Path) -> None:
     def make(output: Output) -> dict[str, int]:
         (output.path / "part.txt").write_text("text", "utf-8")
-        output.notes["warnings"] = ["w"]
+        output.notes["warnings"] = ["a.txt was not as glotmix wrote it, and is kept"]
         return {"documents": 1}
 
     record.build(folder / "x", Identity("x", 1, {"a": 1}, {"b": "c"}), make, Silent())

@@ -20,7 +20,11 @@ def keep(recipe: Recipe, base: Path, folder: Path) -> None:
     above = base == folder or base in folder.parents
     start = str(Path(*[".."] * len(folder.relative_to(base).parts))) if above else str(base)
     told = {"base": start, "recipe": recipe.model_dump(mode="json", exclude_unset=True, exclude={"output"})}
-    files.write_text(folder / FILE, json.dumps(told, ensure_ascii=False, indent=1))
+    text = json.dumps(told, ensure_ascii=False, indent=1)
+    path = folder / FILE
+    # A second run changes nothing.
+    if not path.is_file() or path.read_bytes() != text.encode():
+        files.write_text(path, text)
 
 
 def placed(where: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Path]:
