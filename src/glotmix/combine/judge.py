@@ -74,7 +74,9 @@ def judge(cells: Cells, blocks: Array, losses: Array, draws: int = DRAWS, seed: 
         DataError: for fewer than 16 subsets.
     """
     if len(losses) < 2 * FOLDS:
-        raise DataError(f"{len(losses)} subsets cannot be held out and fitted to", f"select.combinations.subsets={2 * FOLDS}")
+        raise DataError(
+            f"{len(losses)} subsets cannot be held out and fitted to", f"select.combinations.subsets={2 * FOLDS}"
+        )
     y = np.asarray(losses, np.float64)
     fold = np.random.default_rng([seed, 32]).permutation(len(y)) % FOLDS
     predicted = {law: held_out(law, cells, blocks, y, fold) for law in LAWS}
