@@ -9,11 +9,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import _corpus, _many, _ray, _runs, _s3, harness
+from benchmarks import _corpus, _many, _parts, _ray, _runs, _s3, harness
 from benchmarks.harness import Cost, Row
 from glotmix.pipeline import costs
 from glotmix.signals import annotate
@@ -27,14 +27,6 @@ TIMES_THE_SAMPLE, MEASURABLE = 4, 0.3
 """Documents of the corpus for each of the sample; CPU-seconds that a step must take for its error to say anything."""
 
 row = partial(Row, "scale")
-
-
-def run(small: bool) -> Iterable[Row]:
-    """Measure all of it."""
-    yield from decide(SMALL_SIZES if small else SIZES, SMALL_EQUAL if small else EQUAL)
-    yield from on_ray(1_000 if small else 20_000)
-    yield from in_a_store(1_000)
-    yield from estimate(1_000 if small else 20_000)
 
 
 def decide(sizes: Sequence[int], equal: int) -> Iterator[Row]:
@@ -170,5 +162,12 @@ def _decided(folder: Path, way: str, rated: bool = False) -> tuple[Cost, str]:
     return cost, str(json.loads(cost.output.splitlines()[-1])["digest"])
 
 
+PARTS: dict[str, _parts.Part] = {
+    "decide": lambda small: decide(SMALL_SIZES if small else SIZES, SMALL_EQUAL if small else EQUAL),
+    "ray": lambda small: on_ray(1_000 if small else 20_000),
+    "store": lambda small: in_a_store(1_000),
+    "estimate": lambda small: estimate(1_000 if small else 20_000),
+}
+
 if __name__ == "__main__":
-    harness.main("scale", run)
+    _parts.main("scale", PARTS)
