@@ -174,6 +174,13 @@ def test_merges_at_which_the_library_ends_the_process_are_refused(tmp_path, merg
         to_export.load(str(path))
 
 
+def test_what_is_nested_too_deep_is_no_tokenizer(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text("[" * 100_000 + "]" * 100_000, "utf-8")
+    with pytest.raises(RequestError, match=r"no tokenizer\.json: it is nested too deep"):
+        Loaded(path, "tokens")
+
+
 def test_a_word_that_goes_on_by_its_prefix_is_merged(tmp_path):
     model = {"type": "BPE", "continuing_subword_prefix": "##", "vocab": {"a": 0, "##Ģ": 1, "aĢ": 2}}
     path = tmp_path / "tokenizer.json"

@@ -48,7 +48,10 @@ def opened(file: Path) -> Any:
     from tokenizers import Tokenizer as Loaded
 
     text = file.read_text("utf-8")
-    _check_merges(json.loads(text))
+    try:
+        _check_merges(json.loads(text))
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
     try:
         return Loaded.from_str(text)
     except (KeyboardInterrupt, SystemExit, MemoryError):
