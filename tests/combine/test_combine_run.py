@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from align_world import WORDS
-from glotmix.combine import documents, sets, stages, training, verdict
+from glotmix.combine import documents, gather, sets, stages, training, verdict
 from glotmix.combine.config import CombinationsConfig
 from glotmix.combine.plan import Plan
 from glotmix.combine.problems import problems
@@ -209,6 +209,11 @@ def test_a_helped_language_stands_in_every_set(tmp_path: Path) -> None:
     assert {plan.about[name]["lang"] for name in problem.own} == {"tha_Thai"}
     assert problem.block == pytest.approx(512 * 0.75 / 2)
     assert list(Bench(plan.folder, config).asked("held", problem)) == ["tha_Thai news", "tha_Thai web"]
+    few = [*rows(("rus_Cyrl",)), *rows(("tha_Thai",), 24)]
+    little = stages.design(tmp_path / "little", few, config)
+    assert len(little.problems[0].own) < gather.FEWEST
+    with pytest.raises(DataError, match="tha_Thai has text for"):
+        stages.design(tmp_path / "two", few, SMALL)
     only = rows(("tha_Thai",))
     with pytest.raises(RequestError, match="only language"):
         stages.design(tmp_path / "alone", only, config)

@@ -55,7 +55,13 @@ def vectors(documents: Sequence[Document], embedder: Embedder) -> Vectors:
     return np.asarray(found / np.where(norm > 0, norm, 1), np.float32)
 
 
-def cells(documents: Sequence[Document], meaning: Vectors, count: int, least: int, seed: int) -> list[Cell]:
+FEWEST = 4
+"""Cells of a language of which one chooses, at the least."""
+
+
+def cells(
+    documents: Sequence[Document], meaning: Vectors, count: int, least: int, seed: int, fewest: int = FEWEST
+) -> list[Cell]:
     """Make the cells of one language.
 
     Args:
@@ -64,9 +70,10 @@ def cells(documents: Sequence[Document], meaning: Vectors, count: int, least: in
         count: cells wanted, about.
         least: bytes that a cell must hold; a smaller one joins the nearest cell of its group.
         seed: of the clusters.
+        fewest: cells that there must be.
 
     Raises:
-        DataError: if there is text for fewer than four cells.
+        DataError: if there is text for fewer cells.
     """
     sizes = np.array([one.size for one in documents])
     groups = sorted({one.group for one in documents})
@@ -85,7 +92,7 @@ def cells(documents: Sequence[Document], meaning: Vectors, count: int, least: in
         if len(held) >= 0.85 * count or clusters >= 2 * count:
             break
         clusters = max(clusters + 1, round(clusters * count / max(len(held), 1)))
-    if len(held) < 4:
+    if len(held) < fewest:
         raise DataError(
             f"{documents[0].lang} has text for {len(held)} cells of {least:,} bytes: {sizes.sum():,} bytes in all",
             "more text, or fewer tokens",

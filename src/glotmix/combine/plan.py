@@ -118,7 +118,9 @@ def make(
         some = mine[:_SAMPLE]
         per = sum(one.size for one in some) / max(1, sum(map(len, encoded(some, pieces))))
         least = int(_LEAST * per * _block(config))
-        for cell in gather.cells(mine, meaning[at], config.cells, least, config.seed):
+        # Where cells of several languages are chosen among, or a helped one stands in every set, one may have few.
+        fewest = 1 if config.pooled or config.helped is not None else gather.FEWEST
+        for cell in gather.cells(mine, meaning[at], config.cells, least, config.seed, fewest):
             held = [mine[i] for i in cell.members]
             tokens = sum(len(row) + 1 for row in encoded(held, pieces))
             near = int((meaning[[at[i] for i in cell.members]] @ cell.centre).argmax())
