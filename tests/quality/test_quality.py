@@ -137,6 +137,7 @@ def trained(tmp_path_factory):
         lambda r: r["probability"]["levels"].update(Thai={}),
         lambda r: r["probability"].update(web=[*r["probability"]["web"], "Thai"]),
         lambda r: r["probability"].update(n=[1]),
+        lambda r: r["structure"].update(min_documents="20"),
     ],
 )
 def test_a_rater_with_a_changed_word_is_damaged(trained, tmp_path, change):

@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import Strict, TypeAdapter
 
 from glotmix.core.errors import DataError, RequestError, blame
 from glotmix.quality import classifier_bank
@@ -32,6 +32,7 @@ FORMAT = 4
 RATER, TENSORS = "rater.json", "rater.safetensors"
 
 _NAMES = TypeAdapter(dict[str, str])
+_COUNT = TypeAdapter(Annotated[int, Strict()])
 _STATISTICS = ("n", "mean", "sd", "quantiles")
 
 
@@ -224,7 +225,9 @@ class Rater:
                 columns, levels = tuple(own["columns"]), _levels(own["levels"], n)
                 if POOLED not in levels:
                     raise ValueError("there are no statistics of all languages together")
-                structure = Statistics(columns, levels, n, mean, sd, quantiles, own["min_documents"])
+                structure = Statistics(
+                    columns, levels, n, mean, sd, quantiles, _COUNT.validate_python(own["min_documents"])
+                )
             centres = {
                 name: LanguageMeans(
                     _levels(one["levels"], held[f"centres.{name}.n"]),
