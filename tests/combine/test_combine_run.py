@@ -231,6 +231,22 @@ def test_all_languages_together_and_bands_of_quality_and_another_target(tmp_path
     assert len(held["exam"].documents) == len(test["exam"].documents) == 8
 
 
+def test_no_document_is_lost_by_its_id(tmp_path: Path) -> None:
+    given = [row | {"id": None} for row in rows(("tha_Thai",), 20)]
+    assert len(documents.read(given, SMALL)) == len({row["text"] for row in given}) > 1
+    with pytest.raises(DataError, match="two documents have the id 'a'"):
+        documents.read([row | {"id": "a"} for row in given], SMALL)
+
+
+@pytest.mark.parametrize("name", ["none.parquet", "odd.jsonl", "odd.parquet", "empty.jsonl", "notes.txt"])
+def test_files_that_cannot_be_read_are_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name != "none.parquet":
+        path.write_bytes(b"" if name == "empty.jsonl" else b'{"text": "\xe1\x8c", \n[')
+    with pytest.raises(GlotmixError, match=name):
+        documents.read(path, SMALL)
+
+
 def test_documents_without_a_language_or_a_column_are_refused() -> None:
     with pytest.raises(RequestError, match="no lang"):
         documents.read([{"text": "ሰላም"}], SMALL)

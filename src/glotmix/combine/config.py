@@ -29,7 +29,9 @@ class CombinationsConfig(Section):
     )
     own: float = Field(0.5, gt=0, lt=1, description="share of the tokens that are its own text (helped)")
     cells: int = Field(24, ge=4, description="in each language, about")
-    subsets: int = Field(96, ge=16, description="random subsets of cells that are tried; 64 or more tell redundancy")
+    subsets: int = Field(
+        96, ge=16, description="random subsets of cells that are tried; fewer miss pairs that help only together"
+    )
     tokens: int = Field(65_536, ge=512, description="that a model reads of a subset")
     budget: int | None = Field(None, ge=512, description="tokens of the set that is chosen; by default as many")
     blocks: int | None = Field(None, ge=2, description="blocks of a subset; by default a third of the cells")

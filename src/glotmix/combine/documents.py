@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from glotmix.combine.config import CombinationsConfig
 from glotmix.core import conversation, language, table, tabular
-from glotmix.core.errors import DataError, RequestError
+from glotmix.core.errors import DataError, RequestError, blame
 from glotmix.proxy.texts import place
 
 Side = Literal["held", "test", "start", "pool"]
@@ -55,7 +55,7 @@ def read(given: Any, config: CombinationsConfig) -> list[Document]:
 
     Raises:
         RequestError: for a missing column.
-        DataError: where nothing is left.
+        DataError: for two documents of one id, a file that cannot be read, and where nothing is left.
     """
     rows = _table(given)
     names = rows.column_names
@@ -71,7 +71,10 @@ def read(given: Any, config: CombinationsConfig) -> list[Document]:
         if lang is None:
             raise RequestError(f"document {number} has no lang", f"a column lang; there are {', '.join(names)}")
         if text.strip():
-            name = str(row.get("id", number))
+            given_id = row.get("id")
+            name = str(number if given_id is None else given_id)
+            if name in found:
+                raise DataError(f"two documents have the id {name!r}", "give each its own id, or leave the column out")
             group = row.get(wanted)
             found[name] = Document(name, lang, "" if group is None else str(group), text, asked, row.get("quality"))
     known = {code: language.parse(code).code for code in {one.lang for one in found.values()}}
@@ -100,16 +103,20 @@ def side(document: Document, config: CombinationsConfig) -> Side:
 
 def _table(given: Any) -> pa.Table:
     if isinstance(given, Path):
+        if not given.exists():
+            raise RequestError(f"there is no {given}", "the folder of a data set, such as out/dataset")
         files = sorted(given.rglob("*.parquet")) if given.is_dir() else [given]
         if not files:
             raise RequestError(f"{given} holds no Parquet file")
         if given.is_dir() or given.suffix == ".parquet":
-            return pa.concat_tables([table.read([file]) for file in files], promote_options="permissive")
+            with blame(given):
+                return pa.concat_tables([table.read([file]) for file in files], promote_options="permissive")
         if given.suffix != ".jsonl":
             raise RequestError(f"{given}: documents are Parquet or JSON lines (.jsonl)")
         from pyarrow import json
 
-        return json.read_json(given)
+        with blame(given):
+            return json.read_json(given)
     return tabular.as_table(given, "documents")
 
 

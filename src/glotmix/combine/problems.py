@@ -7,6 +7,7 @@ import numpy as np
 
 from glotmix.combine.config import CombinationsConfig
 from glotmix.combine.gather import Cell
+from glotmix.combine.subsets import blocks_for
 from glotmix.core import language
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
@@ -59,7 +60,7 @@ def problems(cells: Sequence[Cell], config: CombinationsConfig) -> list[Problem]
         if len(mine) < 4:
             raise DataError(f"{name}: {len(mine)} cells are no choice", "more text, or smaller cells (cells=24)")
         share = config.own if own else 0.0
-        blocks = config.blocks or max(2, round(len(mine) / 3))
+        blocks = config.blocks or blocks_for(len(mine))
         if blocks > len(mine):
             raise RequestError(f"{name}: a subset of {blocks} blocks, of {len(mine)} cells", f"blocks={len(mine) // 3}")
         held = tuple(cell.name for cell in cells if cell.lang in own)

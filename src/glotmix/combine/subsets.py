@@ -6,22 +6,19 @@ from glotmix.combine.cells import Cells
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 
-LEAST = 64
-"""Subsets: with fewer, redundancy of two cells has been seen a handful of times."""
 _DOUBLE = 4
 """One subset in so many takes two blocks of each of its cells: otherwise nothing says how a cell saturates."""
 
 
-def blocks_for(cells: Cells, most: float | None = None) -> int:
-    """Return how many blocks a subset should hold: a third of the cells, at least two.
+def blocks_for(cells: int) -> int:
+    """Return how many blocks a subset of so many cells should hold: a third, at least two.
 
     Two cells then stand together in a tenth of the subsets, and apart in four tenths.
 
-    >>> blocks_for(Cells(tuple("abcdefghi"), np.ones(9), np.eye(9)))
-    3
+    >>> blocks_for(9), blocks_for(4)
+    (3, 2)
     """
-    third = max(2, round(len(cells) / 3))
-    return third if most is None else max(2, min(third, int(most)))
+    return max(2, round(cells / 3))
 
 
 def draw(cells: Cells, subsets: int, blocks: int, seed: int = 0) -> Array:
