@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -605,6 +607,26 @@ def test_what_is_said_in_vain_is_refused(tmp_path):
         scored(path, filter="x")
     with pytest.raises(RequestError, match="--column is for plain tables"):
         reading.read([write(tmp_path / "logs", QUIZ)], columns={"item": "x"})
+
+
+PROGRAM = """
+import pathlib, sys
+from glotmix.evaluate import reading
+reading.read([pathlib.Path(sys.argv[1])])
+"""
+
+
+@pytest.mark.parametrize(("listed", "said"), [(["exact_match"] * 2, None), (["exact_match", "target"], "is damaged")])
+def test_two_fields_of_one_name_do_not_end_the_process(tmp_path, listed, said):
+    rows = {f"sums_{lang}": [generated(n, "7", "7", exact_match=1.0) for n in range(20)] for lang in ("de", "sw")}
+    for row in rows["sums_de"]:
+        row.update({"metrics": listed} | ({"target": 1.0} if said else {}))
+    folder = write(tmp_path, rows)
+    # In a process of its own: Arrow ended it.
+    command = [sys.executable, "-c", PROGRAM, str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == (0 if said is None else 1), ran.stderr[-800:]
+    assert said is None or (said in ran.stderr and "DataError" in ran.stderr)
 
 
 def test_samples_that_are_no_text_or_change_their_type(tmp_path):

@@ -26,10 +26,10 @@ _NOT = re.compile(
 
 
 def names(row: Mapping[str, object]) -> list[str]:
-    """Return the metrics of a sample: those that it lists, or whatever is known to judge."""
+    """Return the metrics of a sample, each once: those that it lists, or whatever is known to judge."""
     listed = row.get("metrics")
     if isinstance(listed, list):
-        return [str(name) for name in listed]
+        return list(dict.fromkeys(str(name) for name in listed))
     return [name for name in row if any(p.fullmatch(name) for p in _RIGHT) or name in _NORMALISED]
 
 

@@ -5,6 +5,7 @@ values change their type from line to line, which Arrow does not take, by Python
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,6 +231,9 @@ def _asked(first: Head, generated: bool, width: int) -> pa.Field:
 
 def _arrow(path: Path, fields: Sequence[pa.Field]) -> pa.Table:
     schema = pa.schema(fields)
+    # With two fields of one name Arrow's reader does not fail: the process ends.
+    if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
+        raise DataError(f"{path}:1 is damaged: a metric is called {twice[0]}, as another field is")
     try:
         found = pj.read_json(
             path,
