@@ -263,6 +263,8 @@ def test_sets_keep_to_their_budget() -> None:
     # One and a half times cell a, half of cell b.
     found = sets.of_cells(members, ["a", "b"], np.array([4.0, 3.0]), 10.0, tokens)
     assert found.tolist() == [0, 1, 0, 2]
+    # Each document of the cell is larger than what is asked of it: the set is small, and not empty.
+    assert sets.of_cells(members, ["a", "b"], np.array([0.0, 1.0]), 10.0, tokens).tolist() == [2]
     lengths = sets.of_lengths(np.arange(40, 60), np.arange(100.0), np.ones(100), 20, 3)
     assert len(lengths) == 20
     assert abs(lengths.mean() - 49.5) < 8

@@ -72,7 +72,7 @@ def filled(order: Rows, tokens: Array, budget: float) -> Rows:
 def of_cells(
     members: Mapping[str, Sequence[int]], names: Sequence[str], blocks: Array, block: float, tokens: Array
 ) -> Rows:
-    """Return the documents of blocks of cells, one as often as it is read.
+    """Return the documents of blocks of cells, one as often as it is read; of a cell that is in, one at least.
 
     Args:
         members: by cell, positions of its documents in the order in which they are read.
@@ -90,7 +90,8 @@ def of_cells(
             left -= float(tokens[mine].sum())
         if left > 0:
             sums = np.cumsum(tokens[mine])
-            found += mine[: int(np.abs(np.r_[0.0, sums] - left).argmin())].tolist()
+            least = 0 if left < count * block else 1
+            found += mine[: max(least, int(np.abs(np.r_[0.0, sums] - left).argmin()))].tolist()
     return np.array(found, np.int64)
 
 
