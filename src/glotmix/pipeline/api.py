@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-import yaml
 
 from glotmix.core import settings, table, warning
-from glotmix.core.errors import GlotmixError, RequestError
+from glotmix.core.errors import GlotmixError
 from glotmix.core.language import parse
 from glotmix.core.record import Watcher
 from glotmix.core.section import Recipe
@@ -315,13 +314,7 @@ def _data(given: Given) -> dict[str, Any]:
         return dict(given)
     if isinstance(given, Path) or "\n" not in given:
         return recipes.read(Path(given))
-    try:
-        data = yaml.safe_load(given)
-    except yaml.YAMLError as error:
-        raise RequestError(f"the recipe is not YAML: {error}") from error
-    if not isinstance(data, dict):
-        raise RequestError("the YAML holds no recipe: a mapping with 'name' and 'corpus' is needed")
-    return data
+    return recipes.from_text(given, "the recipe")
 
 
 def _where(given: Given) -> str:

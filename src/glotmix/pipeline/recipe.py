@@ -130,9 +130,18 @@ def read(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise RequestError(f"there is no recipe at {path}", "glotmix run path/to/recipe.yaml")
-    data = _plain(_yaml(path.read_bytes(), str(path)), str(path))
+    return from_text(path.read_bytes(), str(path))
+
+
+def from_text(text: str | bytes, where: str) -> dict[str, Any]:
+    """Return the plain data of a recipe that is written out.
+
+    Raises:
+        RequestError: if it holds no mapping, or what no recipe can hold.
+    """
+    data = _plain(_yaml(text, where), where)
     if not isinstance(data, dict):
-        raise RequestError(f"{path} holds no recipe: a mapping with 'name' and 'corpus' is needed")
+        raise RequestError(f"{where} holds no recipe: a mapping with 'name' and 'corpus' is needed")
     return data
 
 
@@ -247,10 +256,14 @@ def _value(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with 1e6 as a number, as YAML 1.2 has it and people write budgets; YAML 1.1 reads it as text."""
+    """YAML as 1.2 has it, where PyYAML's 1.1 has it otherwise: 1e6 is a number, and ``no`` is Norwegian, not false."""
 
 
 _Loader.add_implicit_resolver("!power", re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+$"), list("+-0123456789"))
+for _first in "yYnNoO":
+    _Loader.yaml_implicit_resolvers[_first] = [
+        (tag, pattern) for tag, pattern in _Loader.yaml_implicit_resolvers[_first] if not tag.endswith(":bool")
+    ]
 _Loader.add_constructor("!power", lambda _, node: _power(str(node.value)))
 
 
@@ -285,6 +298,8 @@ def _plain(value: Any, where: str, at: tuple[str, ...] = (), above: tuple[int, .
             raise RequestError(f"{where}: {key} holds a character that no text has")
         case dict():
             for name, one in value.items():
+                if not isinstance(name, str):
+                    raise RequestError(f"{where}: {key}: the key {name} is no text", f"put it in quotes: '{name}'")
                 _plain(name, where, (*at, "a key"))
                 _plain(one, where, (*at, str(name)), (*above, id(value)))
         case list() | tuple():
