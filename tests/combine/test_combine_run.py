@@ -17,7 +17,8 @@ from glotmix.combine.streams import Reading, Row, asked, encoded
 from glotmix.combine.training import Bench
 from glotmix.core import table
 from glotmix.core.errors import DataError, GlotmixError, RequestError
-from glotmix.proxy import bits, model
+from glotmix.proxy import bits, figures, model
+from glotmix.proxy.texts import place
 
 LANGS = ("rus_Cyrl", "tha_Thai")
 SMALL = CombinationsConfig(
@@ -229,6 +230,27 @@ def test_all_languages_together_and_bands_of_quality_and_another_target(tmp_path
     held, test = (bench.asked(side, plan.problems[0]) for side in ("held", "test"))
     assert list(held) == list(test) == ["exam"]
     assert len(held["exam"].documents) == len(test["exam"].documents) == 8
+
+
+def test_sources_of_few_documents_are_asked_together() -> None:
+    def some(group: str, count: int) -> list[documents.Document]:
+        return [documents.Document(f"{group}{n}", "amh_Ethi", group, "ሰላም") for n in range(count)]
+
+    found = training.kinds([*some("web", 9), *some("news", 6), *some("blog", 1), *some("bible", 2)])
+    assert {kind: len(mine) for kind, mine in found.items()} == {"news and bible and blog": 9, "web": 9}
+    assert {kind: len(mine) for kind, mine in training.kinds(some("web", 1)).items()} == {"web": 1}
+
+
+def test_one_document_to_ask_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    given = [row for row in rows(("tha_Thai",)) if place(str(row["text"])) >= SMALL.held_out + SMALL.test]
+    tested = next(
+        row for row in rows(("tha_Thai",)) if SMALL.held_out <= place(str(row["text"])) < SMALL.held_out + SMALL.test
+    )
+    held = [row for row in rows(("tha_Thai",)) if place(str(row["text"])) < SMALL.held_out]
+    with pytest.raises(DataError, match=r"tha_Thai has .* documents, too few for: test"):
+        stages.design(tmp_path, [*given, *held, tested], SMALL)
+    with pytest.raises(DataError, match="no interval"):
+        figures.over([np.ones((3, 1))])
 
 
 def test_no_document_is_lost_by_its_id(tmp_path: Path) -> None:

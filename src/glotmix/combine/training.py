@@ -5,6 +5,7 @@ subset. Killed at any moment, the same call goes on from the last checkpoint and
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 
 from glotmix.combine.config import CombinationsConfig
+from glotmix.combine.documents import Document
 from glotmix.combine.plan import CONFIG, Plan
 from glotmix.combine.problems import Problem, shares
 from glotmix.combine.streams import Asked, Reading, Row, asked, encoded, joined
@@ -30,6 +32,8 @@ EVERY = 60.0
 """Seconds between two checkpoints."""
 WORTH = 2e11
 """Floating-point operations of a part from which on every core has a process."""
+FEW = 5
+"""Held-out documents of a group that is a kind by itself: the mean of fewer says more of them than of the group."""
 _SAMPLE = 20_000
 """Bytes of a cell on which the warm start is measured."""
 
@@ -80,7 +84,7 @@ class Bench:
         return joined(encoded(self.plan.documents("pool", name), self.plan.pieces), self.plan.pieces.end)
 
     def asked(self, side: str, problem: Problem) -> dict[str, Asked]:
-        """Return what counts for a problem: its targets, or held-out text of its languages, by source."""
+        """Return what counts for a problem: its targets, or held-out text of its languages, by source (see `kinds`)."""
         config, plan = self.config, self.plan
         if plan.targets:
             return {
@@ -89,10 +93,8 @@ class Bench:
             }
         found = {}
         for lang in problem.langs:
-            held = plan.documents(side, lang=lang)
-            for group in sorted({one.group for one in held}):
-                mine = [one for one in held if one.group == group]
-                found[f"{lang} {group}"] = asked(mine, plan.pieces, config.held_bytes, config.held_each)
+            for kind, mine in kinds(plan.documents(side, lang=lang)).items():
+                found[f"{lang} {kind}"] = asked(mine, plan.pieces, config.held_bytes, config.held_each)
         return found
 
     def begin(self, checkpoint: Path, tell: Tell) -> Weights:
@@ -132,6 +134,18 @@ class Bench:
         state = ensemble.Checkpoint(folder / "starts.safetensors", repr(self.config)).read(torch.device("cpu"))
         assert state is not None
         return {name: w[list(at)].clone() for name, w in state.weights.items()}
+
+
+def kinds(documents: Sequence[Document]) -> dict[str, list[Document]]:
+    """Return held-out documents by kind, each of which counts the same: a group; of fewer than `FEW`, with the next."""
+    counts = Counter(one.group for one in documents)
+    together: dict[str, tuple[str, ...]] = {group: (group,) for group in counts}
+    while len(together) > 1:
+        small, other = sorted(together, key=lambda kind: (sum(counts[g] for g in together[kind]), kind))[:2]
+        if sum(counts[group] for group in together[small]) >= FEW:
+            break
+        together[f"{other} and {small}"] = (*together.pop(other), *together.pop(small))
+    return {kind: [one for one in documents if one.group in groups] for kind, groups in sorted(together.items())}
 
 
 def make(output: Output, plan: Path, config: CombinationsConfig, tell: Tell = silent) -> Counts:

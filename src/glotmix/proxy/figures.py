@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core.errors import DataError
+
 Array: TypeAlias = NDArray[np.float64]
 
 LEVEL, WANTED = 0.95, 0.80
@@ -42,9 +44,14 @@ def over(each: Sequence[Array], level: float = LEVEL) -> Figure:
     Args:
         each: per kind (S, n) numbers, the same models in all; n may differ, and no text stands in two kinds.
         level: of the interval.
+
+    Raises:
+        DataError: if there is one text of a kind: nothing says how texts differ.
     """
     from scipy import stats
 
+    if any(one.shape[1] < 2 for one in each):
+        raise DataError("of one held-out text no interval can be drawn", "more held-out text")
     by_seed = np.mean([one.mean(axis=1) for one in each], axis=0)
     seeds = len(by_seed)
     between = float(by_seed.var(ddof=1)) / seeds
