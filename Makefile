@@ -16,7 +16,7 @@ setup: .venv/core
 	@touch $@
 
 .venv/train: .venv/core
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[train]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[train,explore]'
 	@touch $@
 
 # PROXIES=0 trains no ensemble, and installs no torch: the mixture is UniMax then.
