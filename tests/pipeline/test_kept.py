@@ -47,6 +47,15 @@ def test_a_folder_stands_for_its_recipe_overrides_included(tmp_path):
     assert Job.at(out).folder == out.resolve()
 
 
+def test_another_output_lies_beside_the_folder_that_stands_for_the_recipe(tmp_path):
+    out = written(tmp_path / "project")
+    out.rename(tmp_path / "demo")
+    other = Job.at(tmp_path / "demo", ["output=other"])
+    assert other.folder == (tmp_path / "other").resolve()
+    assert Job.at(tmp_path / "demo", [f"output={tmp_path / 'far'}"]).folder == (tmp_path / "far").resolve()
+    assert kept.placed(tmp_path / "demo", ["output=s3://bucket/run"])[0].output == "s3://bucket/run"
+
+
 def test_a_project_that_was_moved_is_still_found(tmp_path):
     written(tmp_path / "project")
     (tmp_path / "project").rename(tmp_path / "elsewhere")

@@ -7,6 +7,7 @@ from pathlib import Path
 from glotmix.core import files
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.lock import FOLDER
+from glotmix.core.remote import is_remote
 from glotmix.core.section import Recipe
 from glotmix.pipeline import recipe as recipes
 
@@ -32,7 +33,8 @@ def placed(where: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Path]:
 
     Args:
         where: a YAML file, or the folder that a run of it filled.
-        overrides: ``section.key=value``.
+        overrides: ``section.key=value``; an ``output`` that they name lies beside where the recipe lies, and so beside
+            the folder that stands for it.
 
     Raises:
         RequestError: if no run filled that folder, or the recipe is wrong.
@@ -53,4 +55,8 @@ def placed(where: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Path]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be read: {error}", "name the recipe instead of the folder") from error
     data["output"] = str(where.resolve())
-    return recipes.parse(recipes.overridden(data, overrides), str(where)), base
+    recipe = recipes.parse(recipes.overridden(data, overrides), str(where))
+    if not is_remote(recipe.output):
+        # The recipe itself may lie far away, as that of the demo does within the package.
+        recipe = recipe.model_copy(update={"output": str(where.resolve().parent / recipe.output)})
+    return recipe, base
