@@ -11,8 +11,10 @@ import pytest
 
 from glotmix.align import documents, filters, mine, mined_pairs, pairs, precision, sentences, sets, staged
 from glotmix.align.packing import Unit
+from glotmix.align.staged import LINKS, Chunk, Links, together
 from glotmix.core import record, table
 from glotmix.embed.static import shipped
+from glotmix.native.monotone import cheapest
 
 SENTENCES = pq.read_table(Path(__file__).parents[1] / "data" / "sentences.parquet")
 EACH = 6
@@ -147,6 +149,33 @@ def test_an_alignment_costs_no_more_than_any_other():
         cost += sentences.SKIP * (len(mine_) + len(theirs) - used)
         assert cost == pytest.approx(brute(one, other, drawn, sentences.SKIP), abs=1e-4)
         assert all(a.one[1] <= b.one[0] and a.other[1] <= b.other[0] for a, b in pairwise(links))
+
+
+def test_of_ways_that_cost_the_same_the_first_move_is_taken():
+    nothing = np.zeros((1, 1), np.float32)
+    assert list(cheapest([(1, 1), (1, 0), (0, 1)], [nothing, None, None], 0.0, 1, 1)) == [0, 2, 1, 0]
+    assert list(cheapest([(1, 0), (0, 1), (1, 1)], [None, None, nothing], 0.0, 1, 1)) == [0, 1, 0, 0]
+    with pytest.raises(ValueError, match="value to unpack"):
+        cheapest([(1,)], [None], 0.0, 1, 1)
+
+
+def test_small_chunks_share_a_part_and_are_read_one_by_one(tmp_path):
+    def chunk(lang, size):
+        return Chunk(("eng_Latn", lang), *(np.arange(size),) * 2, np.zeros(size, np.float32), null=False)
+
+    parts = list(together([chunk("a", 3), chunk("b", 1), chunk("c", 5), chunk("d", 2)], 4))
+    assert [[c.langs[1] for c in part] for part in parts] == [["a", "b"], ["c"], ["d"]]
+    # The first chunk of the first part has two links, its second none.
+    for name, numbers in (("x", [0, 0]), ("y", [0]), ("z", [])):
+        made = {c: pa.nulls(len(numbers), LINKS.field(c).type) for c in LINKS.names if c != "near"}
+        near = pa.array(range(len(numbers)), pa.float32())
+        pq.write_table(
+            pa.table(made | {"near": near, "chunk": pa.array(numbers, pa.int32())}), tmp_path / f"{name}.parquet"
+        )
+    read = Links(tmp_path, dict(zip("xyz", parts, strict=True))).read(["near"])
+    assert [(c.langs[1], rows["near"].to_pylist()) for c, rows in read] == [
+        ("a", [0, 1]), ("b", []), ("c", [0]), ("d", []),
+    ]  # fmt: skip
 
 
 def test_a_merged_sentence_and_a_missing_one_are_seen():

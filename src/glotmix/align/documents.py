@@ -158,7 +158,8 @@ Graph: TypeAlias = tuple[Ints, Ints, Floats]
 def _mutual(graph: Graph, n: int, m: int) -> tuple[Candidates, Graph]:
     """Return the edges of a graph that are the best of both their ends, best first, and the graph without them."""
     one, other, margins = graph
-    order = np.lexsort((other, one, -margins))
+    # The edges stand in the order of their ends, which a stable sort keeps among equals.
+    order = np.argsort(-margins, kind="stable")
     best = [np.full(size, -1, np.int64) for size in (n, m)]
     for held, ends in zip(best, (one, other), strict=True):
         # The last to be written is the first of the order.

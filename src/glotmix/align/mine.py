@@ -19,7 +19,7 @@ from glotmix.align import documents, filters, sentences
 from glotmix.align.documents import Floats
 from glotmix.align.mined_pairs import decided
 from glotmix.align.precision import line
-from glotmix.align.staged import LINKS, STAGED, Chunk, Mining, read_texts, write_texts
+from glotmix.align.staged import LINKS, STAGED, Chunk, Links, Mining, read_texts, together, write_texts
 from glotmix.core import table
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts, Output
@@ -35,8 +35,8 @@ HOPE = 0.1
 DRAWN = 200
 """Sentences of a language that others are measured against."""
 
-CHUNK = 400
-"""Pairs of documents per part."""
+TOGETHER = 400
+"""Pairs of documents that a part has before no more are put to it; two languages have few, or many."""
 
 FEW = 30
 """Pairs of the null of two languages from which on it says which candidates are not worth a look."""
@@ -65,20 +65,22 @@ def make(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder, 
     chunks = _candidates(output, held, how)
     write_texts(output, corpus, held, chunks)
     drawn = {
-        lang: _drawn(output.path / STAGED, lang, embedder)
-        for lang in sorted({x for c in chunks.values() for x in c.langs})
+        lang: _drawn(output.path / STAGED, lang, embedder) for lang in sorted({x for c in chunks for x in c.langs})
     }
     folder = output.path / STAGED / "links"
+    work = {f"links-{number:06d}": some for number, some in enumerate(together(chunks, TOGETHER))}
 
-    def one(chunk: Chunk, scratch: Path) -> Counts:
+    def one(some: list[Chunk], scratch: Path) -> Counts:
         name = scratch.name.removesuffix(".scratch")
-        rows = _aligned(output.path / STAGED, chunk, embedder, drawn)
+        made = [_aligned(output.path / STAGED, chunk, embedder, drawn) for chunk in some]
+        numbers = np.repeat(np.arange(len(made), dtype=np.int32), [rows.num_rows for rows in made])
+        rows = pa.concat_tables(made).append_column("chunk", pa.array(numbers))
         table.write(rows, scratch / STAGED / "links" / f"{name}.parquet")
-        return {"pairs": len(chunk.one)}
+        return {"pairs": sum(len(chunk.one) for chunk in some)}
 
-    if chunks:
-        output.each(chunks, one, rows="pairs")
-    yield from decided(output, held, chunks, folder, how)
+    if work:
+        output.each(work, one, rows="pairs")
+    yield from decided(output, held, Links(folder, work), how)
 
 
 def _vectors(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder) -> dict[str, pa.Array]:
@@ -139,8 +141,8 @@ def _vectors(output: Output, corpus: Path, ledger: Path | None, embedder: Embedd
     }
 
 
-def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> dict[str, Chunk]:
-    """Return the candidates of all languages that stand together, and as much of their null, cut into parts."""
+def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> list[Chunk]:
+    """Return the candidates of all languages that stand together, and as much of their null, cut into chunks."""
     staged = output.path / STAGED
     wanted: dict[str, list[str]] = {}
     for a, b in combinations(sorted(held), 2):
@@ -172,7 +174,7 @@ def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> di
 
     if wanted:
         output.each({f"candidates-{a}": (a, others) for a, others in wanted.items()}, one, rows="pairs")
-    chunks: dict[str, Chunk] = {}
+    chunks: list[Chunk] = []
     for a, others in wanted.items():
         with np.load(staged / "candidates" / f"{a}.npz") as found:
             for b in others:
@@ -180,12 +182,10 @@ def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> di
                     if f"{b} {name} one" not in found:
                         continue
                     rows = [found[f"{b} {name} {what}"] for what in ("one", "other", "margins")]
-                    for number, at in enumerate(range(0, len(rows[0]), CHUNK)):
-                        some = slice(at, at + CHUNK)
-                        chunks[f"links-{a}-{b}-{name}-{number:05d}"] = Chunk(
-                            (a, b), rows[0][some], rows[1][some], rows[2][some], name == "null"
-                        )
-    output.notes["candidates"] = sum(len(c.one) for c in chunks.values() if not c.null)
+                    for at in range(0, len(rows[0]), TOGETHER):
+                        some = slice(at, at + TOGETHER)
+                        chunks.append(Chunk((a, b), rows[0][some], rows[1][some], rows[2][some], name == "null"))
+    output.notes["candidates"] = sum(len(c.one) for c in chunks if not c.null)
     return chunks
 
 

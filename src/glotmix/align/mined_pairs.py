@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from glotmix.align.precision import LEAST, line, wrongs
-from glotmix.align.staged import STAGED, Chunk, Mining, read_texts
-from glotmix.core import table
+from glotmix.align.staged import LINKS, STAGED, Links, Mining, read_texts
 from glotmix.core.record import Output
 
 End: TypeAlias = tuple[tuple[str, str], int, int]
@@ -66,23 +65,19 @@ def settled(
     return line(found, null[others], precision)
 
 
-def decided(
-    output: Output, held: Mapping[str, pa.Array], chunks: Mapping[str, Chunk], folder: Path, how: Mining
-) -> Iterator[pa.Table]:
+def decided(output: Output, held: Mapping[str, pa.Array], staged: Links, how: Mining) -> Iterator[pa.Table]:
     """Draw both lines, from all languages together, and yield what is above that of documents."""
     whole: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
     ends: dict[bool, list[tuple[End, End]]] = {False: [], True: []}
-    for name, chunk in chunks.items():
-        rows = table.read([folder / f"{name}.parquet"], ["one", "other", "link", *JUDGED])
-        rows = rows.filter(pc.equal(rows["link"], 0))
+    for chunk, every in staged.read(["one", "other", "link", *JUDGED]):
+        rows = every.filter(pc.equal(every["link"], 0))
         whole[chunk.null].append(statistic(rows))
         sides = zip(rows["one"].to_pylist(), rows["other"].to_pylist(), strict=True)
         ends[chunk.null] += [((chunk.langs, 0, i), (chunk.langs, 1, j)) for i, j in sides]
     found, null = (np.concatenate(whole[k]) if whole[k] else np.zeros(0) for k in (False, True))
     at = settled(found, null, ends[False], ends[True], how.precision)
     near: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
-    for name, chunk in chunks.items():
-        rows = table.read([folder / f"{name}.parquet"], [*JUDGED, "near"])
+    for chunk, rows in staged.read([*JUDGED, "near"]):
         taken = np.ones(rows.num_rows, bool) if chunk.null else _above(rows, at)
         near[chunk.null].append(rows.filter(pa.array(taken))["near"].drop_null().to_numpy().astype(np.float64))
     links, others = (np.concatenate(near[k]) if near[k] else np.zeros(0) for k in (False, True))
@@ -100,11 +95,10 @@ def decided(
         "links_line": None if np.isinf(least) else round(least, 4),
         "too_few_for_a_line": len(null) < LEAST,
     }
-    for name, chunk in chunks.items():
+    for chunk, every in staged.read(LINKS.names):
         if chunk.null:
             continue
-        rows = table.read([folder / f"{name}.parquet"])
-        rows = rows.filter(pa.array(_above(rows, at)))
+        rows = every.filter(pa.array(_above(every, at)))
         if not how.split:
             rows = _whole(rows, output.path / STAGED, chunk.langs)
         if rows.num_rows:

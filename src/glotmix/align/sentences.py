@@ -7,7 +7,7 @@ The cost of a block of sentences x beside a block y is Vecalign's (Thompson & Ko
 with sentences x_s, y_s of other documents in the same two languages: a sentence that is near to everything is near to
 nothing. To this comes what a length costs that is far from what is usual between the two documents, after Gale & Church
 (1993). A sentence that has no counterpart costs `SKIP`. Vecalign searches long documents coarse to fine; here all of
-the table is filled, diagonal by diagonal.
+the table is filled.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from glotmix.core.sentences import cut
 from glotmix.embed.protocol import Embedder
+from glotmix.native.monotone import cheapest
 
 VERSION = 2
 
@@ -107,27 +108,9 @@ def align(one: Sentences, other: Sentences, others: tuple[Floats, Floats], skip:
     if not n or not m:
         return []
     costs = _costs(one, other, others)
-    total = np.full((n + 1, m + 1), np.inf, np.float32)
-    came = np.zeros((n + 1, m + 1), np.uint8)
-    total[0, 0] = 0
-    flat, back = total.reshape(-1), came.reshape(-1)
-    for diagonal in range(1, n + m + 1):
-        rows = np.arange(max(0, diagonal - m), min(n, diagonal) + 1)
-        columns = diagonal - rows
-        at = rows * (m + 1) + columns
-        best = np.full(len(rows), np.inf, np.float32)
-        move_of = np.zeros(len(rows), np.uint8)
-        for number, (a, b) in enumerate(MOVES):
-            inside = slice(*np.searchsorted(rows, (a, diagonal - b + 1)))
-            if inside.start >= inside.stop:
-                continue
-            before = flat[at[inside] - a * (m + 1) - b]
-            table = costs.get((a, b))
-            here = before + (skip if table is None else table[rows[inside] - a, columns[inside] - b])
-            better = here < best[inside]
-            best[inside] = np.where(better, here, best[inside])
-            move_of[inside] = np.where(better, number, move_of[inside])
-        flat[at], back[at] = best, move_of
+    came = np.frombuffer(cheapest(MOVES, [costs.get(move) for move in MOVES], skip, n, m), np.uint8).reshape(
+        n + 1, m + 1
+    )
     links: list[Link] = []
     i, j = n, m
     while i or j:

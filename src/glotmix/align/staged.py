@@ -3,7 +3,7 @@
 All of it lies under `STAGED` of the output and is gone when it is finished.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +61,43 @@ LINKS = pa.schema(
 each link with its texts."""
 
 
-def write_texts(output: Output, corpus: Path, held: Mapping[str, pa.Array], chunks: Mapping[str, Chunk]) -> None:
+def together(chunks: Iterable[Chunk], enough: int) -> Iterator[list[Chunk]]:
+    """Yield chunks that make one part of the work, in their order: pairs of languages are many, and may have few."""
+    some: list[Chunk] = []
+    for chunk in chunks:
+        some.append(chunk)
+        if sum(len(c.one) for c in some) >= enough:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+@dataclass(frozen=True)
+class Links:
+    """The staged links: a file of each part of the work, whose column ``chunk`` counts the chunks of the part.
+
+    Args:
+        folder: where the files lie.
+        work: the parts.
+    """
+
+    folder: Path
+    work: Mapping[str, Sequence[Chunk]]
+
+    def read(self, columns: Sequence[str]) -> Iterator[tuple[Chunk, pa.Table]]:
+        """Yield each chunk with its links, in the order of the chunks."""
+        for name, chunks in self.work.items():
+            rows = table.read([self.folder / f"{name}.parquet"], ["chunk", *columns])
+            at = np.searchsorted(rows["chunk"].to_numpy(), np.arange(len(chunks) + 1))
+            for number, chunk in enumerate(chunks):
+                yield chunk, rows.slice(at[number], at[number + 1] - at[number]).drop_columns("chunk")
+
+
+def write_texts(output: Output, corpus: Path, held: Mapping[str, pa.Array], chunks: Iterable[Chunk]) -> None:
     """Leave the texts of all candidates, by language and in the order of their places, where they can be mapped."""
     places: dict[str, set[int]] = {}
-    for chunk in chunks.values():
+    for chunk in chunks:
         for lang, given in zip(chunk.langs, (chunk.one, chunk.other), strict=True):
             places.setdefault(lang, set()).update(given.tolist())
 
