@@ -64,7 +64,7 @@ def test_a_sample_says_what_share_of_the_whole_it_is(job, tmp_path):
 
 def test_cost_is_fitted_as_a_fixed_part_and_a_rate():
     runs = [(500, {"x": 1.0 + 0.3 + 0.5}), (1000, {"x": 0.3 + 1.0}), (4000, {"x": 0.3 + 4.0})]
-    found = estimate._step("x", runs, 100_000, 8_000)
+    found = estimate._step("x", runs, 100_000, 200_000)
     assert found.rate == pytest.approx(0.001)
     assert found.fixed == pytest.approx(1.3)
     assert found.cpu == pytest.approx(101.3)
@@ -73,6 +73,38 @@ def test_cost_is_fitted_as_a_fixed_part_and_a_rate():
     # Noise may say that more documents cost less: neither part is ever negative.
     odd = estimate._step("x", [(500, {"x": 0.1}), (1000, {"x": 0.3}), (4000, {"x": 0.2})], 100_000, 0)
     assert odd.rate >= 0 and odd.fixed >= 0 and odd.cpu >= 0.2
+
+
+def test_what_is_no_larger_for_more_documents_takes_no_more_disk():
+    sizes = [(500, {"rater": 9_000, "corpus": 500}), (1_000, {"rater": 9_000, "corpus": 1_000}),
+             (4_000, {"rater": 9_000, "corpus": 4_000})]  # fmt: skip
+    assert estimate._disk("rater", sizes, 1_000_000) == 9_000
+    assert estimate._disk("corpus", sizes, 1_000_000) == 1_000_000
+
+
+def test_a_sample_need_not_keep_the_budget_and_the_limits_of_the_whole(job, tmp_path):
+    limits = {
+        "tokens": 10_000,
+        "max_epochs": 1,
+        "floors": {"tha_Thai": 0.3},
+        "groups": {"a": {"languages": ["fra"], "floor": 0.2}},
+    }
+    given = yaml.safe_load((tmp_path / "recipe.yaml").read_text("utf-8")) | {"mix": limits}
+    sources = [{"name": "apart", "path": "apart.jsonl", "language": {"column": "lang"}}]
+    given["corpus"]["sources"] = sources
+    lines = sorted(rows(300), key=lambda row: row["lang"])
+    (tmp_path / "apart.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines), "utf-8")
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(given), "utf-8")
+    words = ["run", str(tmp_path / "recipe.yaml"), "--estimate", "--sample", "40", "--json", "--quiet"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "mixture" in [step["step"] for step in json.loads(done.stdout)["steps"]]
+
+
+@pytest.mark.parametrize("word", ["--sample", "--cores", "--machines"])
+def test_an_estimate_from_nothing_is_refused(job, tmp_path, word):
+    done = CliRunner().invoke(app, ["run", str(tmp_path / "recipe.yaml"), "--estimate", word, "0"])
+    assert done.exit_code == 2 and word in done.output
 
 
 def test_more_machines_take_less_time_and_the_fixed_part_stays():

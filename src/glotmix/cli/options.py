@@ -24,9 +24,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and what
 Estimated = Annotated[
     bool, typer.Option("--estimate", help="run samples, say what all of it will take, and make nothing else")
 ]
-Cores = Annotated[int | None, typer.Option(help="for --estimate: cores of a machine; all of this one's")]
-Machines = Annotated[int, typer.Option(help="for --estimate: how many such machines")]
-Sample = Annotated[int, typer.Option(help="for --estimate: documents of the largest sample")]
+Cores = Annotated[int | None, typer.Option(min=1, help="for --estimate: cores of a machine; all of this one's")]
+Machines = Annotated[int, typer.Option(min=1, help="for --estimate: how many such machines")]
+Sample = Annotated[int, typer.Option(min=8, help="for --estimate: documents of the largest sample")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 
 

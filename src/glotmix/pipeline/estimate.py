@@ -34,6 +34,11 @@ FILES = 8
 PROBE = 4 * 2**20
 """Bytes on disk of a file that its number of lines is told by."""
 
+_FREE: Mapping[str, Any] = {
+    "tokens": None, "max_epochs": None, "max_epochs_of": {}, "floors": {}, "ceilings": {}, "groups": {}
+}  # fmt: skip
+"""A mixture that every sample can have, and that costs as much to choose."""
+
 _CODECS = ("gzip", "zstd", "bz2")
 
 DOUBT = 0.15
@@ -117,7 +122,7 @@ def estimate(
         RequestError: if a source is a data set on the Hub, which has no files to sample.
     """
     runs: list[tuple[int, dict[str, float]]] = []
-    sizes: dict[str, int] = {}
+    sizes: list[tuple[int, dict[str, int]]] = []
     documents = 0
     with tempfile.TemporaryDirectory(prefix="glotmix-estimate-") as scratch:
         for wanted in (sample // 8, sample // 4, sample):
@@ -131,12 +136,19 @@ def estimate(
             assert found is not None
             runs.append((found.counts["documents"], cpu))
             documents = round(sum(n / shares[name] for name, n in read(found.notes).items()))
-            sizes = {step: _size(small.folder / step) for step in cpu}
+            sizes.append((found.counts["documents"], {step: _size(small.folder / step) for step in cpu}))
             shutil.rmtree(folder)
     told = flight.Engine(workers=cores or job.recipe.engine.workers, memory=job.recipe.engine.memory)
-    steps = tuple(_step(name, runs, documents, sizes[name]) for name in runs[-1][1])
+    steps = tuple(_step(name, runs, documents, _disk(name, sizes, documents)) for name in runs[-1][1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + told.slots() * flight.PART_MEMORY
     return Estimate(documents, runs[-1][0], steps, peak, told.cores, machines)
+
+
+def _disk(name: str, sizes: Sequence[tuple[int, Mapping[str, int]]], documents: int) -> int:
+    """Return the bytes of all documents: a rater or a page is hardly larger for more of them, shards are."""
+    (few, less), (n, size) = ((held, mine[name]) for held, mine in sizes[-2:])
+    rate = min(max(0.0, (size - less) / (n - few)), size / n) if n > few else size / n
+    return round(size + rate * (documents - n))
 
 
 def _step(name: str, runs: Sequence[tuple[int, Mapping[str, float]]], documents: int, disk: int) -> Step:
@@ -151,7 +163,7 @@ def _step(name: str, runs: Sequence[tuple[int, Mapping[str, float]]], documents:
         fixed = warm + max(0.0, runs[0][1][name] - warm - rate * runs[0][0])
     expected = fixed + rate * documents
     doubt = math.hypot(DOUBT * expected, 2 * TICK * documents / n)
-    return Step(name, fixed, rate, expected, max(0.0, expected - doubt), expected + doubt, round(disk * documents / n))
+    return Step(name, fixed, rate, expected, max(0.0, expected - doubt), expected + doubt, disk)
 
 
 def read(notes: Mapping[str, Any]) -> dict[str, int]:
@@ -179,7 +191,11 @@ def sampled(job: Job, folder: Path, wanted: int) -> tuple[Any, dict[str, float]]
         sources.append(source.model_copy(update={"path": (str(at),)}))
     corpus = job.recipe.corpus.model_copy(update={"sources": tuple(sources)})
     engine = job.recipe.engine.model_copy(update={"runner": "local"})
-    recipe = job.recipe.model_copy(update={"corpus": corpus, "engine": engine, "output": str(folder / "out")})
+    # The budget and the limits are of the whole: a sample, which may lack languages, could not keep them.
+    mix = job.recipe.mix.model_copy(update=_FREE)
+    recipe = job.recipe.model_copy(
+        update={"corpus": corpus, "engine": engine, "mix": mix, "output": str(folder / "out")}
+    )
     return recipe, shares
 
 
