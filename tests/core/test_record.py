@@ -103,7 +103,7 @@ def test_an_empty_result_is_an_error(tmp_path):
 def test_a_damaged_record_says_what_to_delete(tmp_path):
     build(tmp_path / "x", IDENTITY, writer([]))
     (tmp_path / "x" / record.RECORD).write_text('{"half":')
-    with pytest.raises(DataError, match="delete"):
+    with pytest.raises(DataError, match="take out what is yours, then: rm -r "):
         read(tmp_path / "x")
 
 

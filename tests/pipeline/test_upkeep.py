@@ -13,7 +13,7 @@ import pytest
 from benchmarks import _placements as world
 
 from glotmix import cli
-from glotmix.core import files, plain, record
+from glotmix.core import files, identity, plain, record
 from glotmix.core.errors import BusyError, DataError, MissingExtraError, RequestError
 
 
@@ -93,7 +93,7 @@ def test_clean_removes_what_glotmix_made_and_nothing_else(folder):
 
 def test_clean_of_one_step_makes_only_that_again(folder):
     code, out, err = command("clean", folder / "recipe.yaml", "signals/identify")
-    assert code == 0 and "1 steps" in out
+    assert code == 0 and "removed: 1 step, " in out
     plan = json.loads(command("run", folder / "recipe.yaml", "--dry-run", "--json")[1])
     assert {row["step"] for row in plan if row["state"] != "reused"} == {"signals/identify"}
     code, _, err = command("clean", folder / "recipe.yaml", "signals/identfy")
@@ -101,6 +101,32 @@ def test_clean_of_one_step_makes_only_that_again(folder):
     assert command("clean", folder / "recipe.yaml")[0] == 0
     assert names(folder) == {"recipe.yaml", "raw/a.jsonl"}
     assert command("clean", folder / "recipe.yaml")[0] == 0, "twice is no error"
+
+
+def test_outputs_of_another_version_are_named_with_what_to_type_and_the_rest_is_removed(folder):
+    old, other = folder / "out" / "corpus", folder / "out" / "signals" / "identify"
+    for place, gone in ((old, "seal"), (other, "versions")):
+        held = json.loads((place / record.RECORD).read_text("utf-8"))
+        del held[gone]
+        if gone != "seal":
+            held["seal"] = identity._seal({name: one for name, one in held.items() if name != "seal"})
+        (place / record.RECORD).write_text(json.dumps(held), "utf-8")
+    kept = {n for n in names(folder / "out") if n.startswith(("corpus/", "signals/identify/"))}
+    way = f"take out what is yours, then: rm -r {old} {other}"
+    for words in (["run"], ["run", "--dry-run"], ["check", "-q"]):
+        code, _, err = command(words[0], folder / "recipe.yaml", *words[1:])
+        assert code == DataError.exit_code and way in err and "argument" not in err, err
+        assert "corpus" in err and "signals/identify" in err, "both at once"
+    done = json.loads(command("clean", folder / "recipe.yaml", "--json", "--dry-run")[1])
+    assert done["unread"] == [str(old), str(other)] and "dataset" in done["steps"]
+    code, out, _ = command("clean", folder / "recipe.yaml")
+    assert code == 0 and way in out
+    assert {n for n in names(folder / "out") if not n.startswith(".glotmix/")} == kept
+    code, out, _ = command("clean", folder / "recipe.yaml", "corpus")
+    assert code == 0 and f"rm -r {old}\n" in out
+    shutil.rmtree(old)
+    shutil.rmtree(other)
+    assert command("run", folder / "recipe.yaml", "-q")[0] == 0
 
 
 def test_clean_removes_unfinished_work_and_steps_that_the_recipe_has_no_more(folder):

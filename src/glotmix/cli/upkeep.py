@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from glotmix.cli.options import AsJson, RecipePath, print_json
+from glotmix.core import identity
 from glotmix.core.errors import DataError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -39,19 +40,20 @@ def check(
         def begin(name: str, sizes: Mapping[str, int]) -> None:
             bars.reset(task, description=name, total=sum(sizes.values()))
 
-        rows = upkeep.check(_job(recipe, overrides), step, begin, lambda _, size: bars.advance(task, size))
+        work = _job(recipe, overrides)
+        rows = upkeep.check(work, step, begin, lambda _, size: bars.advance(task, size))
     damaged = [f"{row['step']}/{name} {what}" for row in rows for name, what in row["damaged"].items()]
     if as_json:
         print_json(rows)
     else:
         held, size = sum(row["files"] for row in rows), sum(row["bytes"] for row in rows)
-        typer.echo(f"{len(rows)} steps, {held:,} files, {size:,} bytes: {len(damaged) or 'none'} damaged")
+        typer.echo(f"{_steps(len(rows))}, {held:,} files, {size:,} bytes: {len(damaged) or 'none'} damaged")
     if damaged:
         more = "" if len(damaged) <= 20 else f"\n  and {len(damaged) - 20:,} more"
-        raise DataError(
-            "damaged:\n" + "\n".join(f"  {told}" for told in damaged[:20]) + more,
-            f"glotmix run {recipe} makes these steps again, and nothing else",
-        )
+        folder, fix = work.folder, f"glotmix run {recipe} makes these steps again, and nothing else"
+        if lost := [folder / row["step"] for row in rows if identity.RECORD in row["damaged"]]:
+            fix = f"{identity.unread(lost)}; then {fix}"
+        raise DataError("damaged:\n" + "\n".join(f"  {told}" for told in damaged[:20]) + more, fix)
 
 
 @app.command()
@@ -74,11 +76,21 @@ def clean(
     what = "would be removed" if dry_run else "removed"
     for name in gone["steps"]:
         typer.echo(f"  {name}")
-    typer.echo(f"{what}: {len(gone['steps'])} steps, {gone['files']:,} files, {gone['bytes']:,} bytes")
+    typer.echo(f"{what}: {_steps(len(gone['steps']))}, {gone['files']:,} files, {gone['bytes']:,} bytes")
     if gone["kept"]:
         typer.echo("kept, because glotmix did not make them as they are:")
         for name in gone["kept"]:
             typer.echo(f"  {name}")
+    if gone["unread"]:
+        typer.echo("kept, because their records were changed or are of another version of glotmix, and do not say")
+        typer.echo("which files are glotmix's:")
+        for name in gone["unread"]:
+            typer.echo(f"  {name}")
+        typer.echo(f"  → {identity.unread(map(Path, gone['unread']))}")
+
+
+def _steps(n: int) -> str:
+    return "1 step" if n == 1 else f"{n} steps"
 
 
 def _job(recipe: Path, overrides: list[str] | None) -> Any:

@@ -7,6 +7,7 @@ inputs) and nothing else (no paths, no number of workers).
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,11 +134,16 @@ def read(folder: Path) -> Record | None:
         held["files"] = {name: FileMark(*mark) for name, mark in held["files"].items()}
         return Record(**held)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        why = "it was changed, or is of an earlier version of glotmix" if isinstance(error, KeyError) else str(error)
+        of_another = isinstance(error, KeyError | TypeError | AttributeError)
+        why = "it was changed, or is of another version of glotmix" if of_another else str(error)
         raise DataError(
-            f"{path} is damaged: {why}; without it nobody can say which files are glotmix's",
-            f"take out what is yours, delete {folder} and run again",
+            f"{path} is damaged: {why}; without it nobody can say which files are glotmix's", unread([folder])
         ) from error
+
+
+def unread(folders: Iterable[Path]) -> str:
+    """Say what to do about outputs whose records cannot be read."""
+    return f"take out what is yours, then: {shlex.join(['rm', '-r', *map(str, folders)])}"
 
 
 def _seal(held: Mapping[str, Any]) -> str:

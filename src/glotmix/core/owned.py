@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from glotmix.core import files
+from glotmix.core import files, identity
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.files import JUNK, Removed
 from glotmix.core.identity import DAMAGED, HALF, IDENTITY, RECORD, Record, building, read, retired, written
@@ -58,9 +58,23 @@ def refuse(folders: Mapping[str, Path]) -> None:
 
     Raises:
         RequestError: naming the folders and what they hold.
-        DataError: for a record that is damaged.
+        DataError: for records that cannot be read.
     """
-    found = [told for step, folder in folders.items() if (told := trouble(step, folder)) is not None]
+    found: list[str] = []
+    unread: dict[Path, DataError] = {}
+    for step, folder in folders.items():
+        try:
+            if (told := trouble(step, folder)) is not None:
+                found.append(told)
+        except DataError as error:
+            unread[folder] = error
+    if len(unread) > 1:
+        raise DataError(
+            "nothing was done:\n" + "\n".join(f"  {error.message}" for error in unread.values()),
+            identity.unread(unread),
+        )
+    for alone in unread.values():
+        raise alone
     if found:
         raise RequestError(
             "nothing was done:\n" + "\n".join(f"  {told}" for told in found),

@@ -116,7 +116,7 @@ class Job:
 
         Of the languages that sources declare, and those of the corpus, where it was read already.
         """
-        done = record.read(self.folder / "signals/identify") is not None
+        done = (self.folder / "signals/identify" / record.RECORD).is_file()
         if done or not self.context.has("signals/identify"):
             # Once it is made, its record has the warning.
             return []
@@ -124,7 +124,7 @@ class Job:
 
         declared = (s.language for s in self.recipe.corpus.sources)
         langs = {str(parse(one)) for one in declared if isinstance(one, str) and one != "identify"}
-        if record.read(corpus := self.folder / "corpus") is not None:
+        if ((corpus := self.folder / "corpus") / record.RECORD).is_file():
             langs |= {path.name for path in corpus.iterdir() if path.is_dir() and "_" in path.name}
         labels = [identifiers.load(model).labels for model in language_id.models(self.context)]
         return confusions.unknown(langs, lambda one: any(language_id.knows(of, one) for of in labels))

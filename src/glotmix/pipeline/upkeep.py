@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glotmix.core import files, identity, lock, owned, record
-from glotmix.core.errors import RequestError, did_you_mean
+from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.files import Removed
 from glotmix.pipeline import guard
 from glotmix.pipeline.run import Job
@@ -16,20 +16,27 @@ _DEPTH = ("*", "*/*", "*/*/*")
 """Where the folders of steps lie below an output: ``corpus``, ``signals/identify``, ``signals/embed/NAME``."""
 
 
-def found(folder: Path) -> list[str]:
-    """Return the steps that an output holds, finished or not, whether a recipe still has them or not."""
-    steps = set()
+def found(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the steps that an output holds, finished or not, whether a recipe still has them or not.
+
+    Those whose record cannot be read, since it was changed or is of another version of glotmix, stand apart.
+    """
+    steps, unread = set(), set()
     for pattern in _DEPTH:
         for path in folder.glob(f"{pattern}/{identity.RECORD}"):
             name = path.parent.relative_to(folder).as_posix()
-            held = None if path.parent.name.startswith(".") else record.read(path.parent)
+            try:
+                held = None if path.parent.name.startswith(".") else record.read(path.parent)
+            except DataError:
+                unread.add(name)
+                continue
             if held is not None and held.identity.get("step") == name:
                 steps.add(name)
         for path in folder.glob(f"{pattern}/{identity.IDENTITY}"):
             name = path.parent.name.removeprefix(".").removesuffix(".building")
             if path.parent == identity.building(path.parent.with_name(name)):
                 steps.add(path.parent.with_name(name).relative_to(folder).as_posix())
-    return sorted(steps)
+    return sorted(steps - unread), sorted(unread)
 
 
 def check(
@@ -54,7 +61,12 @@ def check(
     rows: list[dict[str, Any]] = []
     for step in job.upto(until):
         folder = job.folder / step.name
-        held = record.read(folder)
+        try:
+            held = record.read(folder)
+        except DataError:
+            wrong = {identity.RECORD: "was changed, or is of another version of glotmix"}
+            rows.append({"step": step.name, "files": 0, "bytes": 0, "damaged": wrong})
+            continue
         if held is None:
             continue
         begin(step.name, {name: mark.size for name, mark in held.files.items()})
@@ -73,18 +85,19 @@ def clean(job: Job, step: str | None = None, dry: bool = False) -> dict[str, Any
         dry: remove nothing, only count.
 
     Returns:
-        ``{steps, files, bytes, kept}``, the last the files that stay because glotmix did not make them as they are.
+        ``{steps, files, bytes, kept, unread}``: files that stay because glotmix did not make them as they are, and
+        folders that stay because their record cannot be read.
 
     Raises:
         RequestError: if the output holds no such step.
         BusyError: if a run writes there.
     """
     if not job.folder.is_dir():
-        return {"steps": [], "files": 0, "bytes": 0, "kept": []}
+        return {"steps": [], "files": 0, "bytes": 0, "kept": [], "unread": []}
     there = found(job.folder)
-    steps = [name for name in there if step is None or name == step or name.startswith(f"{step}/")]
-    if step is not None and not steps:
-        raise RequestError(f"{job.folder} holds no step {step!r}" + did_you_mean(step, there))
+    steps, unread = ([n for n in some if step is None or n == step or n.startswith(f"{step}/")] for some in there)
+    if step is not None and not steps and not unread:
+        raise RequestError(f"{job.folder} holds no step {step!r}" + did_you_mean(step, [*there[0], *there[1]]))
     with lock.held(job.folder):
         done = [owned.clean(job.folder / name, dry) for name in steps]
         if step in (None, "report") and guard.is_page(job.context):
@@ -93,14 +106,16 @@ def clean(job: Job, step: str | None = None, dry: bool = False) -> dict[str, Any
             if not dry:
                 page.unlink()
         if not dry:
-            _tidy(job.folder, whole=step is None)
+            _tidy(job.folder, whole=step is None and not unread)
     kept = [name for one in done for name in one.kept]
     if step is None:
         aside = [p for p in job.folder.rglob(".*.changed-*") if p.is_dir()]
         kept += [str(p / name) for p in aside for name, _ in files.listing(p)]
     if not dry and step is None:
         _vacate(job.folder, job.context.base)
-    return {"steps": steps, "files": sum(d.files for d in done), "bytes": sum(d.bytes for d in done), "kept": kept}
+    left = [str(job.folder / name) for name in unread]
+    count, size = sum(d.files for d in done), sum(d.bytes for d in done)
+    return {"steps": steps, "files": count, "bytes": size, "kept": kept, "unread": left}
 
 
 def _tidy(folder: Path, whole: bool) -> None:
