@@ -3,7 +3,7 @@
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from glotmix.align.packing import pairing, pairings
 from glotmix.core import language
@@ -25,6 +25,13 @@ class ParallelSource(Source):
     of: str | None = Field(
         None, description="sources with the same name here are translations of one another; null for its own name"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nameless(cls, data: Any) -> Any:
+        # Nothing asks for ids of declared text, and translations may share them: they are made.
+        columns = data.get("columns", {}) if isinstance(data, dict) else None
+        return data | {"columns": columns | {"id": None}} if isinstance(columns, dict) else data
 
     @property
     def whole(self) -> str:

@@ -19,7 +19,7 @@ from glotmix.core import language
 from glotmix.signals import language_id
 from glotmix.signals.identifiers import Identifier
 
-VERSION = 1
+VERSION = 2
 
 LENGTHS = 30
 """Units of two languages from which on their own usual ratio of lengths is known; else 1, spread 0.35."""
@@ -36,14 +36,17 @@ COPIED = 0.6
 SURE = 0.8
 """Certainty with which a text must read as another language to be dropped for it."""
 
-NUMBERS = 0.5
-"""Part of the numbers of two digits and more, of both versions together, that both must have."""
+SHARED = 0.5
+"""Part of the numbers of two digits and more, and of the addresses, of both versions together, that both must have."""
 
 _NUMBER = re.compile(r"\d(?:[\d.,٫٬'’\u00a0\u202f ](?=\d)|\d)*")
-_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"“”]+|[\w.+-]+@[\w-]+\.[\w.]+", re.IGNORECASE | re.ASCII)
+# An address ends at a bracket, and at the first sign that is not of ASCII: many scripts put no space behind it.
+_ADDRESS = re.compile(r"(?:https?://|www\.)[!#-'*-;=?-Z\\^-~]+|[\w.+-]+@[\w-]+\.[\w.]+", re.IGNORECASE | re.ASCII)
+_MONTH = re.compile(r"(?<!\d)\d{1,2}\s?[月월]")
 
 REASONS = {
     "empty": "no letter is left",
+    "no key": "nothing says whose translation it is",
     "same language": "another version of the unit is in this language, and comes before",
     "length ratio": "far longer or shorter than is usual between the two languages",
     "copied": "most of it stands in the other version",
@@ -140,13 +143,27 @@ def _compared(source: str, text: str, usually: Usual) -> str | None:
         return "length ratio"
     if copied(source, text) > COPIED:
         return "copied"
-    if addresses(source) != addresses(text):
-        return "addresses"
-    one, other = numbers(source), numbers(text)
-    both = sum((one & other).values())
-    if one or other:
-        return "numbers" if both < NUMBERS * (sum(one.values()) + sum(other.values()) - both) else None
+    for reason, found in (("addresses", addresses), ("numbers", amounts)):
+        one, other = found(source), found(text)
+        both = sum((one & other).values())
+        if both < SHARED * (sum(one.values()) + sum(other.values()) - both):
+            return reason
     return None
+
+
+def amounts(text: str) -> Counter[str]:
+    """Return the numbers of a text as they compare across languages: without the zeros at their ends, and no months.
+
+    Languages count in other steps (380,000 is 38 times ten thousand), and name months by numbers or by words.
+
+    >>> amounts("380,000 in October") == amounts("10月に38万") == Counter(["38"])
+    True
+    """
+    found: Counter[str] = Counter()
+    for digits, times in numbers(_MONTH.sub(" ", text)).items():
+        if digits := digits.strip("0"):
+            found[digits] += times
+    return found
 
 
 def numbers(text: str) -> Counter[str]:
@@ -181,7 +198,7 @@ def addresses(text: str) -> Counter[str]:
     >>> sorted(addresses("see https://a.example/b. or mail me@c.example"))
     ['https://a.example/b', 'me@c.example']
     """
-    return Counter(match[0].rstrip(".,;:!?)]}。，").lower() for match in _ADDRESS.finditer(text))
+    return Counter(match[0].rstrip(".,;:!?*_}").lower() for match in _ADDRESS.finditer(text))
 
 
 def copied(source: str, text: str) -> float:

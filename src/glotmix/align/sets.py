@@ -1,9 +1,10 @@
 """Sets of parallel text before they are judged: what is declared, by its keys; what was mined, by its documents."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,11 +12,15 @@ import pyarrow.parquet as pq
 
 from glotmix.align.config import ParallelSource
 from glotmix.align.packing import Unit
-from glotmix.core import table
+from glotmix.core import record, table
 from glotmix.core.errors import DataError
 from glotmix.corpus.sources import Source
+from glotmix.corpus.staged import OURS
 
-VERSION = 1
+VERSION = 2
+
+Key: TypeAlias = tuple[int, Any]
+"""What translations share: numbers stand before texts."""
 
 MINED = "mined"
 """The set of pairs that were found in the corpus."""
@@ -41,58 +46,100 @@ def declared(corpus: Path, sources: Sequence[ParallelSource]) -> Iterator[tuple[
     for source in sources:
         sets.setdefault(source.whole, []).append(source)
     files = table.shards(corpus)
+    made = record.read(corpus)
+    types: Any = {} if made is None else made.notes.get("columns", {})
     for name, members in sets.items():
-        of = {s.name: s for s in members}
-        rows: list[tuple[Any, ...]] = []
+        rows: list[tuple[Key | None, str, dict[str, Any], str]] = []
         for file in files:
             held = pq.read_table(file)
             for source in members:
                 mine = held.filter(pc.equal(held["source"], source.name))
                 if mine.num_rows:
-                    keys = _keys(mine, source)
-                    columns = (mine[c].to_pylist() for c in ("lang", "id", "text"))
-                    licences = _licences(mine, source)
-                    rows += zip(keys, *columns, [source.name] * mine.num_rows, licences, strict=True)
-        rows = sorted(row for row in rows if row[0] is not None)
-        units: list[Unit] = []
-        facts: list[dict[str, dict[str, Any]]] = []
-        dropped: list[dict[str, str]] = []
-        at = 0
-        while at < len(rows):
-            end = at
-            while end < len(rows) and rows[end][0] == rows[at][0]:
-                end += 1
-            versions: dict[str, str] = {}
-            about: dict[str, dict[str, Any]] = {}
-            for _, lang, _, text, origin, licence in rows[at:end]:
-                if lang not in versions:
-                    versions[lang] = text
-                    about[lang] = {"id": None, "source": origin, "license": licence, "score": None}
-            units.append(Unit(f"{name}:{_shown(rows[at][0])}", versions, name))
-            facts.append(about)
-            dropped.append({})
-            at = end
-        if not any(len(unit.versions) > 1 for unit in units):
+                    keys = _keys(mine, source, types)
+                    texts, langs = (mine[c].to_pylist() for c in ("text", "lang"))
+                    about = [
+                        {"id": None, "source": source.name, "license": licence, "score": None}
+                        for licence in _licences(mine, source)
+                    ]
+                    rows += zip(keys, langs, about, texts, strict=True)
+        found = _joined(name, rows)
+        if not any(len(unit.versions) > 1 for unit in found.units):
             raise DataError(
-                f"align.parallel: no two languages of '{name}' share a key ({', '.join(s.key for s in of.values())})",
+                f"align.parallel: no two languages of '{name}' share a key ({', '.join(s.key for s in members)})",
                 "key: the column that translations share; file for folders with a language each",
             )
-        yield name, Made(units, list(range(len(units))), facts, dropped)
+        yield name, found
 
 
-def _shown(key: tuple[int, Any]) -> str:
-    return str(key[1])
+def _joined(name: str, rows: Sequence[tuple[Key | None, str, dict[str, Any], str]]) -> Made:
+    """Join versions that share a key, in the order of the keys.
+
+    A version is never lost: a second one in a language, and one without a key, are units of their own, and dropped.
+    """
+    made = Made([], [], [], [])
+
+    def add(called: str, versions: dict[str, str], about: dict[str, dict[str, Any]], reason: str | None) -> None:
+        made.units.append(Unit(f"{name}:{called}", versions, name))
+        made.positions.append(len(made.positions))
+        made.facts.append(about)
+        made.dropped.append({} if reason is None else dict.fromkeys(versions, reason))
+
+    keyed: dict[Key, list[tuple[str, dict[str, Any], str]]] = {}
+    for key, *version in rows:
+        if key is not None:
+            keyed.setdefault(key, []).append(version)
+    for key in sorted(keyed):
+        first: dict[str, tuple[dict[str, Any], str]] = {}
+        again: list[tuple[str, dict[str, Any], str]] = []
+        for lang, facts, text in keyed[key]:
+            if lang in first:
+                again.append((lang, facts, text))
+            else:
+                first[lang] = facts, text
+        langs = sorted(first)
+        add(str(key[1]), {lang: first[lang][1] for lang in langs}, {lang: first[lang][0] for lang in langs}, None)
+        for number, (lang, facts, text) in enumerate(again, 2):
+            add(f"{key[1]} ({number})", {lang: text}, {lang: facts}, "same language")
+    for number, (lang, facts, text) in enumerate((row[1:] for row in rows if row[0] is None), 1):
+        add(f"({number})", {lang: text}, {lang: facts}, "no key")
+    return made
 
 
-def _keys(rows: pa.Table, source: ParallelSource) -> list[tuple[int, Any] | None]:
-    """Return what each row's translations share: numbers in their order before texts."""
-    if source.key not in rows.column_names:
+def _keys(rows: pa.Table, source: ParallelSource, types: Mapping[str, Any]) -> list[Key | None]:
+    """Return what each row's translations share."""
+    # A column of the user's that is called as one of ours goes by another name in a corpus.
+    name = f"{source.key}_original" if source.key in OURS else source.key
+    if name not in rows.column_names:
+        there = [c.removesuffix("_original") if c.removesuffix("_original") in OURS else c for c in rows.column_names]
         raise DataError(
-            f"align.parallel: '{source.name}' has no column '{source.key}'; it has {', '.join(rows.column_names)}",
+            f"align.parallel: '{source.name}' has no column '{source.key}'; it has "
+            f"{', '.join(c for c, at in zip(there, rows.column_names, strict=True) if at not in OURS)}",
             "key: the column that translations share",
         )
-    found = rows[source.key].to_pylist()
-    return [None if k is None else (0, k) if isinstance(k, int) else (1, str(k)) for k in found]
+    found = rows[name].to_pylist()
+    if types.get(name) == "JSON text":
+        # Some of the tables have numbers there, others text.
+        found = [None if value is None else json.loads(value) for value in found]
+    return [key(value) for value in found]
+
+
+def key(value: Any) -> Key | None:
+    """Return a key as it compares in tables of any kind: numbers in their order, then texts; None where there is none.
+
+    >>> key(7) == key("7") == key(7.0), key("007"), key(float("nan")), key(" ")
+    (True, (1, '007'), None, None)
+    """
+    if value is None or value != value:  # noqa: PLR0124 - not a number is not itself
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return 0, value
+    text = str(value).strip()
+    # Numbers of CSV are text.
+    if text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text:
+        return 0, int(text)
+    return (1, text) if text else None
 
 
 def _licences(rows: pa.Table, source: Source) -> list[str | None]:
