@@ -96,3 +96,31 @@ def test_a_version_without_a_key_and_a_second_one_in_a_language_stand_with_their
 )
 def test_numbers_and_addresses_compare_across_scripts(one, other, reason):
     assert filters._compared(one, other, filters.Usual(0.0, 2.0)) == reason
+
+
+def test_what_was_found_is_told_set_by_set_with_what_was_not_read(tmp_path):
+    rows = [{"i": n, "lang": lang, "text": text} for lang in TEXTS for n, text in enumerate(TEXTS[lang])]
+    broken = [json.dumps(row, ensure_ascii=False) for row in rows] * 20 + ['{"i": 1, "lang": "tha_Thai"}', "{broken"]
+    (tmp_path / "all.jsonl").write_text("\n".join(broken), "utf-8")
+    copied = [
+        {"i": n, "lang": lang, "text": TEXTS["eng_Latn"][n]} for n in range(3) for lang in ("eng_Latn", "swh_Latn")
+    ]
+    (tmp_path / "same.jsonl").write_text("\n".join(map(json.dumps, copied)), "utf-8")
+    (tmp_path / "web.txt").write_text("A page.", "utf-8")
+    sources = [
+        {"name": name, "path": f"{name}.jsonl", "language": {"column": "lang"}, "key": "i"} for name in ("all", "same")
+    ]
+    given = {
+        "name": "told",
+        "corpus": {"sources": [{"name": "web", "path": "web.txt", "language": "eng_Latn"}]},
+        "align": {"parallel": sources, "identify": False},
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(given, allow_unicode=True), "utf-8")
+    asked = ["align", "pairs", str(tmp_path / "recipe.yaml"), "-q"]
+    said = CliRunner().invoke(app, asked, catch_exceptions=False).output
+    assert ["all", "231", "3", "same", "language", "228"] in [line.split() for line in said.splitlines()]
+    assert "warning: same: no pair is kept of 3 (versions dropped: alone 3, copied 3) [no-pair-kept]" in said
+    assert "2 rows were of parallel text not read" in said
+    told = json.loads(CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False).output)["parallel"]
+    assert {one["name"]: (one["units"], one["kept"]) for one in told["sets"]} == {"all": (231, 3), "same": (3, 0)}
+    assert told["mined"] is None

@@ -84,6 +84,7 @@ def decided(output: Output, held: Mapping[str, pa.Array], staged: Links, how: Mi
     wrong = wrongs(links, others)
     least = line(links, others, how.precision, wrong)
     output.notes["mined"] = {
+        "precision": how.precision,
         "documents": {lang: len(ids) for lang, ids in held.items()},
         "candidates": len(found),
         "null": len(null),

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from glotmix.align import filters, mine, staged
+from glotmix.align import filters, mine, staged, told
 from glotmix.align.config import AlignSection
 from glotmix.align.overlap import Evaluation
 from glotmix.align.packing import Unit
@@ -29,7 +29,7 @@ from glotmix.corpus import read
 from glotmix.signals import contamination, embed, evaluation_items, language_id
 from glotmix.signals.identifiers import load
 
-VERSION = 2
+VERSION = 3
 
 KEPT = "kept"
 """What the counts of two languages call pairs that have no reason to be dropped."""
@@ -90,7 +90,7 @@ def write(output: Output, sets: Iterator[tuple[str, Made]], identifier: Any, eva
     """
     counts: Counter[str] = Counter(units=0, versions=0, kept=0, kept_versions=0)
     reasons: Counter[str] = Counter()
-    by_set: dict[str, Counter[str]] = {}
+    by_set: Any = {}
     by_lang: dict[str, Counter[str]] = {}
     by_pair: dict[str, Counter[str]] = {}
     licences: Counter[tuple[str, str]] = Counter()
@@ -107,17 +107,24 @@ def write(output: Output, sets: Iterator[tuple[str, Made]], identifier: Any, eva
             parallel.write_table(
                 pa.table([ids, kept["lang"], kept["text"], kept["group"], kept["source"]], schema=_PARALLEL)
             )
-            told = by_set.setdefault(name, Counter())
-            told.update(units=len(made.units), kept=len(pc.unique(kept["group"])))
+            why = Counter(rows["reason"].drop_null().to_pylist())
+            by_set[name] = {
+                "units": len(made.units),
+                "kept": len(pc.unique(kept["group"])),
+                "reasons": dict(sorted(why.items(), key=lambda i: (-i[1], i[0]))),
+            }
             counts.update(units=len(made.units), versions=rows.num_rows)
-            counts.update(kept=len(pc.unique(kept["group"])), kept_versions=kept.num_rows)
-            reasons.update(rows["reason"].drop_null().to_pylist())
+            counts.update(kept=by_set[name]["kept"], kept_versions=kept.num_rows)
+            reasons.update(why)
             for lang, text in zip(kept["lang"].to_pylist(), kept["text"].to_pylist(), strict=True):
                 by_lang.setdefault(lang, Counter()).update(versions=1, bytes=len(text.encode()))
     if not counts["units"]:
         table.write(SCHEMA.empty_table(), output.path / "part-00000.parquet")
     table.write(pa.concat_tables([_GROUPS.empty_table(), *groups]), output.path / "groups.parquet")
-    output.notes["sets"] = {name: dict(told) for name, told in by_set.items()}
+    output.notes["sets"] = by_set
+    mined: Any = output.notes.get("mined")
+    warnings: Any = told.warnings(by_set, mined)
+    output.notes["warnings"] = warnings
     output.notes["languages"] = {lang: dict(by_lang[lang]) for lang in sorted(by_lang)}
     output.notes["pairs"] = {name: dict(sorted(by_pair[name].items())) for name in sorted(by_pair)}
     output.notes["licenses"] = [[*both, n] for both, n in sorted(licences.items(), key=lambda i: (-i[1], i[0]))]

@@ -85,22 +85,22 @@ def _joined(name: str, rows: Sequence[tuple[Key | None, str, dict[str, Any], str
         made.dropped.append({} if reason is None else dict.fromkeys(versions, reason))
 
     keyed: dict[Key, list[tuple[str, dict[str, Any], str]]] = {}
-    for key, *version in rows:
-        if key is not None:
-            keyed.setdefault(key, []).append(version)
-    for key in sorted(keyed):
+    for shared, lang, facts, text in rows:
+        if shared is not None:
+            keyed.setdefault(shared, []).append((lang, facts, text))
+    for shared in sorted(keyed):
         first: dict[str, tuple[dict[str, Any], str]] = {}
         again: list[tuple[str, dict[str, Any], str]] = []
-        for lang, facts, text in keyed[key]:
+        for lang, facts, text in keyed[shared]:
             if lang in first:
                 again.append((lang, facts, text))
             else:
                 first[lang] = facts, text
         langs = sorted(first)
-        add(str(key[1]), {lang: first[lang][1] for lang in langs}, {lang: first[lang][0] for lang in langs}, None)
+        add(str(shared[1]), {lang: first[lang][1] for lang in langs}, {lang: first[lang][0] for lang in langs}, None)
         for number, (lang, facts, text) in enumerate(again, 2):
-            add(f"{key[1]} ({number})", {lang: text}, {lang: facts}, "same language")
-    for number, (lang, facts, text) in enumerate((row[1:] for row in rows if row[0] is None), 1):
+            add(f"{shared[1]} ({number})", {lang: text}, {lang: facts}, "same language")
+    for number, (_, lang, facts, text) in enumerate((row for row in rows if row[0] is None), 1):
         add(f"({number})", {lang: text}, {lang: facts}, "no key")
     return made
 

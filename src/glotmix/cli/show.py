@@ -48,6 +48,8 @@ def show_summary(result: Mapping[str, Any]) -> None:
             parts = ", ".join(f"{name} {part:.0%}" for name, part in (row.get("cells") or {}).items())
             table.add_row(row["lang"], *cells, *([interval] if measured else []), epochs, *([parts] if cut else []))
         terminal.console().print(table)
+    if result["parallel"] and result["parallel"]["sets"]:
+        _show_parallel(result["parallel"], result["folder"])
     for warning in result["warnings"]:
         terminal.warn(warning)
     if lost := sum(result["quarantined"].values()):
@@ -63,6 +65,36 @@ def show_summary(result: Mapping[str, Any]) -> None:
         expected, took = (sum(row[name] for row in result["estimate"]) for name in ("expected", "took"))
         told = f"estimated: {expected:,.1f} CPU-seconds, it took {took:,.1f} ({expected / took:.0%})"
         terminal.console().print(told)
+
+
+SETS = 12
+"""Sets of parallel text in the table, the largest first; the rest are counted."""
+
+
+def _show_parallel(found: Mapping[str, Any], folder: str) -> None:
+    """Print what was found of parallel text and what is kept, set by set, and how sure mined pairs are."""
+    from glotmix.align.told import said
+
+    console = terminal.console()
+    grid = Table(box=None, pad_edge=False)
+    grid.add_column("parallel text")
+    for name in ("found", "kept"):
+        grid.add_column(name, justify="right")
+    grid.add_column("versions dropped for")
+    sets = sorted(found["sets"], key=lambda one: (-one["units"], one["name"]))
+    for one in sets[:SETS]:
+        why = ", ".join(f"{reason} {n:,}" for reason, n in list(one["reasons"].items())[:3])
+        grid.add_row(one["name"], f"{one['units']:,}", f"{one['kept']:,}", why)
+    console.print(grid)
+    if len(sets) > SETS:
+        kept = sum(one["kept"] for one in sets[SETS:])
+        console.print(f"and {len(sets) - SETS:,} more, of which {kept:,} are kept")
+    if found["mined"] and found["mined"]["pairs"]:
+        console.print(said(found["mined"]), soft_wrap=True)
+    if lost := found["quarantined"]:
+        rows = "row was" if lost == 1 else "rows were"
+        where = _near(str(Path(folder) / "align" / "parallel" / "quarantine"))
+        console.print(f"{lost:,} {rows} of parallel text not read: {where} says which and why", soft_wrap=True)
 
 
 def _near(path: str) -> str:

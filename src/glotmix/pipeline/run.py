@@ -135,7 +135,7 @@ class Job:
             guard.refuse_page(self.context)
 
     def summary(self) -> dict[str, Any]:
-        """Return ``verdict, languages, warnings, files, folder, quarantined, estimate`` of what is finished so far."""
+        """Return ``verdict, languages, parallel, warnings, files, folder, quarantined, estimate`` of what there is."""
         files = {
             "data set": self.folder / "dataset",
             "parallel text": self.folder / "align" / "dataset",
@@ -147,12 +147,20 @@ class Job:
         return {
             "verdict": json.loads(said.read_text("utf-8")) if made else None,
             "languages": self._languages(),
+            "parallel": self._parallel(),
             "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
             "files": {what: str(path) for what, path in files.items() if path.exists()},
             "folder": str(self.folder),
             "quarantined": self._quarantined(),
             "estimate": costs.compared(self.folder),
         }
+
+    def _parallel(self) -> dict[str, Any] | None:
+        if not self.context.has("align/pairs"):
+            return None
+        from glotmix.align import told
+
+        return told.told(self.folder)
 
     def identities(self, until: str | None) -> list[tuple[StepSpec, Identity]]:
         """Return the steps that `until` needs with everything that changes their results."""
