@@ -2,19 +2,20 @@
 
 Documents are the pages and texts that a server answered with (status 200 to 299), and texts that were made from pages
 (``conversion``). Requests, redirects, images and the archive's own notes are no documents and are passed over, and so
-is a ``robots.txt``: what it says stands in `robots` of its site's pages behind it. A record that is damaged or cut
-short stands in quarantine, and reading goes on with the next one.
+is a ``robots.txt``: what it says stands in `robots` of its site's pages. It may stand behind them, so a file is gone
+through twice, the first time for these alone. A record that is damaged or cut short stands in quarantine, and reading
+goes on with the next one.
 """
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from glotmix.core.errors import MissingExtraError
 from glotmix.corpus import encoding, jsonl
 from glotmix.corpus.readers.page import COLUMNS, OPTIONS, document
-from glotmix.corpus.readers.robots import Robots
+from glotmix.corpus.readers.robots import Robots, is_one
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
 from glotmix.corpus.rows import Reject, shown
 from glotmix.corpus.sources import InputFile, Source
@@ -22,44 +23,57 @@ from glotmix.corpus.sources import InputFile, Source
 _PAGES = ("text/html", "application/xhtml+xml")
 _TEXTS = ("text/plain",)
 _BEGINS = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd", None: b"WARC/1."}
+"""How a record begins in the files that FastWARC opens by itself: in those of other compressions, as in plain ones."""
 _BLOCK = 2**20
 _MAX_RECORD = 64 * 2**20
 _ARC_LINE = re.compile(rb"^(\S+) \S+ (\d{14}) (\S+) (?:.* )?(\d+)\r?$")
 
 
-def _iterator(stream: IO[bytes]) -> Any:
+def _iterator(stream: IO[bytes], rules: bool = False) -> Any:
+    """Iterate over the records that may be documents, or with `rules` over those of ``robots.txt`` alone."""
     try:
         from fastwarc.warc import ArchiveIterator, WarcRecordType
     except ImportError as error:
         raise MissingExtraError("reading web archives", "raw") from error
     wanted = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
-    return ArchiveIterator(stream, record_types=wanted, auto_decode="all")
+    only = (lambda record: is_one(_url(record) or "")) if rules else None
+    return ArchiveIterator(stream, record_types=wanted, auto_decode="all", func_filter=only)
 
 
 def _warc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
-    at = 0
-    damaged = False
     robots = Robots()
+    for _ in _each(file, lambda _, record: _rules(record, robots), rules=True):
+        pass
+    yield from _each(file, lambda at, record: _document(source, at, record, robots))
+
+
+def _each(
+    file: InputFile, look: Callable[[int, Any], Record | Reject | None], rules: bool = False
+) -> Iterator[Record | Reject]:
+    """Yield what is made of the records of a file, by their numbers, and where it is damaged."""
+    at = 0
+    damaged = inside = False
     begin: int | None = 0
-    with file.path.open("rb") as stream:
+    with file.path.open("rb") if file.codec in _BEGINS else jsonl.opened(file) as stream:
         while begin is not None:
             last = begin
             stream.seek(begin)
             try:
-                for record in _iterator(stream):
+                for record in _iterator(stream, rules):
                     last = begin + record.stream_pos
                     at += 1
-                    found = _document(source, at, record, robots)
-                    damaged = False
+                    inside = True
+                    found = look(at, record)
+                    inside = damaged = False
                     if found is not None:
                         yield found
                 return
             except (OSError, EOFError) as error:
                 if not damaged:
-                    at += 1
+                    at += not inside
                     yield Reject(at, "damaged record", f"at byte {last:,} or behind it: {error}", "")
-                damaged = True
-            begin = _next(stream, last + 1, _BEGINS[file.codec])
+                damaged, inside = True, False
+            begin = _next(stream, last + 1, _BEGINS.get(file.codec, b"WARC/1."))
 
 
 def _next(stream: IO[bytes], start: int, mark: bytes) -> int | None:
@@ -75,31 +89,57 @@ def _next(stream: IO[bytes], start: int, mark: bytes) -> int | None:
     return None
 
 
+def _url(record: Any) -> str | None:
+    """Return the address of a record; some writers put it between ``<`` and ``>``."""
+    said: str | None = record.headers.get("WARC-Target-URI")
+    return said.strip().removeprefix("<").removesuffix(">") if said else None
+
+
+def _answered(record: Any) -> bool:
+    """Say whether a record is what a server answered with, or stands for itself."""
+    if not record.is_http or record.http_headers is None:
+        return True
+    return 200 <= (record.http_headers.status_code or 0) < 300
+
+
+def _rules(record: Any, sites: Robots, again: bool = False) -> None:
+    if _answered(record):
+        sites.take(_url(record) or "", record.reader.read(_MAX_RECORD), again)
+
+
+def _length(said: str | None) -> int:
+    """Return the length that a server declares, 0 where it is no number."""
+    return int(said) if said is not None and re.fullmatch(r"[0-9]{1,18}", said.strip()) else 0
+
+
 def _document(source: Source, at: int, record: Any, sites: Robots) -> Record | Reject | None:
-    url = record.headers.get("WARC-Target-URI")
+    url = _url(record)
     said: str | None = None
     robots: str | None = None
+    if record.is_http and record.http_headers is not None and record.http_headers.status_code is None:
+        return Reject(at, "damaged record", f"{url}: no answer of a server that can be read", "")
+    if not _answered(record):
+        return None
+    if url and is_one(url):
+        _rules(record, sites, again=True)
+        return None
     if record.is_http and record.http_headers is not None:
-        status = record.http_headers.status_code or 0
-        if not 200 <= status < 300:
-            return None
         kind, said = (record.http_content_type or "text/html").lower(), record.http_charset
         robots = record.http_headers.get("X-Robots-Tag")
-        rest = int(record.http_headers.get("Content-Length") or 0)
+        declared = _length(record.http_headers.get("Content-Length"))
         encoded = record.http_headers.get("Content-Encoding") or record.http_headers.get("Transfer-Encoding")
     else:
         kind = (record.headers.get("Content-Type") or "text/plain").split(";")[0].strip().lower()
-        rest, encoded = record.content_length, None
-    if url and sites.is_one(url):
-        sites.take(url, record.reader.read(_MAX_RECORD))
-        return None
+        declared, encoded = 0, None
     if not kind.startswith(_PAGES + _TEXTS):
         return None
     data = record.reader.read(_MAX_RECORD + 1)
     if len(data) > _MAX_RECORD:
         return Reject(at, "over-long text", f"{url}: more than {_MAX_RECORD:,} bytes", shown(data[:1000]))
-    if not encoded and len(data) < rest and record.headers.get("WARC-Truncated") is None:
-        return Reject(at, "damaged record", f"{url}: {len(data):,} of {rest:,} bytes", shown(data[:1000]))
+    if not encoded and len(data) < record.content_length:
+        raise EOFError(f"{url}: {len(data):,} of {record.content_length:,} bytes")  # the file ends within: others too
+    if not encoded and len(data) < declared and record.headers.get("WARC-Truncated") is None:
+        return Reject(at, "damaged record", f"{url}: {len(data):,} of {declared:,} bytes", shown(data[:1000]))
     found = document(source, at, data, said) if kind.startswith(_PAGES) else _text(source, at, data, said)
     if isinstance(found, Reject):
         return Reject(at, found.reason, f"{url}: {found.detail}", found.start)
@@ -126,8 +166,26 @@ def _text(source: Source, at: int, data: bytes, said: str | None) -> Record | Re
 
 
 def _arc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
-    at = 0
     robots = Robots()
+    for part in _parts(file):
+        if not isinstance(part, Reject) and is_one(part[1]):
+            for record in _iterator(io.BytesIO(part[2])):
+                _rules(record, robots)
+    for part in _parts(file):
+        if isinstance(part, Reject):
+            yield part
+            continue
+        at, _, data = part
+        try:
+            found = [_document(source, at, record, robots) for record in _iterator(io.BytesIO(data))]
+        except (OSError, EOFError) as error:
+            found = [Reject(at, "damaged record", str(error), "")]
+        yield from (one for one in found if one is not None)
+
+
+def _parts(file: InputFile) -> Iterator[tuple[int, str, bytes] | Reject]:
+    """Yield the records of an ARC file: the number of each, its address, and itself as WARC has it."""
+    at = 0
     with jsonl.opened(file) as stream:
         buffered = io.BufferedReader(_Raw(stream), _BLOCK)
         while line := buffered.readline(_BLOCK):
@@ -139,13 +197,13 @@ def _arc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
                 if not _skip_to_record(buffered):
                     return
                 continue
-            url, date, kind, size = head[1], head[2].decode(), head[3], int(head[4])
-            payload = buffered.read(size)
+            url, date, kind, size = head[1], head[2].decode(), head[3], _length(head[4].decode())
+            payload, came = _payload(buffered, size)
             if url.startswith(b"filedesc:"):
                 at -= 1
                 continue
-            if len(payload) < size:
-                yield Reject(at, "damaged record", f"{len(payload):,} of {size:,} bytes", shown(payload[:1000]))
+            if came < size:
+                yield Reject(at, "damaged record", f"{came:,} of {size:,} bytes", shown(payload[:1000]))
                 return
             stamp = f"{date[:4]}-{date[4:6]}-{date[6:8]}T{date[8:10]}:{date[10:12]}:{date[12:]}Z"
             http = payload.startswith(b"HTTP/")
@@ -153,12 +211,20 @@ def _arc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
                 b"WARC/1.0\r\nWARC-Type: " + (b"response" if http else b"resource") + b"\r\nWARC-Target-URI: " + url
                 + b"\r\nWARC-Date: " + stamp.encode() + b"\r\nContent-Type: "
                 + (b"application/http; msgtype=response" if http else kind)
-                + b"\r\nContent-Length: " + str(size).encode() + b"\r\n\r\n"
+                + b"\r\nContent-Length: " + str(len(payload)).encode() + b"\r\n\r\n"
             )  # fmt: skip
-            for record in _iterator(io.BytesIO(header + payload + b"\r\n\r\n")):
-                found = _document(source, at, record, robots)
-                if found is not None:
-                    yield found
+            yield at, url.decode("utf-8", "replace"), header + payload + b"\r\n\r\n"
+
+
+def _payload(stream: IO[bytes], size: int) -> tuple[bytes, int]:
+    """Return the first bytes of so many, more than a document may have, and how many came; the others are skipped."""
+    held: list[bytes] = []
+    came = 0
+    while came < size and (data := stream.read(min(_BLOCK, size - came))):
+        if came <= _MAX_RECORD + _BLOCK:
+            held.append(data)
+        came += len(data)
+    return b"".join(held), came
 
 
 class _Raw(io.RawIOBase):
