@@ -68,11 +68,11 @@ def guess(data: bytes, declared: str | None = None, markup: bool = False) -> Gue
     """
     if (mark := marked(data)) is not None:
         return Guess(mark, 1.0)
-    if data.isascii() and not _escapes(data):
+    if not _escapes(data) and (data.isascii() or _decodes(data, "utf-8")):
         return Guess("utf-8", 1.0)
     if (wide := _wide(data)) is not None:
         return Guess(wide, 1.0)
-    if _utf8(data):
+    if not _escapes(data) and _utf8(data):
         return Guess("utf-8", 1.0)
     return _legacy(_TAGS.sub(b" ", data) if markup else data, declared)
 
@@ -92,18 +92,24 @@ def _wide(data: bytes) -> str | None:
     return name if _decodes(data, name) and min(little, big) * 4 <= max(little, big) else None
 
 
+def _wide_alone(data: bytes) -> bool:
+    """Whether this is UTF-16 and no UTF-8: not to be cut at the ends of lines, of which a half would be left."""
+    return b"\0" in data and not _decodes(data, "utf-8") and _wide(data) is not None
+
+
 def _escapes(data: bytes) -> bool:
-    """Whether pure ASCII may be something else: UTF-16 of Latin letters, ISO-2022."""
-    return b"\0" in data[:1000] or b"\x1b$" in data
+    """Whether pure ASCII may be something else: UTF-16, UTF-32, ISO-2022.
+
+    A fifth of what UTF-16 has of letters below U+1FFF are control characters, and more; a text that holds a few is one.
+    """
+    if not data.isascii():
+        return False
+    start = data[:20_000]
+    return b"\x1b$" in data or (b"\0" in start and sum(byte < 32 for byte in start) >= 0.2 * len(start))
 
 
 def _utf8(data: bytes) -> bool:
     """Whether most lines with something beyond ASCII are UTF-8 (the last one may be cut)."""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(data)
-        return b"\0" not in data[:1000]
-    except UnicodeDecodeError:
-        pass
     good = bad = 0
     for line in data.split(b"\n"):
         if not line.isascii():
@@ -175,7 +181,7 @@ def of_file(source: Source, file: InputFile) -> Guess:
         while data := stream.read(_CHUNK):
             if first and (mark := marked(data)) is not None:
                 return Guess(mark, 1.0)
-            if first and _escapes(data):
+            if first and (_escapes(data) or _wide_alone(data[:SAMPLE])):
                 return guess(data[:SAMPLE])
             first = False
             if data.isascii():
@@ -197,15 +203,27 @@ def decode(data: bytes, told: Guess) -> str:
     return data.decode(told.name).removeprefix("\ufeff")
 
 
-class Transcoded:
-    """A stream of UTF-8 from a file in any encoding. Bytes that are not in that encoding stay as they are.
+def _kept(error: UnicodeError) -> tuple[str, int]:
+    """Keep bytes that are not in an encoding, as bytes that UTF-8 never has alone.
 
-    So they are no UTF-8, and the row that holds them is refused, and no other.
+    It is Python's "surrogateescape", which knows bytes from 0x80 on: UTF-16 that is cut short may end with any.
+    """
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(chr(0xDC00 | byte | 0x80) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("glotmix.kept", _kept)
+
+
+class Transcoded:
+    """A stream of UTF-8 from a file in any encoding. Bytes that are not in that encoding stay what no UTF-8 is.
+
+    So the row that holds them is refused, and no other.
     """
 
     def __init__(self, stream: IO[bytes], told: Guess) -> None:
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig" if told.utf8 else told.name)("surrogateescape")
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig" if told.utf8 else told.name)("glotmix.kept")
         self._rest = b""
         self.closed = False
 

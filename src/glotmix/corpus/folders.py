@@ -137,6 +137,11 @@ def hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
+def legible(path: Path) -> str:
+    """Return a path as text; bytes of names that are not UTF-8 as ``\\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def instead(base: Path, given: str) -> str:
     """Say what stands where a path should be: near names, or the folder that is missing."""
     path = placed(base, given).absolute()

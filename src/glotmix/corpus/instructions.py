@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from glotmix.core import conversation
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.visible import is_blank
-from glotmix.corpus import columns, jsonl, tabular
+from glotmix.corpus import columns, jsonl, kinds, tabular
 from glotmix.corpus.rows import Reject, Rows, as_id, shown
 from glotmix.corpus.shapes import SPOKEN, Conversation, Grove, NoConversationError, Shape, detect, read
 from glotmix.corpus.sources import Column, InputFile, Source
@@ -63,7 +63,8 @@ def resolved(source: Source, files: Sequence[InputFile]) -> Source:
         raise RequestError(f"source '{source.name}': the shape of a data set of the Hub must be named", "set shape")
     found: dict[Shape, str] = {}
     for file in files:
-        keys = _peek(source, file)
+        with kinds.named(source.name, file.shown):
+            keys = _peek(source, file)
         if keys is None:
             continue
         try:

@@ -33,42 +33,33 @@ def read(source: Source, file: InputFile, start: int, stop: int | None) -> Itera
     """Read the lines that begin in bytes `start` to `stop` of a file (all of it where it is compressed).
 
     Lines are numbered from 1, where the stretch begins.
-
-    Raises:
-        DataError: if the file is damaged (a compressed stream that ends early).
     """
     line = 1
-    try:
-        for block, too_long in blocks(file, start, stop):
-            if too_long:
-                reject = Reject(line, "over-long line", f"more than {LINE_BYTES:,} bytes", shown(block))
-                rows = replace(_rows(source, [], [], []), rejects=[reject], read=1)
-            else:
-                rows = _parse(source, block, line)
-            line += rows.read
-            yield rows
-    except OSError as error:
-        raise DataError(f"source '{source.name}': {file.shown} cannot be read: {error}", "fetch it again") from error
+    for block, too_long in blocks(file, start, stop):
+        if too_long:
+            reject = Reject(line, "over-long line", f"more than {LINE_BYTES:,} bytes", shown(block))
+            rows = replace(_rows(source, [], [], []), rejects=[reject], read=1)
+        else:
+            rows = _parse(source, block, line)
+        line += rows.read
+        yield rows
 
 
 def peek(source: Source, file: InputFile) -> list[str] | None:
     """Return the keys of the first objects of a file (fields of objects with a dot), None where there is none."""
     keys: dict[str, None] = {}
     found = 0
-    try:
-        whole = (b for b, too_long in blocks(file, 0, None) if not too_long)
-        for line in islice((line for b in whole for line in b.split(b"\n", 10 * _PEEK)), 10 * _PEEK):
-            try:
-                record = json.loads(line.decode().lstrip("\ufeff"))
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(record, dict) and not too_deep(record):
-                keys.update(dict.fromkeys(keys_of(record)))
-                found += 1
-                if found == _PEEK:
-                    break
-    except OSError as error:
-        raise DataError(f"source '{source.name}': {file.shown} cannot be read: {error}", "fetch it again") from error
+    whole = (b for b, too_long in blocks(file, 0, None) if not too_long)
+    for line in islice((line for b in whole for line in b.split(b"\n", 10 * _PEEK)), 10 * _PEEK):
+        try:
+            record = json.loads(line.decode().lstrip("\ufeff"))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and not too_deep(record):
+            keys.update(dict.fromkeys(keys_of(record)))
+            found += 1
+            if found == _PEEK:
+                break
     return list(keys) if found else None
 
 

@@ -3,12 +3,14 @@
 import bz2
 import lzma
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
 
+from glotmix.core.errors import DataError
 from glotmix.corpus import formats
 
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
@@ -16,6 +18,8 @@ _PACKED = {*CODECS, ".lz4", ".br", ".zip", ".tar", ".tgz", ".7z", ".rar"}
 _TABLES = {".xls", ".xlsx", ".ods", ".arrow", ".feather", ".orc", ".avro", ".sqlite", ".db"}
 _PAPERS = {".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx"}
 _SNIFFED = 4096
+_DAMAGED = (OSError, EOFError, lzma.LZMAError)
+"""What the streams raise of a file that is cut short, or is not what its ending says."""
 
 
 def kind(path: Path, arrays: bool = False) -> tuple[str | None, str | None]:
@@ -47,8 +51,21 @@ def start(path: Path, codec: str | None) -> bytes:
     try:
         with decompressed(path, codec) as stream:
             return stream.read(_SNIFFED)
-    except (OSError, EOFError, lzma.LZMAError):
+    except _DAMAGED:
         return b""
+
+
+@contextmanager
+def named(source: str, file: str) -> Iterator[None]:
+    """Name the source and the file in the error of a stream that cannot be read to its end.
+
+    Raises:
+        DataError: in the place of what the stream raises.
+    """
+    try:
+        yield
+    except _DAMAGED as error:
+        raise DataError(f"source '{source}': {file} cannot be read: {error}", "fetch it again") from error
 
 
 def decompressed(path: Path, codec: str | None) -> IO[bytes]:

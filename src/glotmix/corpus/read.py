@@ -19,7 +19,7 @@ from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, lo
 from glotmix.corpus.stage import STAGED, Input, Unit, stage, units
 from glotmix.corpus.staged import Shard, Staged, quarantine
 
-VERSION = 3
+VERSION = 4
 
 
 def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:
@@ -152,7 +152,9 @@ def _input(source: Source, found: Sequence[InputFile]) -> Input:
             f"it heeds {', '.join(sorted(heeded))}" if heeded else "take it out",
         )
     for file in found:
-        if (names := formats.spec(file.kind).peek(source, file)) is not None:
+        with kinds.named(source.name, file.shown):
+            names = formats.spec(file.kind).peek(source, file)
+        if names is not None:
             require(source, names, file.shown)
     return Input(source, tuple(found))
 
@@ -198,8 +200,9 @@ def _judge(
         )
     if not documents[name]:
         what = f"source '{name}': there is no document in {', '.join(given.source.path)}"
-        if lost:
-            raise DataError(f"{what}; {lost:,} rows are in quarantine:\n{told}", _mend(name, reasons[name]))
+        if reasons[name]:
+            total = reasons[name].total()
+            raise DataError(f"{what}; {total:,} rows are in quarantine:\n{told}", _mend(name, reasons[name]))
         raise DataError(what, "name other files")
 
 
@@ -214,6 +217,9 @@ _MENDING = {
     "over-long text": "cut the texts of source '{}', or raise corpus.max_chars",
     "malformed JSON": "write one JSON object a line in the files of source '{}'",
     "not an object": "write one JSON object a line in the files of source '{}'",
+    "encoding not sure": "name the encoding of source '{}': options: {{encoding: cp1252}}, or whatever it is",
+    "not in its encoding": "name the encoding of source '{}': options: {{encoding: cp1252}}, or whatever it is",
+    "wrong number of cells": "say how source '{}' is written: options: {{delimiter: ';', quoted: false}}",
 }
 
 

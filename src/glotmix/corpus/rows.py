@@ -162,7 +162,8 @@ def _unicoded(rows: Rows) -> Rows:
 def _languages(rows: Rows, source: Source, label: Label | None, refuse: Callable[..., None]) -> pa.Array:
     """Return the canonical language of each row; refuse the rows without one."""
     if rows.lang is not None:
-        given, absent = rows.lang, "no language"
+        # A table without types has no other way to say that there is none.
+        given, absent = pc.if_else(pc.equal(pc.utf8_trim_whitespace(rows.lang), ""), None, rows.lang), "no language"
     elif source.language == IDENTIFY:
         assert label is not None
         given, absent = label(rows.text.fill_null("")), "language not identified"

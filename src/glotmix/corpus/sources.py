@@ -17,7 +17,7 @@ from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.files import placed
 from glotmix.core.section import as_tuple
 from glotmix.corpus import formats, kinds
-from glotmix.corpus.folders import Look, hidden, instead, once
+from glotmix.corpus.folders import Look, hidden, instead, legible, once
 
 IDENTIFY = "identify"
 HUB = "hf://"
@@ -281,11 +281,17 @@ def look(source: Source, base: Path) -> Found:
 
     def shown(path: Path) -> str:
         here = base.absolute()
-        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+        return legible(path.relative_to(here) if path.is_relative_to(here) else path)
+
+    if odd := next((p for p in paths if legible(p) != str(p)), None):
+        raise DataError(
+            f"{who}: the name of {shown(odd)} is not UTF-8",
+            "rename it, or all of its folder: convmv -r -f latin1 -t utf8 --notest FOLDER",
+        )
 
     def sort(path: Path) -> str:
         kind = kinds.kind(path, source.shape is not None)[0]
-        return "hidden" if kind is not None and not kinds.loose(kind) else kinds.ending(path)
+        return "hidden" if kind is not None and not kinds.loose(kind) else kinds.ending(Path(legible(path)))
 
     endings = Counter(map(sort, passed - found))
     said = [

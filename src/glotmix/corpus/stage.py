@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from glotmix.core.record import Counts
-from glotmix.corpus import columns, formats, huggingface, ids, instructions, tabular
+from glotmix.corpus import columns, formats, huggingface, ids, instructions, kinds, tabular
 from glotmix.corpus.huggingface import Dataset
 from glotmix.corpus.rows import Label, Reject, Rows, as_line, screen
 from glotmix.corpus.sources import InputFile, Source
@@ -149,10 +149,11 @@ def _read(given: Input, piece: Piece) -> Iterator[Rows]:
             first += table.num_rows
         return
     file = given.files[piece.file]
-    if source.shape is not None:
-        yield from instructions.read_file(source, file)
-    else:
-        yield from formats.spec(file.kind).read(source, file, piece.start, piece.stop)
+    with kinds.named(source.name, file.shown):
+        if source.shape is not None:
+            yield from instructions.read_file(source, file)
+        else:
+            yield from formats.spec(file.kind).read(source, file, piece.start, piece.stop)
 
 
 def _identified(source: Source, table: pa.Table, file: int) -> pa.Table:

@@ -7,8 +7,12 @@ Khmer) is refused.
 """
 
 import io
+import logging
+import lzma
 import posixpath
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -23,6 +27,12 @@ from glotmix.corpus.sources import InputFile, Source
 MAX_BYTES = 512 * 2**20
 _UNREADABLE = 0.02
 """The share of letters without a meaning from which a PDF's text layer is refused."""
+
+_STUMBLES = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ElementTree.ParseError, LookupError, StopIteration,
+    OSError, EOFError, RuntimeError, ValueError, ArithmeticError,
+)  # fmt: skip
+"""What `zipfile`, the decompressors and the parsers raise of a damaged file."""
 
 _SAID = {"title": "title", "language": "lang", "creator": "author", "date": "date", "rights": "license"}
 
@@ -47,7 +57,7 @@ def _epub(source: Source, file: InputFile) -> Iterator[Record | Reject]:
             html, _ = extract.decoded(book.read(name))
             text = str(extract_plain_text(html, preserve_formatting=True, alt_texts=False, list_bullets=False))
             chapters.append("\n".join(extract.lines(text)))
-    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, StopIteration, OSError, RuntimeError) as error:
+    except _STUMBLES as error:
         yield Reject(1, "damaged record", f"no EPUB that can be read: {error}", "")
         return
     about: dict[str, Any] = {}
@@ -61,16 +71,18 @@ def _epub(source: Source, file: InputFile) -> Iterator[Record | Reject]:
 def _pdf(source: Source, file: InputFile) -> Iterator[Record | Reject]:
     try:
         from pypdf import PdfReader
-        from pypdf.errors import PyPdfError
+        from pypdf.errors import DependencyError, PyPdfError
     except ImportError as error:
         raise MissingExtraError("reading PDF", "pdf") from error
+    # What is wrong with a file stands in quarantine, and not on the terminal without the file's name.
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     with jsonl.opened(file) as stream:
         data = stream.read(MAX_BYTES)
     try:
         reader = PdfReader(io.BytesIO(data))
         pages = ["\n".join(extract.lines(page.extract_text() or "")) for page in reader.pages]
         title = reader.metadata.title if reader.metadata is not None else None
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+    except (*_STUMBLES, PyPdfError, DependencyError, TypeError, AttributeError, AssertionError) as error:
         # The library raises whatever a damaged file makes it stumble over.
         yield Reject(1, "damaged record", f"no PDF that can be read: {error}", "")
         return

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,9 @@ from glotmix.corpus.sources import InputFile, Source
 
 _SAMPLE = 64 * 2**10
 _BLOCK = 8 * 2**20
-_DELIMITERS = {",": "csv", "\t": "tsv", ";": "csv", "|": "csv"}
+_DELIMITERS = (",", "\t", ";", "|")
+_SAID = re.compile(r"\ufeff?sep=(\S|\t)\r?\n", re.IGNORECASE)
+"""What Excel writes before the names, and heeds."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class Dialect:
     Args:
         delimiter: what stands between two cells.
         quoted: whether ``"`` around a cell protects what is in it.
-        names: of the columns.
+        names: of the columns; one without a name has its place, ``column_3``.
+        head: lines before the first row: blank ones, Excel's ``sep=;``, the names (quoted ones may have several).
     """
 
     delimiter: str
     quoted: bool
     names: tuple[str, ...]
+    head: int
 
 
 def dialect(source: Source, file: InputFile, told: encoding.Guess) -> Dialect:
@@ -47,49 +52,62 @@ def dialect(source: Source, file: InputFile, told: encoding.Guess) -> Dialect:
     with jsonl.opened(file) as stream:
         sample = encoding.Transcoded(stream, told).read(_SAMPLE).decode("utf-8", "replace")
     options = source.options
-    given = (options.delimiter,) if options.delimiter is not None else tuple(_DELIMITERS)
-    if options.delimiter is None and file.kind == "tsv":
-        given = ("\t",)
+    said = _SAID.match(sample)
+    if options.delimiter is not None:
+        given: tuple[str, ...] = (options.delimiter,)
+    elif said is not None:
+        given = (said[1],)
+    else:
+        given = ("\t",) if file.kind == "tsv" else _DELIMITERS
+    before = said[0].count("\n") if said is not None else 0
+    sample = sample[said.end() :] if said is not None else sample
     quotings = (True, False) if options.quoted is None else (options.quoted,)
     best: tuple[float, Dialect] | None = None
     for delimiter in given:
         for quoted in quotings:
-            rows, strays = _rows(sample, delimiter, quoted)
+            rows, strays, head = _rows(sample, delimiter, quoted)
             if not rows:
                 continue
             alike = sum(len(r) == len(rows[0]) for r in rows) / len(rows) - (0.1 if strays else 0)
             score = alike if len(rows[0]) > 1 else alike / 2
             if best is None or score > best[0] + 1e-9:
-                best = score, Dialect(delimiter, quoted, tuple(rows[0]))
+                best = score, Dialect(delimiter, quoted, tuple(rows[0]), before + head)
     if best is None:
         raise DataError(f"source '{source.name}': {file.shown} holds no row", "take it out of path")
-    names = options.names or tuple(name.strip() for name in best[1].names)
+    found = best[1]
+    names = options.names or tuple(name.strip() or f"column_{at}" for at, name in enumerate(found.names, 1))
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise DataError(
             f"source '{source.name}': {file.shown} has two columns '{twice}'",
             "rename one, or name the columns of a file without a head: options: {names: […]}",
         )
-    return replace(best[1], names=names)
+    return replace(found, names=names, head=before if options.names else found.head)
 
 
-def _rows(sample: str, delimiter: str, quoted: bool) -> tuple[list[list[str]], bool]:
-    """Return the whole rows of the beginning of a table, and whether quotes stand where they protect nothing."""
+def _rows(sample: str, delimiter: str, quoted: bool) -> tuple[list[list[str]], bool, int]:
+    """Return the whole rows of the beginning of a table, whether quotes stand where they protect nothing, and the lines
+    to the end of the first row."""
     text = io.StringIO(sample, newline="")
+    head = 0
     try:
         if quoted:
             found = csv.reader(text, delimiter=delimiter)
         else:
             found = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-        rows = [row for row in found if row]
+        rows = []
+        for row in found:
+            if row:
+                head = head or found.line_num
+                rows.append(row)
     except csv.Error:
-        return [], True
+        return [], True, 0
     if len(sample) >= _SAMPLE // 4 and len(rows) > 1:
         rows.pop()
     try:
         strays = quoted and not all(csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         strays = "unexpected end" not in str(error)
-    return rows, strays
+    return rows, strays, head
 
 
 def _peek(source: Source, file: InputFile) -> list[str]:
@@ -118,7 +136,7 @@ def _read(source: Source, file: InputFile, start: int, stop: int | None) -> Iter
                     use_threads=False,
                     block_size=_BLOCK,
                     column_names=list(form.names),
-                    skip_rows=0 if source.options.names else 1,
+                    skip_rows=form.head,
                 ),
                 pc_csv.ParseOptions(
                     delimiter=form.delimiter,
@@ -132,8 +150,8 @@ def _read(source: Source, file: InputFile, start: int, stop: int | None) -> Iter
                     strings_can_be_null=False,
                 ),
             )
-            yield from _numbered(source, file, reader, bad, told)
-    except (pa.ArrowInvalid, OSError, EOFError) as error:
+            yield from _numbered(source, file, reader, bad, told, form.head + 1)
+    except pa.ArrowInvalid as error:
         raise DataError(
             f"source '{source.name}': {file.shown} cannot be read: {error}",
             "fetch it again, or say how it is written: options: {delimiter: …, quoted: false}",
@@ -142,8 +160,10 @@ def _read(source: Source, file: InputFile, start: int, stop: int | None) -> Iter
         raise DataError(f"source '{source.name}': {file.shown} is not in {told.name}: {error}") from error
 
 
-def _numbered(source: Source, file: InputFile, reader: Any, bad: list[Any], told: encoding.Guess) -> Iterator[Rows]:
-    head = 1 if source.options.names else 2
+def _numbered(
+    source: Source, file: InputFile, reader: Any, bad: list[Any], told: encoding.Guess, head: int
+) -> Iterator[Rows]:
+    """Yield the rows by their numbers; `head` is what Arrow calls the first one behind the names."""
     first = 0
     gone: list[int] = []
     for batch in reader:

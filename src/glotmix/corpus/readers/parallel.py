@@ -64,6 +64,8 @@ def _tmx(source: Source, file: InputFile) -> Iterator[Record | Reject]:
                 segment = side.find("seg")
                 lang = side.get(markup.LANG) or side.get("lang")
                 text = None if segment is None else _text(segment)
+                if text is not None and not text.strip():
+                    continue  # not translated: this side says nothing
                 yield Record(at, {"text": text, "lang": lang, "group": group}, text or data.decode("utf-8", "replace"))
 
 
@@ -91,6 +93,8 @@ def _xliff(source: Source, file: InputFile) -> Iterator[Record | Reject]:
                 for element in part:
                     if (side := _name(element)) in ("source", "target"):
                         text = _text(element)
+                        if not text.strip():
+                            continue
                         lang = element.get(markup.LANG) or langs[side == "target"]
                         fields = {"text": text, "lang": lang, "group": f"{file.name}:{at}"}
                         yield Record(at, fields, text or shown(data[:1000]))
@@ -108,6 +112,8 @@ def _lines(source: Source, file: InputFile) -> Iterator[Record | Reject]:
                 text = line.decode()
             except UnicodeDecodeError as error:
                 yield Reject(at, "invalid UTF-8", f"byte {error.start}: {error.reason}", shown(line))
+                continue
+            if not text.strip():
                 continue
             yield Record(at, {"text": text, "lang": lang, "group": f"{stem}:{at}"} | told.columns, text)
 

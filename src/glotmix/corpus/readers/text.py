@@ -92,12 +92,21 @@ def _front(text: str) -> tuple[dict[str, Any], str]:
     if not (match := _FRONT.match(text)):
         return {}, text
     try:
-        told = yaml.safe_load(match[1])
-    except yaml.YAMLError:
+        # Every value as the text that it is: `no` is a language, and 2024-02-31 what somebody wrote.
+        told = yaml.load(match[1], yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError):
         return {}, text
     if not isinstance(told, dict):
         return {}, text
-    return {k: str(told[k]) for k in _KNOWN if told.get(k) is not None}, text[match.end() :].lstrip("\n")
+    found = {k: value for k in _KNOWN if (value := _said(told.get(k)))}
+    return found, text[match.end() :].lstrip("\n")
+
+
+def _said(value: Any) -> str | None:
+    """Return what the head of a page says under one name, the texts of a list with commas; None where it is none."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        value = ", ".join(value)
+    return value if isinstance(value, str) and value not in ("~", "null", "Null", "NULL") else None
 
 
 READER = (

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from glotmix.core.errors import MissingExtraError
 from glotmix.corpus import encoding, jsonl
+from glotmix.corpus.extract import EMPTY
 from glotmix.corpus.readers import markup
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
 from glotmix.corpus.rows import Reject, shown
@@ -53,20 +54,28 @@ def _dump(source: Source, file: InputFile) -> Iterator[Record | Reject]:
             except ElementTree.ParseError as error:
                 yield Reject(at, "damaged record", str(error), shown(data[:1000]))
                 continue
-            if (found := _page(source, at, page, base, prefixes)) is not None:
-                yield found._replace(fields=found.fields | about)
+            found = _page(source, at, page, base, prefixes)
+            if isinstance(found, Record):
+                found = found._replace(fields=found.fields | about)
+            if found is not None:
+                yield found
 
 
-def _page(source: Source, at: int, page: Any, base: str, prefixes: Collection[str]) -> Record | None:
-    space = int(page.findtext("ns") or 0)
-    if page.find("redirect") is not None or space not in source.options.namespaces:
+def _page(source: Source, at: int, page: Any, base: str, prefixes: Collection[str]) -> Record | Reject | None:
+    said = (page.findtext("ns") or "0").strip()
+    if not re.fullmatch(r"-?[0-9]{1,9}", said):
+        return Reject(at, "damaged record", f"a namespace that is no number: {said[:50]}", page.findtext("title") or "")
+    if page.find("redirect") is not None or int(said) not in source.options.namespaces:
         return None
     title = page.findtext("title") or ""
     # The last revision is the page as it stands; a dump of the history holds all.
     revision = page.findall("revision")[-1:] or [page]
     wikitext = revision[0].findtext("text") or ""
+    if not (text := plain(wikitext, prefixes)):
+        # All of it is templates, or hidden by the wiki.
+        return Reject(at, EMPTY, title, shown(wikitext))
     fields = {
-        "text": plain(wikitext, prefixes),
+        "text": text,
         "title": title,
         "page_id": page.findtext("id"),
         "date": revision[0].findtext("timestamp"),
@@ -128,6 +137,9 @@ def _search(source: Source, file: InputFile) -> Iterator[Record | Reject]:
             if "index" in page and "text" not in page:
                 continue  # it announces the next line
             if page.get("namespace", 0) not in source.options.namespaces or page.get("redirect_to"):
+                continue
+            if "text" in page and not page["text"]:
+                yield Reject(number, EMPTY, str(page.get("title") or ""), shown(start))
                 continue
             fields = {
                 "text": page.get("text"),
