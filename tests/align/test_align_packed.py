@@ -87,7 +87,7 @@ def test_files_of_every_form_hold_the_same_tokens_and_masks(tmp_path, units, tok
     assert told.counts["loss_tokens"] == sum(sum(mask) for _, mask in ours) < told.counts["tokens"]
 
 
-@pytest.mark.parametrize("length", [64, 150])
+@pytest.mark.parametrize("length", [90, 150])
 def test_no_window_is_cut_within_a_pair_and_what_fills_it_bears_no_loss(tmp_path, units, tokenizer, length):
     made, told = tokens(tmp_path / "out", units, tokenizer, "mapping", ("datatrove", "parquet"), length=length)
     library = Tokenizer.from_file(str(tokenizer))
@@ -108,8 +108,23 @@ def test_no_window_is_cut_within_a_pair_and_what_fills_it_bears_no_loss(tmp_path
         assert all(row["position_ids"][n] == 0 for n in starts)
         assert max(row["position_ids"]) < length
     assert seen + told.counts["too_long"] >= len(lines)
-    assert (told.counts["too_long"] > 0) == (length == 64)
+    assert (told.counts["too_long"] > 0) == (length == 90)
     assert told.counts["filled"] == sum(part < 0 for r in rows for part in r["document"])
+    said = told.notes.get("warnings", [])
+    lost = f"{told.counts['too_long']:,} of {told.counts['pairs']:,} pairs are longer than a window of {length} tokens"
+    assert bool(said) == (length == 90)
+    assert all(one.startswith(lost) for one in said)
+
+
+def test_windows_that_no_pair_fits_are_refused(tmp_path, units, tokenizer):
+    with pytest.raises(DataError, match="pairs are longer than a window of 8 tokens"):
+        tokens(tmp_path / "out", units, tokenizer, "format", ("parquet",), length=8)
+
+
+def test_a_tokenizer_without_that_end_is_refused_with_the_section_that_asked(tmp_path, units, tokenizer):
+    with pytest.raises(RequestError, match=r"align\.write: the tokenizer has no token") as caught:
+        tokens(tmp_path / "out", units, tokenizer, "format", ("parquet",), end="<end>")
+    assert caught.value.fix == "align.write.end=TOKEN, one of </s>"
 
 
 def test_megatron_is_written_without_masks_and_refused_with_what_to_choose(tmp_path, units, tokenizer):

@@ -137,8 +137,11 @@ def tokenise(output: Output, made: Sequence[Sample], section: WriteSection, toke
     """Write samples as files of tokens, with masks where there is anything to mask.
 
     Returns:
-        ``samples``, ``tokens``, ``loss_tokens``, ``filled`` (tokens that only fill windows up), ``too_long`` (pairs
-        that no window has room for) and ``shards``.
+        ``samples``, ``tokens``, ``loss_tokens``, ``filled`` (tokens that only fill windows up), ``pairs`` (of windows)
+        and ``too_long`` (those that no window has room for), and ``shards``.
+
+    Raises:
+        DataError: if no window has room for any.
     """
     shards: list[list[Sample]] = [[]]
     held = 0
@@ -152,7 +155,7 @@ def tokenise(output: Output, made: Sequence[Sample], section: WriteSection, toke
         held += size
 
     def write(some: list[Sample], folder: Path) -> Counts:
-        ready = load(tokenizer, section.end)
+        ready = load(tokenizer, section.end, "align.write")
         batches = (some[at : at + BATCH] for at in range(0, len(some), BATCH))
         encoded = (one for batch in batches for one in encode(batch, ready.tokenizer, ready.end))
         found = flat(encoded) if section.length is None else windows(encoded, section.length, ready.end)
@@ -170,12 +173,19 @@ def tokenise(output: Output, made: Sequence[Sample], section: WriteSection, toke
             "tokens": len(found.tokens),
             "loss_tokens": int((found.labels != IGNORED).sum()),
             "filled": found.filled,
+            "pairs": found.pairs,
             "too_long": found.too_long,
             "shards": 1,
         }
 
     units = {f"train-{n:05d}": some for n, some in enumerate(shards)}
-    return output.each(units, write, rows="samples", here=True)
+    counts = dict(output.each(units, write, rows="samples", here=True))
+    if lost := counts["too_long"]:
+        said = f"{lost:,} of {counts['pairs']:,} pairs are longer than a window of {section.length} tokens"
+        if lost == counts["pairs"]:
+            raise DataError(f"all {said.partition(' of ')[2]}", "a larger align.write.length, or null for no windows")
+        output.notes["warnings"] = [f"{said}, and are left out of the token files (align.write.length)"]
+    return counts
 
 
 def _lexicon(context: RunContext) -> Path | None:

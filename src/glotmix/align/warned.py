@@ -17,6 +17,12 @@ WARNINGS = (
         "more, and more that is wrong.",
     ),
     WarningSpec(
+        "longer-than-a-window",
+        "are left out of the token files",
+        "A pair is never cut: one that is longer than a window is not in the token files. Whole documents often are.",
+        "Set a larger `align.write.length`, or null; or `align.pack.kind: format` for sentences.",
+    ),
+    WarningSpec(
         "few-shared-sentences",
         "sentences and are not compared",
         "Two languages share too few translated sentences. They are left out.",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glotmix.align.encode import IGNORED, Encoded
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,8 @@ class Flat:
         parts: (t,) int32, number of the sample within its window; −1 for what fills a window up.
         ends: (d,) int64, where each sample or window ends.
         filled: tokens that only fill windows up.
-        too_long: pairs that no window has room for, and are left out.
+        pairs: stretches that may stand in a window each: from one of a sample's begins to the next.
+        too_long: those that no window has room for, and are left out.
     """
 
     tokens: NDArray[np.uint32]
@@ -31,6 +32,7 @@ class Flat:
     parts: NDArray[np.int32]
     ends: NDArray[np.int64]
     filled: int = 0
+    pairs: int = 0
     too_long: int = 0
 
 
@@ -63,7 +65,7 @@ def windows(samples: Iterable[Encoded], length: int, end: int) -> Flat:
     loss: list[NDArray[np.bool_]] = []
     labels: list[NDArray[np.int64]] = []
     parts: list[NDArray[np.int32]] = []
-    room, number, filled, too_long = length, 0, 0, 0
+    room, number, filled, pairs, too_long = length, 0, 0, 0, 0
 
     def close() -> None:
         nonlocal room, number, filled
@@ -78,7 +80,7 @@ def windows(samples: Iterable[Encoded], length: int, end: int) -> Flat:
     for one in samples:
         starts = one.begins.tolist()
         for start, stop in zip(starts, [*starts[1:], len(one.tokens)], strict=True):
-            size = stop - start
+            size, pairs = stop - start, pairs + 1
             if size > length:
                 too_long += 1
                 continue
@@ -102,5 +104,6 @@ def windows(samples: Iterable[Encoded], length: int, end: int) -> Flat:
         np.concatenate([np.zeros(0, np.int32), *parts]),
         np.arange(length, count + 1, length, dtype=np.int64),
         filled,
+        pairs,
         too_long,
     )

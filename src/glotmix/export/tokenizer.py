@@ -86,13 +86,14 @@ class Tokens:
 
 
 @cache
-def load(name: str, end: str | None = None) -> Tokens:
+def load(name: str, end: str | None = None, section: str = "export.tokens") -> Tokens:
     """Load a tokenizer.
 
     Args:
         name: the path of a ``tokenizer.json``, or a name on the Hub.
         end: the token behind every document; None for ``eos_token`` of the ``tokenizer_config.json`` beside it, else
             the one special token that is usually called so.
+        section: of the recipe that asks for it, for what is said where it cannot be used.
 
     Raises:
         MissingExtraError: if the library `tokenizers` is not installed.
@@ -101,7 +102,7 @@ def load(name: str, end: str | None = None) -> Tokens:
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise MissingExtraError("export.tokens", "tokens") from error
+        raise MissingExtraError(section, "tokens") from error
     try:
         if Path(name).is_file():
             tokenizer = opened(Path(name))
@@ -110,7 +111,7 @@ def load(name: str, end: str | None = None) -> Tokens:
             tokenizer = Tokenizer.from_pretrained(hub, revision=revision or "main")
     except Exception as error:  # the library raises a bare Exception
         raise RequestError(
-            f"export.tokens.tokenizer: {name} is no tokenizer: {error}", "the path of a tokenizer.json, or owner/name"
+            f"{section}.tokenizer: {name} is no tokenizer: {error}", "the path of a tokenizer.json, or owner/name"
         ) from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -122,10 +123,10 @@ def load(name: str, end: str | None = None) -> Tokens:
     if found is None:
         special = [t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special][:8]
         raise RequestError(
-            f"export.tokens: the tokenizer has no token {wanted!r} to end a document with"
+            f"{section}: the tokenizer has no token {wanted!r} to end a document with"
             if wanted is not None
-            else "export.tokens: the tokenizer does not say which token ends a document",
-            f"export.tokens.end=TOKEN, one of {', '.join(special)}" if special else "export.tokens.end=TOKEN",
+            else f"{section}: the tokenizer does not say which token ends a document",
+            f"{section}.end=TOKEN, one of {', '.join(special)}" if special else f"{section}.end=TOKEN",
         )
     made = Tokens(tokenizer, found, max(tokenizer.get_vocab_size(), found + 1))
     return replace(made, fast=_fast(made))
