@@ -637,6 +637,10 @@ def test_samples_that_are_no_text_or_change_their_type(tmp_path):
     path.write_bytes(path.read_bytes().replace(b'"filtered_resps": [7]', b'"filtered_resps": ["\xe9"]'))
     with pytest.raises(DataError, match=rf"{re.escape(path.name)}:3 is damaged"):
         scored(tmp_path)
+    deep = json.dumps(rows["sums_de"][0]) + "\n" + '{"target": ' + "[" * 100_000 + "\n"
+    path.write_text(deep, "utf-8")
+    with pytest.raises(DataError, match=rf"{re.escape(path.name)}:2 is damaged: nested too deeply"):
+        scored(tmp_path)
     path.write_bytes(b'{"doc": "\xe9"}\n')
     with pytest.raises(DataError, match="is no file of lm-eval's samples"):
         scored(tmp_path)

@@ -177,7 +177,7 @@ def test_merges_at_which_the_library_ends_the_process_are_refused(tmp_path, merg
 def test_what_is_nested_too_deep_is_no_tokenizer(tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_text("[" * 100_000 + "]" * 100_000, "utf-8")
-    with pytest.raises(RequestError, match=r"no tokenizer\.json: it is nested too deep"):
+    with pytest.raises(RequestError, match=r"no tokenizer\.json: nested too deeply"):
         Loaded(path, "tokens")
 
 

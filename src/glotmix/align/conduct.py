@@ -9,6 +9,7 @@ from glotmix.align import trial, verdict
 from glotmix.align.packing import Unit, pairing
 from glotmix.align.trial import Tell, Trial, World
 from glotmix.align.verdict import Verdict
+from glotmix.core import json_text
 from glotmix.core.errors import DataError
 from glotmix.core.identity import IDENTITY, RECORD, building
 from glotmix.core.record import Counts, Identity, Output, Watcher, build, digest
@@ -69,7 +70,7 @@ def again(folder: Path, given: Trial) -> Trial | None:
     """Return the trial that was begun, or finished, in a folder, if it differs from this one in its tokens at most."""
     for path in (building(folder) / IDENTITY, folder / RECORD):
         try:
-            told = json.loads(path.read_text("utf-8"))["identity"]["config"]
+            told = json_text.loads(path.read_text("utf-8"))["identity"]["config"]
         except (OSError, ValueError, KeyError):
             continue
         found = replace(given, tokens=int(told.get("tokens", 0)))

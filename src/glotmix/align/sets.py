@@ -1,6 +1,5 @@
 """Sets of parallel text before they are judged: what is declared, by its keys; what was mined, by its documents."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 
 from glotmix.align.config import ParallelSource
 from glotmix.align.packing import Unit
-from glotmix.core import record, table
+from glotmix.core import json_text, record, table
 from glotmix.core.errors import DataError
 from glotmix.corpus.sources import Source
 from glotmix.corpus.staged import OURS
@@ -119,7 +118,7 @@ def _keys(rows: pa.Table, source: ParallelSource, types: Mapping[str, Any]) -> l
     found = rows[name].to_pylist()
     if types.get(name) == "JSON text":
         # Some of the tables have numbers there, others text.
-        found = [None if value is None else json.loads(value) for value in found]
+        found = [None if value is None else json_text.loads(value) for value in found]
     return [key(value) for value in found]
 
 

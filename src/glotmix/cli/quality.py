@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from glotmix.cli.options import AsJson, print_json
+from glotmix.core import json_text
 from glotmix.core.errors import RequestError
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ def audit(
                     "glotmix raters audit FOLDER prints what was measured when it was made",
                 )
             job.run("audit")
-            found = json.loads((job.folder / "audit" / "audit.json").read_text("utf-8"))
+            found = json_text.loads((job.folder / "audit" / "audit.json").read_text("utf-8"))
     if page is not None:
         from glotmix.report.rater import render
 

@@ -1,6 +1,5 @@
 """`glotmix raters`: thin commands over the rooms; nothing heavy is imported before a command needs it."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glotmix.cli.options import AsJson, print_json
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, RequestError
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def audit(
     if not path.is_file():
         raise DataError(f"there is no audit in {folder}", "glotmix raters train RECIPE -o FOLDER writes one")
     try:
-        found = json.loads(path.read_bytes())
+        found = json_text.loads(path.read_bytes())
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}", f"glotmix raters train RECIPE -o {folder} writes it") from None
     if as_json:

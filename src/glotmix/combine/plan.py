@@ -23,7 +23,7 @@ from glotmix.combine.documents import Document, read, side
 from glotmix.combine.gather import Cell
 from glotmix.combine.problems import Problem, problems
 from glotmix.combine.streams import encoded
-from glotmix.core import table
+from glotmix.core import json_text, table
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts, Output
 from glotmix.embed.protocol import Embedder
@@ -156,7 +156,7 @@ class Plan:
     @cached_property
     def problems(self) -> list[Problem]:
         """What is asked."""
-        rows = json.loads((self.folder / "problems.json").read_text("utf-8"))
+        rows = json_text.loads((self.folder / "problems.json").read_text("utf-8"))
         names = ("cells", "own", "langs")
         return [Problem(**(row | {name: tuple(row[name]) for name in names})) for row in rows]
 

@@ -16,6 +16,7 @@ from glotmix.combine.documents import read
 from glotmix.combine.plan import Plan
 from glotmix.combine.training import Bench, Tell, silent
 from glotmix.combine.verdict import Verdict
+from glotmix.core import json_text
 from glotmix.core.record import Counts, Identity, Output, Record, Watcher, build, digest, require
 from glotmix.embed import choose as embedders
 from glotmix.embed.protocol import Embedder
@@ -93,7 +94,7 @@ def fit(folder: Path, watcher: Watcher | None = None) -> dict[str, Any]:
         folder / LAWS, "combine-fit", bench.config, inputs,
         lambda output: fitted.make(output, bench.folder, folder / LOSSES), watcher,
     )  # fmt: skip
-    told: dict[str, Any] = json.loads((folder / LAWS / fitted.LAWS).read_text("utf-8"))
+    told: dict[str, Any] = json_text.loads((folder / LAWS / fitted.LAWS).read_text("utf-8"))
     return told
 
 
@@ -111,7 +112,7 @@ def choose(folder: Path, tell: Tell = silent, watcher: Watcher | None = None) ->
         folder / CHOICE, "combine-choose", bench.config, inputs,
         lambda output: make_choice(output, folder, tell), watcher,
     )  # fmt: skip
-    laws = json.loads((folder / LAWS / fitted.LAWS).read_text("utf-8"))["problems"]
+    laws = json_text.loads((folder / LAWS / fitted.LAWS).read_text("utf-8"))["problems"]
     return verdicts(bench, folder / CHOICE, {name: one["law"] for name, one in laws.items()})
 
 
@@ -137,7 +138,7 @@ def carry(folder: Path, learned: Path, watcher: Watcher | None = None) -> dict[s
         folder / CARRIED, "combine-carry", bench.config, inputs,
         lambda output: transfer.make(output, bench.folder, learned), watcher,
     )  # fmt: skip
-    told: dict[str, Any] = json.loads((folder / CARRIED / "selector.json").read_text("utf-8"))
+    told: dict[str, Any] = json_text.loads((folder / CARRIED / "selector.json").read_text("utf-8"))
     return told
 
 

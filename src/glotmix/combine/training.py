@@ -19,6 +19,7 @@ from glotmix.combine.documents import Document
 from glotmix.combine.plan import CONFIG, Plan
 from glotmix.combine.problems import Problem, shares
 from glotmix.combine.streams import Asked, Reading, Row, asked, encoded, joined
+from glotmix.core import json_text
 from glotmix.core.record import Counts, Output
 from glotmix.mix.accounting import Array
 from glotmix.proxy import ensemble, model
@@ -232,7 +233,7 @@ def losses(folder: Path, bench: Bench, problem: Problem) -> Array:
 
 def surprises(folder: Path) -> dict[str, float]:
     """Return by cell the bits per byte of its text under the warm start: a trait of it."""
-    found: dict[str, float] = json.loads((folder / "cells.json").read_text("utf-8"))
+    found: dict[str, float] = json_text.loads((folder / "cells.json").read_text("utf-8"))
     return found
 
 

@@ -9,13 +9,14 @@ about duplicates and languages.
 The **response** is the last turn of the assistant; the **instruction** all turns of the user before it.
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+
+from glotmix.core import json_text
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -93,11 +94,11 @@ def calls(turn: Turn) -> list[Call]:
     >>> calls(Turn("assistant", "", more='{"function_call": {"name": "wells", "arguments": "{}"}}'))
     [Call(name='wells', arguments={})]
     """
-    more: dict[str, Any] = {} if turn.more is None else json.loads(turn.more)
+    more: dict[str, Any] = {} if turn.more is None else json_text.loads(turn.more)
     given = more.get("tool_calls") or more.get("function_call")
     if given is None and more.get("from") == "function_call":
         try:
-            given = json.loads(turn.content)
+            given = json_text.loads(turn.content)
         except ValueError:
             return [Call("", turn.content)]
     found = []
@@ -106,7 +107,7 @@ def calls(turn: Turn) -> list[Call]:
         if isinstance(told, dict):
             arguments = told.get("arguments", told.get("parameters", {}))
             with suppress(ValueError):
-                arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+                arguments = json_text.loads(arguments) if isinstance(arguments, str) else arguments
             found.append(Call(str(told.get("name", "")), arguments))
     return found
 

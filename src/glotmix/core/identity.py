@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError
 from glotmix.core.files import FileMark
 
@@ -128,12 +129,12 @@ def read(folder: Path) -> Record | None:
     if not path.is_file():
         return None
     try:
-        held = json.loads(path.read_bytes())
+        held = json_text.loads(path.read_bytes())
         if held.pop("seal") != _seal(held):
             raise ValueError("its seal does not fit")
         held["files"] = {name: FileMark(*mark) for name, mark in held["files"].items()}
         return Record(**held)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         of_another = isinstance(error, KeyError | TypeError | AttributeError)
         why = "it was changed, or is of another version of glotmix" if of_another else str(error)
         raise DataError(

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from glotmix.core import json_text
 from glotmix.core.errors import GlotmixError, MissingExtraError, RequestError
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class LocalPage:
             if len(body) > LARGEST:
                 return _json({"error": "the request is too long", "fix": None}, 413)
         try:
-            given = json.loads(body or b"{}")
+            given = json_text.loads(body or b"{}")
         except ValueError:
             given = None
         if not isinstance(given, dict):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from glotmix.core import json_text
 from glotmix.core.errors import BusyError
 
 FOLDER = ".glotmix"
@@ -48,7 +49,7 @@ def held(output: Path, wait: bool = False, beside: bool = False) -> Iterator[Non
 
 def _who(holder: Path) -> str:
     try:
-        told = json.loads(holder.read_text("utf-8"))
+        told = json_text.loads(holder.read_text("utf-8"))
         since = datetime.fromtimestamp(told["since"]).astimezone().isoformat(" ", "seconds")
         return f"process {told['process']} on {told['host']}, since {since}"
     except (OSError, ValueError, KeyError, TypeError):

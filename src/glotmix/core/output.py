@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from glotmix.core import files, flight
+from glotmix.core import files, flight, json_text
 from glotmix.core.identity import JSON, Counts
 
 Unit = TypeVar("Unit")
@@ -136,7 +136,7 @@ def together(
                 lacking[name].append(output.step)
             else:
                 marker = output.path / PROGRESS / f"{name}.json"
-                finished(output, name, json.loads(marker.read_text("utf-8")))
+                finished(output, name, json_text.loads(marker.read_text("utf-8")))
     wanted = {name: units[name] for name, steps in lacking.items() if steps}
     part = _Part({output.step: output.path for output in outputs}, wanted, {n: lacking[n] for n in wanted}, make)
     for name, made, place in flight.fly(part, list(wanted), here=here, one_by_one=one_by_one):

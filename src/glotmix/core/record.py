@@ -17,7 +17,7 @@ from functools import cache
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from glotmix.core import files, owned
+from glotmix.core import files, json_text, owned
 from glotmix.core.errors import DataError, GlotmixError
 from glotmix.core.files import FileDigest, FileMark, digest_file
 from glotmix.core.identity import (
@@ -90,7 +90,7 @@ def damage(folder: Path, found: Record) -> dict[str, str]:
     Names and sizes are compared, and the content of files that were written to after the record: see `verify` for all.
     """
     try:
-        suspected = json.loads((folder / DAMAGED).read_bytes())
+        suspected = json_text.loads((folder / DAMAGED).read_bytes())
     except (OSError, ValueError):
         suspected = []
     return files.harm(folder, found.files, written(folder), suspected if isinstance(suspected, list) else [])

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glotmix.core import files
+from glotmix.core import files, json_text
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.identity import RECORD
 
@@ -116,7 +116,7 @@ def pull(address: str, folder: Path) -> bool:
         record = _content(system, f"{path}/{RECORD}")
     if record is None:
         return False
-    wanted = json.loads(record)["files"]
+    wanted = json_text.loads(record)["files"]
     held = folder.with_name(f".{folder.name}.fetched")
     fetched(address, held)
     for name, (size, _) in wanted.items():
@@ -135,7 +135,7 @@ def record_of(address: str) -> dict[str, Any] | None:
     with _told(address):
         system, path = _open(address)
         found = _content(system, f"{path}/{RECORD}")
-    return None if found is None else dict(json.loads(found))
+    return None if found is None else dict(json_text.loads(found))
 
 
 def _short(address: str) -> str:

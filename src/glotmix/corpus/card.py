@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from glotmix.core import language
+from glotmix.core import json_text, language
 from glotmix.core.plain import line, shown
 
 _SIZES = (
@@ -332,4 +332,4 @@ def _size(n: int | None) -> str:
 
 def _plain(recipe: Mapping[str, Any]) -> Any:
     """Return the recipe as data that YAML writes without tags."""
-    return json.loads(json.dumps(recipe, ensure_ascii=False))
+    return json_text.loads(json.dumps(recipe, ensure_ascii=False))

@@ -4,7 +4,6 @@ For blocks of lines as nearly all are: each an object, its texts sound. What the
 to `glotmix.corpus.jsonl`, which reads line by line, says what is wrong with which, and has the last word on all.
 """
 
-import json
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.corpus import columns
 from glotmix.corpus.rows import Rows, as_id
 from glotmix.corpus.sources import Column, Source
@@ -56,7 +56,7 @@ class _Key(NamedTuple):
             ValueError: where one is no JSON.
         """
         rows = np.flatnonzero(self.kinds == _OTHER).tolist()
-        return {row: json.loads(self.block[self.starts[row] : self.ends[row]].decode()) for row in rows}
+        return {row: json_text.loads(self.block[self.starts[row] : self.ends[row]].decode()) for row in rows}
 
     def values(self) -> list[Any]:
         """Return the values as Python has them; the errors are those of `texts` and `others`."""
@@ -92,7 +92,7 @@ def rows(source: Source, block: bytes, first: int) -> Rows | None:
         spoken = None if paths[2] is None else _texts(keys, paths[2], len(lines))
         ids = _ids(keys, paths[1], len(lines))
         extras = {name: _column(key) for name, key in keys.items() if name not in source.consumed}
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     if text is None or ids is None or (spoken is None and paths[2] is not None):
         return None
@@ -110,8 +110,8 @@ def rows(source: Source, block: bytes, first: int) -> Rows | None:
 def _room(block: bytes) -> int | None:
     """Return how many keys to make room for; None where the first line says that there is no sense in it."""
     try:
-        first = json.loads(block[: block.find(b"\n") + 1 or None])
-    except (ValueError, RecursionError):
+        first = json_text.loads(block[: block.find(b"\n") + 1 or None])
+    except ValueError:
         return None
     return len(first) + _MORE if type(first) is dict and len(first) <= _MOST else None
 

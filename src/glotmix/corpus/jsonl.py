@@ -9,6 +9,7 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError
 from glotmix.corpus import columns, flat
 from glotmix.corpus.kinds import decompressed
@@ -52,8 +53,8 @@ def peek(source: Source, file: InputFile) -> list[str] | None:
     whole = (b for b, too_long in blocks(file, 0, None) if not too_long)
     for line in islice((line for b in whole for line in b.split(b"\n", 10 * _PEEK)), 10 * _PEEK):
         try:
-            record = json.loads(line.decode().lstrip("\ufeff"))
-        except (ValueError, RecursionError):
+            record = json_text.loads(line.decode().lstrip("\ufeff"))
+        except ValueError:
             continue
         if isinstance(record, dict) and not too_deep(record):
             keys.update(dict.fromkeys(keys_of(record)))
@@ -180,13 +181,13 @@ def objects(block: bytes, first: int) -> tuple[list[int], list[str], list[dict[s
         if not line or line.isspace():
             continue
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            record = json_text.loads(line)
+        except ValueError as error:
             try:
                 # Files that were joined byte by byte have their marks in the middle.
                 bare = line.lstrip("\ufeff").strip()
-                record = json.loads(bare) if bare else None
-            except (ValueError, RecursionError):
+                record = json_text.loads(bare) if bare else None
+            except ValueError:
                 rejects.append(Reject(number, "malformed JSON", _why(error), shown(line)))
                 continue
             if not bare:
@@ -232,7 +233,7 @@ def _decoded(lines: list[bytes], first: int, rejects: list[Reject]) -> Iterator[
 def _why(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at column {error.colno}"
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return str(error)
 
 
 def _unusable(source: Source, records: list[dict[str, Any]]) -> Iterator[tuple[int, str, str]]:

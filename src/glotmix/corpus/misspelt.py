@@ -1,9 +1,9 @@
 """Codes of languages that are none: one typo in a column can take a whole language out of a corpus."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError
 
 REASON = "unknown language code"
@@ -24,7 +24,7 @@ def count(folder: Path) -> dict[str, Counter[str]]:
             for line in lines:
                 # Few rows are of this kind: the others are not parsed.
                 if REASON in line:
-                    row = json.loads(line)
+                    row = json_text.loads(line)
                     if row["reason"] == REASON:
                         details[row["detail"]] += 1
         if details:

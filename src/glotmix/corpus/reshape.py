@@ -9,7 +9,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from glotmix.core import language
+from glotmix.core import json_text, language
 from glotmix.core.conversation import BLANK, Turn, calls, turns
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts
@@ -163,7 +163,7 @@ def _no_calls(said: Sequence[Turn]) -> None:
 
 
 def _more(turn: Turn) -> dict[str, Any]:
-    more: dict[str, Any] = {} if turn.more is None else json.loads(turn.more)
+    more: dict[str, Any] = {} if turn.more is None else json_text.loads(turn.more)
     return more
 
 

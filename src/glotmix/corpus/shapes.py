@@ -15,12 +15,11 @@ What a shape does not know of stays: other fields of a row become columns of its
 ``more``. A row that is no conversation is refused with the reason, and never bent into one.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from glotmix.core import language
+from glotmix.core import json_text, language
 from glotmix.core.conversation import BLANK, Turn
 from glotmix.core.errors import RequestError
 from glotmix.corpus.columns import canonical_text
@@ -307,7 +306,7 @@ def _turns(record: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
     if isinstance(turns, str):
         # JSON text, as some Parquet exports have it.
         try:
-            turns = json.loads(turns)
+            turns = json_text.loads(turns)
         except ValueError:
             turns = None
     if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):

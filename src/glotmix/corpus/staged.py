@@ -1,7 +1,6 @@
 """The second half of reading: from waiting documents to the shards of the corpus."""
 
 import hashlib
-import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from glotmix.core import table
+from glotmix.core import json_text, table
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts
 from glotmix.corpus import columns, ids, stage
@@ -73,7 +72,7 @@ class Staged:
         lines: Counter[tuple[str, int]] = Counter()
         first = 0
         for name, unit in units.items():
-            about = json.loads((folder / name / "about.json").read_text("utf-8"))
+            about = json_text.loads((folder / name / "about.json").read_text("utf-8"))
             source = unit.given.source.name
             self.reasons[source].update(about["reasons"])
             # A unit counts lines from where it begins; the file does from the top.
@@ -99,7 +98,7 @@ class Staged:
         for name, unit in self._units.items():
             with (self._folder / name / "rejects.jsonl").open(encoding="utf-8") as lines:
                 for line in lines:
-                    entry = json.loads(line)
+                    entry = json_text.loads(line)
                     file, at = entry.pop("file"), entry.pop("at")
                     place = {
                         "file": unit.given.name(file),

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
 
 ROWS, STEP, TOKENS = 16, 64, 512
@@ -179,7 +180,7 @@ def _is_static(folder: Path) -> bool:
     """Return whether a folder holds a model2vec model: older ones say so in one file, newer ones in another."""
 
     def read(name: str) -> Any:
-        return json.loads((folder / name).read_text("utf-8")) if (folder / name).is_file() else None
+        return json_text.loads((folder / name).read_text("utf-8")) if (folder / name).is_file() else None
 
     modules, config = read("modules.json"), read("config.json") or {}
     named = config.get("model_type") == "model2vec" or "StaticModel" in (config.get("architectures") or ())

@@ -1,6 +1,5 @@
 """From a recipe to a model: read, train, quantise, write. What `glotmix embed train` does."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.core.errors import RequestError
 from glotmix.embed import recipe as recipes
 from glotmix.embed import train
@@ -126,7 +126,7 @@ def about(recipe: Training, training: pa.Table, model: Embedder, dev: pa.Table) 
         "settings": asdict(recipe.settings),
         "kept": recipe.kept or recipe.settings.width,
         "group": recipe.group,
-        "held_out": json.loads(recipe.held_out.model_dump_json()),
+        "held_out": json_text.loads(recipe.held_out.model_dump_json()),
         "dev": retrieval(model, dev),
     }
 

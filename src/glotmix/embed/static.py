@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import features
 from glotmix.embed.contrast import Projection, unit
@@ -101,11 +102,11 @@ def read(folder: Path) -> StaticEmbedder:
     if not (folder / MODEL).is_file() or not (folder / HEADER).is_file():
         raise RequestError(f"there is no static embedder in {folder}", "glotmix embed train RECIPE makes one")
     try:
-        header = json.loads((folder / HEADER).read_text("utf-8"))
+        header = json_text.loads((folder / HEADER).read_text("utf-8"))
         arrays = load_file(folder / MODEL)
         keys, codes = arrays["keys"], arrays["codes"]
         scales, centroids = arrays["scales"].astype(np.float32), arrays["centroids"].astype(np.float32)
-    except (ValueError, KeyError, OSError, RecursionError, SafetensorError) as error:
+    except (ValueError, KeyError, OSError, SafetensorError) as error:
         raise DataError(f"the embedder in {folder} cannot be read: {error}") from error
     if not isinstance(header, dict):
         raise DataError(f"the header of the embedder in {folder} is no object")

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, RequestError
 from glotmix.embed import features, vocabulary
 from glotmix.embed.contrast import info_nce, through_unit, unit
@@ -294,6 +295,8 @@ def load(path: Path, data: Corpus, settings: Settings) -> State:
 
     with safe_open(path, "numpy") as file:
         found = file.metadata()
-        if json.loads(found["settings"]) != asdict(settings) or not np.array_equal(file.get_tensor("keys"), data.keys):
+        if json_text.loads(found["settings"]) != asdict(settings) or not np.array_equal(
+            file.get_tensor("keys"), data.keys
+        ):
             raise RequestError(f"{path} belongs to other settings or other pairs", f"delete {path} or choose another")
         return State(file.get_tensor("vectors"), file.get_tensor("squares"), int(found["step"]))

@@ -10,7 +10,7 @@ import pyarrow.csv as pcsv
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from glotmix.core import language, utf8
+from glotmix.core import json_text, language, utf8
 from glotmix.core.errors import DataError, RequestError
 
 COLUMNS = ("_id", "prompt", "choices", "label")
@@ -103,7 +103,7 @@ def _add(of_language: dict[str, dict[str, Item]], file: Path, table: pa.Table) -
                 "the columns _id, prompt, choices (a list), label and, in one file for all languages, lang",
             )
     for number, row in enumerate(table.select(["lang", identity, *COLUMNS[1:]]).to_pylist(), start=1):
-        choices = json.loads(row["choices"]) if isinstance(row["choices"], str) else row["choices"]
+        choices = json_text.loads(row["choices"]) if isinstance(row["choices"], str) else row["choices"]
         if not isinstance(row["label"], int) or not 0 <= row["label"] < len(choices):
             raise DataError(f"{file}: row {number}: the label {row['label']!r} is none of {len(choices)} choices")
         language.parse(row["lang"])

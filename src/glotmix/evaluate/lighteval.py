@@ -4,7 +4,6 @@ They stand in ``details/{model}/{date}/``, where a model's name may be of severa
 ``results/{model}/results_{date}.json``, which states the means.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError
 from glotmix.evaluate import identity, judged, likelihoods, names, options, runs
 from glotmix.evaluate.answers import Answers, table
@@ -65,7 +65,7 @@ def _results(file: File) -> Mapping[str, Any]:
             path = parent.parent / "results" / below / f"results_{file.when}.json"
             if path.is_file():
                 try:
-                    found = json.loads(path.read_bytes()).get("results", {})
+                    found = json_text.loads(path.read_bytes()).get("results", {})
                 except (ValueError, AttributeError) as error:
                     raise DataError(
                         f"{path} is damaged: {error}", "delete it: the details can be read alone"

@@ -3,7 +3,6 @@
 The results say whose the samples are and how they were asked (`runs`); the samples hold the answers (`samples`).
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, RequestError, blame, did_you_mean
 from glotmix.evaluate import judged, names, runs, samples
 from glotmix.evaluate.answers import Answers
@@ -190,7 +190,7 @@ def prompts(answers: Answers, rows: Sequence[int]) -> list[Prompt | None]:
         with Path(answers.files[file]).open("rb") as stream:
             for number, line in enumerate(stream):
                 if number in lines:
-                    texts[lines[number]] = _prompt(json.loads(line).get("arguments"))
+                    texts[lines[number]] = _prompt(json_text.loads(line).get("arguments"))
     return texts
 
 

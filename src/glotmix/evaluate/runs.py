@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError
 
 Conditions: TypeAlias = Mapping[str, str]
@@ -107,8 +108,8 @@ def read(folder: Path) -> dict[str, Run]:
     found = {}
     for path in sorted(folder.glob("results_*.json")):
         try:
-            told = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
+            told = json_text.loads(path.read_bytes())
+        except ValueError as error:
             raise DataError(f"{path} is damaged: {error}", "delete it: the samples can be read without it") from error
         if not isinstance(told, dict):
             raise DataError(f"{path} holds no object", "delete it: the samples can be read without it")

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError
 from glotmix.evaluate import identity, judged, likelihoods, options
 from glotmix.evaluate.answers import table
@@ -49,7 +50,7 @@ def head(path: Path) -> Head:
     if not line.strip():
         raise DataError(f"{path} is empty")
     try:
-        first = json.loads(line)
+        first = json_text.loads(line)
         for name in ("doc", "target", "filtered_resps", "arguments"):
             first[name]
     except (ValueError, KeyError, TypeError) as error:
@@ -258,7 +259,7 @@ def _slowly(path: Path, schema: pa.Schema, why: Exception) -> pa.Table:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json_text.loads(line)
                 rows.append({f.name: _coerced(row.get(f.name), f.type) for f in schema})
             except (ValueError, AttributeError, TypeError, KeyError) as error:
                 raise DataError(f"{path}:{number} is damaged: {error}") from error

@@ -1,6 +1,5 @@
 """What labels say of a line: judged texts of a language, measured as documents are."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.core.context import RunContext
 from glotmix.core.errors import blame
 from glotmix.quality import anchors
@@ -73,7 +73,7 @@ class Labels:
         if path.is_file():
             with blame(path, what="file of labels"):
                 for line in path.read_text("utf-8").splitlines():
-                    row = json.loads(line) if line.strip() else {}
+                    row = json_text.loads(line) if line.strip() else {}
                     if "id" in row and row.get(what) is not None:
                         found[str(row["id"])] = bool(row[what])
         return found

@@ -1,13 +1,12 @@
 """The mixture with its range: what other shares would mean in tokens and epochs, and what the laws say of them."""
 
-import json
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from glotmix.core import record
+from glotmix.core import json_text, record
 from glotmix.core.context import RunContext
 from glotmix.core.errors import GlotmixError, RequestError, blame
 from glotmix.mix.accounting import Available, account
@@ -34,7 +33,7 @@ class Shares:
         self._told: dict[str, Any] | None = None
         if record.read(folder) is not None:
             with blame(folder / "mixture.json", "glotmix run RECIPE makes it again"):
-                self._told = json.loads((folder / "mixture.json").read_text("utf-8"))
+                self._told = json_text.loads((folder / "mixture.json").read_text("utf-8"))
 
     @property
     def shown(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.export.token_files import token_type
 from glotmix.signals.tokenizer import opened
@@ -148,10 +149,9 @@ def _fast(made: Tokens) -> Any | None:
 
 
 def _configured(path: Path) -> str | None:
-    import json
 
     config = path.with_name("tokenizer_config.json")
     if not path.is_file() or not config.is_file():
         return None
-    token = json.loads(config.read_text("utf-8")).get("eos_token")
+    token = json_text.loads(config.read_text("utf-8")).get("eos_token")
     return token.get("content") if isinstance(token, dict) else token

@@ -7,7 +7,6 @@ machine-translated (``none``, ``raw``, ``revised``, ``both``). CoachLM's names (
 of different names may be read together. A row without one of its two answers teaches nothing and is left out, counted.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.core.conversation import BLANK
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
@@ -187,7 +187,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json_text.loads(line)
             except ValueError as error:
                 raise DataError(f"{path}:{number}: {error}", "one JSON object a line, in UTF-8") from error
             if not isinstance(row, dict):

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load_file, save_file
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, blame
 from glotmix.instruct import structure
 from glotmix.instruct.pairs import Pairs
@@ -137,7 +138,7 @@ class Scorer:
             DataError: if there is none, or it was trained on other columns.
         """
         with blame(folder / "qsm.json", "glotmix instruct train"):
-            about: dict[str, Any] = json.loads((folder / "qsm.json").read_text("utf-8"))
+            about: dict[str, Any] = json_text.loads((folder / "qsm.json").read_text("utf-8"))
             weights = load_file(folder / "qsm.safetensors")["weights"]
             if tuple(about.get("columns", ())) != structure.COLUMNS:
                 raise DataError(f"{folder} was trained on other columns than glotmix has now", "glotmix instruct train")

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from glotmix.core import json_text
 from glotmix.core.errors import RequestError
 
 VERSION = 1
@@ -80,14 +81,14 @@ def extra(
 def write(found: Extra, folder: Path) -> None:
     """Add a source to the ``mixture.json`` of a folder."""
     path = folder / "mixture.json"
-    told = json.loads(path.read_text("utf-8"))
+    told = json_text.loads(path.read_text("utf-8"))
     told[EXTRAS] = [asdict(found)]
     path.write_text(json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n", "utf-8")
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """Return the sources that stand beside the languages in ``mixture.json``: the fields of `Extra`."""
-    found: list[dict[str, Any]] = json.loads((folder / "mixture.json").read_text("utf-8")).get(EXTRAS, [])
+    found: list[dict[str, Any]] = json_text.loads((folder / "mixture.json").read_text("utf-8")).get(EXTRAS, [])
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from glotmix.core import utf8
+from glotmix.core import json_text, utf8
 from glotmix.core.errors import DataError, RequestError, blame
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.doubts import doubts
@@ -231,8 +231,8 @@ def _file(path: Path, name: str) -> Path:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        told: Any = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
+        told: Any = json_text.loads(path.read_text("utf-8"))
+    except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(told, dict):
         raise DataError(f"{path} holds no object")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glotmix.core import json_text
 from glotmix.core.errors import RequestError, blame
 from glotmix.mix import baselines as plain
 from glotmix.mix import cells
@@ -125,14 +126,14 @@ def write(made: Plan, folder: Path) -> None:
 def read_shares(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Return the chosen mixture that `write` left in a folder: the fields of `Share` by language, or by cell."""
     with blame(folder / _JSON):
-        told = json.loads((folder / _JSON).read_text("utf-8"))
+        told = json_text.loads((folder / _JSON).read_text("utf-8"))
         return {row["lang"]: row for row in told["languages"]}
 
 
 def read_languages(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Return the same by language, where the mixture is of cells the sum of each language's."""
     with blame(folder / _JSON):
-        told = json.loads((folder / _JSON).read_text("utf-8"))
+        told = json_text.loads((folder / _JSON).read_text("utf-8"))
         return {row["lang"]: row for row in told.get("by_language", told["languages"])}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glotmix.core import record
+from glotmix.core import json_text, record
 from glotmix.core.lock import FOLDER
 
 FILE = f"{FOLDER}/estimate.json"
@@ -24,7 +24,7 @@ def compared(folder: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     rows = []
-    for told in json.loads(path.read_text("utf-8"))["steps"]:
+    for told in json_text.loads(path.read_text("utf-8"))["steps"]:
         made = record.read(folder / told["step"])
         if made is not None and made.cpu_seconds:
             ratio = told["cpu"] / made.cpu_seconds

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from glob import has_magic
 from pathlib import Path
 
-from glotmix.core import files, identity, owned
+from glotmix.core import files, identity, json_text, owned
 from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError
 from glotmix.core.files import FileDigest
@@ -91,7 +91,7 @@ def is_page(work: RunContext) -> bool:
 
 def _known(notes: Path) -> list[str]:
     try:
-        return [str(one) for one in json.loads(notes.read_bytes())]
+        return [str(one) for one in json_text.loads(notes.read_bytes())]
     except (OSError, ValueError, TypeError):
         return []
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from glotmix.core import files
+from glotmix.core import files, json_text
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.lock import FOLDER
 from glotmix.core.remote import is_remote
@@ -50,7 +50,7 @@ def placed(where: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Path]:
             "name the recipe, or the folder that it says as output",
         )
     try:
-        told = json.loads(path.read_text("utf-8"))
+        told = json_text.loads(path.read_text("utf-8"))
         data, base = dict(told["recipe"]), where / told["base"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be read: {error}", "name the recipe instead of the folder") from error

@@ -8,13 +8,12 @@
 'corpus'
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from glotmix.core import lock, record, registry, remote, settings, table
+from glotmix.core import json_text, lock, record, registry, remote, settings, table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean, spoken
 from glotmix.core.language import parse
@@ -145,7 +144,7 @@ class Job:
         said = self.folder / "verdict" / "verdict.json"
         made = record.read(said.parent) is not None and said.is_file()
         return {
-            "verdict": json.loads(said.read_text("utf-8")) if made else None,
+            "verdict": json_text.loads(said.read_text("utf-8")) if made else None,
             "languages": self._languages(),
             "parallel": self._parallel(),
             "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glotmix.core import json_text
 from glotmix.core.record import Counts, Output
 from glotmix.mix import cells
 from glotmix.proxy import design as designs
@@ -133,7 +134,7 @@ def make(
     losses: dict[str, list[float]] = {}
     trained_as: dict[str, tuple[int, int]] = {}
     for unit in groups.values():
-        losses |= json.loads((output.path / "losses" / f"{unit.name}.json").read_text("utf-8"))
+        losses |= json_text.loads((output.path / "losses" / f"{unit.name}.json").read_text("utf-8"))
         trained_as |= {run.name: (unit.shape.parameters, unit.tokens(config)) for run in unit.runs}
     if earlier is not None:
         design = replace(design, runs=(*earlier.runs, *design.runs))

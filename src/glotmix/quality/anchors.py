@@ -4,7 +4,6 @@ An anchor is a text, its language, and whether it is good. Documents that belong
 another, pages of one site) share a `group`; equal texts always do. A group never stands on both sides of a split.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix.core import language
+from glotmix.core import json_text, language
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.visible import is_blank
 
@@ -153,7 +152,7 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json_text.loads(line)
             except ValueError as error:
                 raise DataError(f"{where}: this is not JSON: {error}") from error
             if not isinstance(row, dict):

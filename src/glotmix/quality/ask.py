@@ -21,6 +21,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, RequestError
 from glotmix.quality.judgements import json_rows
 from glotmix.quality.raters_config import AskConfig
@@ -221,7 +222,7 @@ class Client:
         with urlopen(request, timeout=self._config.seconds) as answer:
             told = answer.read()
         try:
-            content = json.loads(told)["choices"][0]["message"]["content"]
+            content = json_text.loads(told)["choices"][0]["message"]["content"]
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise _BrokenReplyError(f"no chat completion: {told[:200]!r}") from error
         # A refusal has no content; that is an answer without a verdict, not a failure.

@@ -6,7 +6,6 @@ Both become votes on pairs (`bradley_terry.Comparisons`). Missing is missing: a 
 document of a pair is silent on it.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix.core import language
+from glotmix.core import json_text, language
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.quality.bradley_terry import Comparisons, Ints
 from glotmix.quality.raters_config import RaterColumn
@@ -207,7 +206,7 @@ def json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if line.strip():
                 where = f"{path}, line {number}"
                 try:
-                    row = json.loads(line)
+                    row = json_text.loads(line)
                 except ValueError as error:
                     raise DataError(f"{where}: this is not JSON: {error}") from error
                 if not isinstance(row, dict):

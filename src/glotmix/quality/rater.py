@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Strict, TypeAdapter
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, RequestError, blame
 from glotmix.quality import classifier_bank
 from glotmix.quality.calibrate import Calibration
@@ -207,7 +208,7 @@ class Rater:
         if not path.is_file():
             raise DataError(f"there is no rater in {folder}", "glotmix signals RECIPE")
         with blame(path, f"delete {folder} and run again"):
-            about = json.loads(path.read_text("utf-8"))
+            about = json_text.loads(path.read_text("utf-8"))
             if about["format"] != FORMAT:
                 raise DataError(f"{path} has format {about['format']}; this glotmix reads {FORMAT}")
             held = load_file(folder / TENSORS)

@@ -6,7 +6,6 @@ that stands alone: as the whole reply, as its last or its first line, behind a w
 JSON. Of several the last counts. A reply that only mentions a letter is none.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from glotmix.core import reasoning
+from glotmix.core import json_text, reasoning
 
 _KEYS = ("answer", "verdict", "winner", "choice", "preference", "preferred", "better", "judgement", "judgment",
          "decision", "label", "result", "final_answer")  # fmt: skip
@@ -77,8 +76,8 @@ def _of_json(text: str) -> Iterator[str | None]:
     """Yield what stands under each key that means an answer, in all objects of a text."""
     for part in (text, *_FENCED.findall(text), *_OBJECT.findall(text)):
         try:
-            told = json.loads(part)
-        except (ValueError, RecursionError):
+            told = json_text.loads(part)
+        except ValueError:
             continue
         values = list(_values(told))
         if values:

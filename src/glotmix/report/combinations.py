@@ -3,12 +3,11 @@
 It has the style, the scripts and the policy of the report (`glotmix.report.page`), and counts nothing itself.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from glotmix.core import table
+from glotmix.core import json_text, table
 from glotmix.report import shell
 
 Data = Mapping[str, Any]
@@ -44,7 +43,7 @@ def render(folder: Path) -> str:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
+    return json_text.loads(path.read_text("utf-8"))
 
 
 def _problem(name: str, law: Data, verdict: Data, about: Data, chosen: Mapping[str, float]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """What the page says of conversations: the checks per language, the model that rates them, what was chosen."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from glotmix.core import json_text
 from glotmix.core.record import JSON
 from glotmix.report.provenance import notes
 
@@ -49,7 +49,7 @@ def conversations(
 def _read(path: Path | None) -> dict[str, Any] | None:
     if path is None or not path.is_file():
         return None
-    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    found: dict[str, Any] = json_text.loads(path.read_text("utf-8"))
     return found
 
 

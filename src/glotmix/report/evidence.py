@@ -1,12 +1,11 @@
 """What other rooms measured, read from the files that they leave: mixture, audit, quarantine, agreement and repeats."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glotmix.core import table
+from glotmix.core import json_text, table
 from glotmix.mix import cells
 from glotmix.report.excerpt import visible
 
@@ -27,7 +26,7 @@ def mixture(path: Path | None) -> dict[str, Any] | None:
     """Read ``mixture.json``; the languages by falling share, and of cells each language with its own beside it."""
     if path is None:
         return None
-    told = json.loads(path.read_text("utf-8"))
+    told = json_text.loads(path.read_text("utf-8"))
     rows = sorted(told["languages"], key=lambda r: (-r["share"], r["lang"]))
     within = cells.within({row["lang"]: row["share"] for row in rows})
     return {
@@ -85,7 +84,7 @@ def audit(path: Path | None) -> dict[str, Any] | None:
     """Read ``audit.json``; the languages by falling AUC, those that could not be measured last."""
     if path is None:
         return None
-    return ordered(json.loads(path.read_text("utf-8")))
+    return ordered(json_text.loads(path.read_text("utf-8")))
 
 
 def ordered(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,7 +126,7 @@ def quarantine(folder: Path | None) -> dict[str, Any] | None:
     for path in sorted(folder.rglob("*.jsonl")):
         with path.open(encoding="utf-8") as lines:
             for line in lines:
-                entry = json.loads(line)
+                entry = json_text.loads(line)
                 counts[path.stem, entry["reason"]] += 1
                 chosen = samples.setdefault(entry["reason"], [])
                 if len(chosen) < SAMPLES:

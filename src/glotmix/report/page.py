@@ -4,7 +4,6 @@ The file holds its style, its scripts and its data, and a policy under which a b
 but those very scripts, whatever a document of the web says. Its bytes depend on the inputs alone.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from glotmix.core import language
+from glotmix.core import json_text, language
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.report import (
     conversations,
@@ -156,7 +155,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
         "sources": figures.funnels(ways, lambda way: way.source),
         "stages": figures.in_order(total.dropped),
         "kept": figures.kept(ways),
-        "said": None if inputs.verdict is None else json.loads(inputs.verdict.read_text("utf-8")),
+        "said": None if inputs.verdict is None else json_text.loads(inputs.verdict.read_text("utf-8")),
         "enough": enough.ENOUGH,
         "called": {verdict.FIT: "fit", verdict.LOOK: "look", verdict.FEW: "too few to judge"},
         "recipe": yaml.safe_dump(dict(inputs.recipe), allow_unicode=True, sort_keys=False, width=100),
@@ -188,7 +187,7 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     context["quarantine"] = evidence.quarantine(inputs.quarantine)
     context["conversations"] = conversations.conversations(inputs.records, inputs.coverage, inputs.scoring)
     told = inputs.combinations
-    context["combinations"] = None if told is None else json.loads(told.read_text("utf-8"))
+    context["combinations"] = None if told is None else json_text.loads(told.read_text("utf-8"))
     context["parallel"] = parallel.parallel(inputs.records, inputs.pairs, inputs.alignment)
     if context["parallel"] is not None and context["parallel"]["layers"] is not None:
         context["plots"]["alignment"] = context["parallel"]["layers"]["plot"]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from glotmix.core import record, table
+from glotmix.core import json_text, record, table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
 from glotmix.quality.rater import Rater
@@ -68,7 +68,7 @@ def judged(path: Path) -> set[str]:
     """Return the ids that a file of labels holds already."""
     if not path.is_file():
         return set()
-    return {str(json.loads(line)["id"]) for line in path.read_text("utf-8").splitlines() if line.strip()}
+    return {str(json_text.loads(line)["id"]) for line in path.read_text("utf-8").splitlines() if line.strip()}
 
 
 def note(path: Path, document: dict[str, Any], good: bool | None, properties: Mapping[str, bool] | None = None) -> None:
@@ -90,7 +90,7 @@ def note(path: Path, document: dict[str, Any], good: bool | None, properties: Ma
 def take_back(path: Path, identity: str) -> None:
     """Take the last label of a document out of a file; the rest of the file stays as it is."""
     lines = path.read_text("utf-8").splitlines(keepends=True)
-    last = max(at for at, line in enumerate(lines) if line.strip() and str(json.loads(line)["id"]) == identity)
+    last = max(at for at, line in enumerate(lines) if line.strip() and str(json_text.loads(line)["id"]) == identity)
     beside = path.with_name(path.name + ".new")
     beside.write_text("".join(lines[:last] + lines[last + 1 :]), "utf-8")
     beside.replace(path)

@@ -1,6 +1,5 @@
 """The items of evaluation sets, in the shapes that sets come in: texts, lists of choices, objects that hold both."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.corpus import jsonl
 from glotmix.corpus.columns import text_for_bytes
@@ -88,8 +88,8 @@ def _rows(name: str, file: Path) -> list[dict[str, Any]]:
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         raise DataError(f"evaluation set '{name}': {file.name} cannot be read: {error}") from error
     try:
-        rows = json.loads(text) if text.lstrip().startswith("[") else list(_lines(text))
-    except (ValueError, RecursionError) as error:
+        rows = json_text.loads(text) if text.lstrip().startswith("[") else list(_lines(text))
+    except ValueError as error:
         raise DataError(
             f"evaluation set '{name}': {file.name} is neither JSON lines nor one JSON array: {error}",
             "write one object a line, or Parquet",
@@ -105,7 +105,7 @@ def _lines(text: str) -> Iterator[Any]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield json.loads(line)
+                yield json_text.loads(line)
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from error
 

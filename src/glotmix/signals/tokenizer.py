@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core import json_text
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
 
 LOST = 0.05
@@ -48,10 +49,7 @@ def opened(file: Path) -> Any:
     from tokenizers import Tokenizer as Loaded
 
     text = file.read_text("utf-8")
-    try:
-        _check_merges(json.loads(text))
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+    _check_merges(json_text.loads(text))
     try:
         return Loaded.from_str(text)
     except (KeyboardInterrupt, SystemExit, MemoryError):
@@ -93,7 +91,7 @@ class Tokenizer:
             raise RequestError(f"{what}: there is no file {file}", "the path of a tokenizer.json")
         try:
             self.library: Any = opened(file)
-            self.told: dict[str, Any] = json.loads(file.read_text("utf-8"))
+            self.told: dict[str, Any] = json_text.loads(file.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise RequestError(f"{what}: {file} is no tokenizer.json: {error}") from error
         self.library.no_padding()

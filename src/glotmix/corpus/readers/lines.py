@@ -1,9 +1,9 @@
 """JSON lines: `.jsonl`, `.ndjson`. The reading itself stands in `glotmix.corpus.jsonl`."""
 
-import json
 from collections.abc import Iterator
 from itertools import pairwise
 
+from glotmix.core import json_text
 from glotmix.corpus import jsonl
 from glotmix.corpus.readers.spec import ReaderSpec
 from glotmix.corpus.sources import InputFile, Source
@@ -20,8 +20,8 @@ def _pieces(source: Source, file: InputFile, unit: int) -> Iterator[tuple[int, i
 def _sniff(start: bytes) -> bool:
     line, newline, _ = start.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
     try:
-        return newline != b"" and isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
+        return newline != b"" and isinstance(json_text.loads(line), dict)
+    except ValueError:
         return False
 
 
