@@ -240,11 +240,11 @@ def test_columns_that_say_nothing_are_left_out(tmp_path):
     assert set(row) == {"id", "text", "lang", "source", "meta", "n"}
 
 
-def test_a_language_that_ends_empty_is_a_warning_and_an_empty_data_set_an_error(tmp_path):
+def test_a_language_that_ends_empty_is_counted_and_an_empty_data_set_an_error(tmp_path):
     world(tmp_path)
     rewrite(tmp_path, kept=lambda r: r["kept"] and r["lang"] != "tha_Thai")
     made = export(tmp_path, dropped=True)
-    assert made.notes["warnings"] == ["tha_Thai: no document is kept of 100"]
+    assert made.notes["languages"]["tha_Thai"] == {"documents": 0, "bytes": 0}
     assert (made.counts["languages"], made.counts["dropped"]) == (1, 125)
     names = {n.rsplit("/", 1)[0] for n in found(tmp_path / "dataset")}
     assert names == {"deu_Latn", "dropped/deu_Latn", "dropped/tha_Thai"}

@@ -14,9 +14,10 @@ from glotmix.corpus import misspelt
 from glotmix.pipeline import recipe as recipes
 from glotmix.quality import reference
 from glotmix.report import sources, verdict
-from glotmix.select import enough, ledger, precision, retention, thresholds, unusual
+from glotmix.select import ledger, precision, retention, thresholds, unusual
 from glotmix.signals import confusions, identifiers, language_id
 from glotmix.signals.heuristics import GRAIN
+from verdict_world import rows_of, said
 
 
 def measured(**columns):
@@ -106,27 +107,6 @@ def test_a_share_within_each_source_is_fair_to_a_source_of_lower_scores():
     assert (whole.rows >= 50).sum() == 40
     assert (fair.rows >= 50).sum() == 20
     assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].of) == (60, 100)
-
-
-def rows_of(parts):
-    """A ledger of ``(lang, source, n, kept, rule of the others, score)``."""
-    found = []
-    for lang, source, n, kept, rule, score in parts:
-        found += [
-            {
-                "id": f"{lang}-{source}-{i}", "lang": lang, "source": source, "bytes": 1_000 + i, "chars": 900 + i % 7,
-                "kept": i < kept, "rule": None if i < kept else rule,
-                "quality": None if score is None else score + 0.05 * ((i * 37) % 11 - 5) / 5,
-            }
-            for i in range(n)
-        ]  # fmt: skip
-    return pa.Table.from_pylist(
-        found,
-        schema=pa.schema(
-            [("id", pa.string()), ("lang", pa.string()), ("source", pa.string()), ("bytes", pa.int64()),
-             ("chars", pa.int64()), ("kept", pa.bool_()), ("rule", pa.string()), ("quality", pa.float32())]
-        ),
-    )  # fmt: skip
 
 
 def kinds(table):
@@ -251,83 +231,6 @@ def test_a_score_that_the_source_or_the_length_alone_tells_is_told_of():
     grown = rows_of([("hau_Latn", "news", 100, 100, "", 0.5)])
     longer = grown.set_column(4, "chars", pa.array((grown["quality"].to_numpy() * 1e4).astype(int)))
     assert kinds(longer) == {("length", "hau_Latn", "")}
-
-
-def said(table, labels=None, broken=None, lines=None, notes=None):
-    n = table.num_rows
-    langs = table["lang"].to_pylist()
-    labels = labels or langs
-    identified = pa.table(
-        {
-            "label": labels,
-            "score": pa.array([0.99] * n, pa.float32()),
-            "agrees": [a == b for a, b in zip(labels, langs, strict=True)],
-        }
-    )
-    held = np.zeros(n) if broken is None else broken
-    return verdict.verdict(table, identified, held, notes or {}, lines or {}, [])
-
-
-def test_a_clean_corpus_is_said_to_be_fit():
-    found = said(rows_of([("swh_Latn", "news", 100, 100, "", 0.9), ("tha_Thai", "news", 100, 99, "quality", 0.9)]))
-    assert found["first"] == "2 of 2 languages are fit to train on as far as was measured."
-    assert [one["state"] for one in found["languages"]] == ["fit", "fit"]
-    assert found["findings"] == []
-
-
-def test_the_first_sentence_names_the_fault_its_language_and_its_source():
-    table = rows_of([("swh_Latn", "news", 100, 100, "", 0.9), ("swh_Latn", "crawl", 100, 100, "", 0.9),
-                     ("tha_Thai", "news", 100, 100, "", 0.9)])  # fmt: skip
-    labels = ["swh_Latn"] * 100 + ["eng_Latn"] * 60 + ["swh_Latn"] * 40 + ["tha_Thai"] * 100
-    first = said(table, labels)["first"]
-    assert first.startswith("30% of 200 documents declared swh_Latn read as another language, most as eng_Latn")
-    assert "100% of them from crawl" in first
-    assert first.endswith("1 of 2 languages are fit to train on as far as was measured.")
-    broken = np.r_[np.zeros(200), np.full(60, 0.1), np.zeros(40)]
-    assert said(table, broken=broken)["first"].startswith("60% of 100 documents of tha_Thai hold broken characters")
-    junk = rows_of([("swh_Latn", "news", 100, 30, "quality", 0.1), ("tha_Thai", "news", 100, 100, "", 0.9)])
-    found = said(junk, lines={"swh_Latn": 0.5, "tha_Thai": 0.5})
-    assert "the rater calls 100% of 100 documents of swh_Latn unnatural" in [f["text"] for f in found["findings"]]
-    assert [one["state"] for one in found["languages"]] == ["look", "fit"]
-
-
-def test_a_language_with_too_few_documents_to_judge_is_said_to_be_that():
-    clean = rows_of([("swh_Latn", "news", 59, 59, "", 0.9), ("mya_Mymr", "news", 58, 58, "", 0.9)])
-    found = said(clean)
-    assert found["first"] == (
-        "1 of 2 languages are fit to train on as far as was measured; 1 has too few documents to judge."
-    )
-    assert [(one["state"], one["why"]) for one in found["languages"]] == [
-        ("few", ["too few documents to judge: 58"]), ("fit", [])
-    ]  # fmt: skip
-    assert [one["text"] for one in found["findings"]] == ["too few documents to judge (fewer than 59): mya_Mymr 58"]
-    none = said(rows_of([("swh_Latn", "news", 3, 3, "", 0.9), ("tha_Thai", "web", 1, 1, "", 0.9)]))
-    assert none["first"] == "No language has enough documents to judge: a verdict needs 59 of it."
-
-
-def test_the_bound_is_where_a_check_that_finds_nothing_says_something():
-    # As many as 1 in 20 bad: a sample of 59 holds one of them with 95 % and more, one of 58 does not.
-    assert 1 - 0.95**enough.ENOUGH >= 0.95 > 1 - 0.95 ** (enough.ENOUGH - 1)
-    assert min(verdict.WRONG, verdict.BROKEN, verdict.JUNK, verdict.REPEATED) == enough.WATCHED
-    # Of few documents a fault is told that is no chance, and only that: at most 5 % of sound languages have one.
-    rng = np.random.default_rng(0)
-    for n in (2, 5, 12, 40, 58):
-        bad = rng.binomial(n, enough.WATCHED, 4_000)
-        assert np.mean([enough.above(int(b), n, enough.WATCHED) for b in bad]) < 0.06
-
-
-def test_few_documents_that_are_surely_wrong_are_one_to_look_at():
-    table = rows_of([("swh_Latn", "news", 10, 10, "", 0.9)])
-    one, many = (said(table, ["eng_Latn"] * n + ["swh_Latn"] * (10 - n)) for n in (1, 8))
-    assert one["languages"][0]["state"] == "few" and many["languages"][0]["state"] == "look"
-    assert many["first"].startswith("80% of 10 documents declared swh_Latn read as another language")
-    assert many["first"].endswith("0 of 1 languages are fit to train on as far as was measured.")
-
-
-def test_much_read_and_little_kept_is_little_to_train_on():
-    found = said(rows_of([("swh_Latn", "news", 100, 40, "duplicates.near", 0.9)]))
-    told = "fewer than 59 documents are kept, little to train on: swh_Latn 40"
-    assert told in [one["text"] for one in found["findings"]] and found["languages"][0]["state"] == "fit"
 
 
 def test_codes_that_are_none_come_first():

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glotmix.cli import reasons, terminal
+from glotmix.core import warning
 
 
 def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -28,8 +29,7 @@ def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def show_summary(result: Mapping[str, Any]) -> None:
     """Print the verdict and the languages of a run, and where its files are."""
-    if result.get("verdict"):
-        _show_verdict(result["verdict"])
+    said = _show_verdict(result["verdict"]) if result.get("verdict") else frozenset()
     if result["languages"]:
         table = Table(box=None, pad_edge=False)
         table.add_column("language")
@@ -50,8 +50,9 @@ def show_summary(result: Mapping[str, Any]) -> None:
         terminal.console().print(table)
     if result["parallel"] and result["parallel"]["sets"]:
         _show_parallel(result["parallel"], result["folder"])
-    for warning in result["warnings"]:
-        terminal.warn(warning)
+    for text in result["warnings"]:
+        if text not in said:
+            terminal.warn(text)
     if lost := sum(result["quarantined"].values()):
         where = _near(str(Path(result["folder"]) / "corpus" / "quarantine"))
         rows = "row was" if lost == 1 else "rows were"
@@ -131,12 +132,17 @@ def _bytes(size: float) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def _show_verdict(verdict: Mapping[str, Any]) -> None:
-    """Print what a careful colleague would say first, then what to look at, then the table language × source."""
+def _show_verdict(verdict: Mapping[str, Any]) -> frozenset[str]:
+    """Print what a careful colleague would say first, then what to look at, then the table language × source.
+
+    Returns:
+        the warnings that were told as findings.
+    """
     console = terminal.console()
     console.print(Text(verdict["first"], style="bold"))
     for one in verdict["findings"][:8]:
-        console.print(Text(f"  - {one['text']}: {one['do']}"))
+        called = warning.name(one["text"])
+        console.print(Text(f"  - {one['text']}: {one['do']}" + ("" if called is None else f" [{called}]")))
     if (more := len(verdict["findings"]) - 8) > 0:
         console.print(Text(f"  and {more} more: verdict/verdict.json, or the report"))
     rows = [one for one in verdict["sources"] if one["read"]]
@@ -146,21 +152,25 @@ def _show_verdict(verdict: Mapping[str, Any]) -> None:
     if verdict.get("domains"):
         console.print(Text("language × domain, the eight with most documents (more: verdict/verdict.json)"))
         console.print(_cells("domain", verdict["domains"][:8]))
+    return frozenset(f"{one['text']} ({one['do']})" for one in verdict["findings"][:8])
 
 
 def _cells(of: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return the table of languages by source or by domain."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("language")
-    table.add_column(of)
-    for name in ("read", "kept", "MB", "MB kept", "score"):
-        table.add_column(name, justify="right")
-    table.add_column("dropped most by", no_wrap=True, overflow="ellipsis")
+    cells = []
     for row in rows:
         score = "" if row["score"] is None else f"{row['score']:.2f}"
         sizes = f"{row['bytes'] / 1e6:.2f}", f"{row['bytes_kept'] / 1e6:.2f}"
         most = next((f"{rule.removeprefix('heuristics.')} ({n:,})" for rule, n in row["rules"].items()), "")
-        table.add_row(row["lang"], row[of], f"{row['read']:,}", f"{row['kept']:,}", *sizes, score, most)
+        cells.append((row["lang"], row[of], f"{row['read']:,}", f"{row['kept']:,}", *sizes, score, most))
+    for at, name in enumerate(("language", of, "read", "kept", "MB", "MB kept", "score")):
+        # What is too wide is cut at the rule: languages and sources are what is looked for.
+        width = max(len(name), *(min(len(one[at]), 24) for one in cells))
+        table.add_column(name, justify="left" if at < 2 else "right", no_wrap=True, min_width=width)
+    table.add_column("dropped most by", no_wrap=True, overflow="ellipsis")
+    for one in cells:
+        table.add_row(*one)
     return table
 
 

@@ -154,11 +154,6 @@ def make(
     if cells:
         output.notes["cells"] = {name: {**cells[name]} for name in sorted(cells)}
     output.notes["columns"] = [*schema.names, *extra.values()]
-    output.notes["warnings"] = [
-        f"{lang}: no document is kept of {sum(p.rows for p in portions if p.path.parent.name == lang):,}"
-        for lang, of in languages.items()
-        if not of["documents"]
-    ]
     return counts | {"languages": sum(of["documents"] > 0 for of in languages.values())}
 
 

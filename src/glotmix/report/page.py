@@ -30,7 +30,7 @@ from glotmix.report import (
 )
 from glotmix.select import enough, precision
 
-VERSION = 6
+VERSION = 7
 
 REPORT = "report.html"
 

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from glotmix.report.findings import Warned
+
 LEAST = 30
 """Documents of a language in a source, and beside it, below which nothing is said of it."""
 TWICE, SHARE, SURE = 2.0, 0.10, 3.0
@@ -25,6 +27,10 @@ FORM = 0.9
 """AUC with which the length alone tells a source's documents from the others' of its language."""
 BY_LENGTH = 0.6
 """Rank correlation of score and length within a language."""
+READ = "read its documents in the report"
+"""What to do where no setting would mend it."""
+_ASKED = ("quality", "budget")
+"""Rules that drop what a share, a budget or a line of the rater leaves out."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Cell:
         bytes_kept: of those kept.
         score: median score; None where nothing was rated.
         judged: documents that rules on the text and its quality dropped (no duplicates, no licences).
+        most: the one of these rules that dropped most; empty for none.
         rules: the three rules that dropped most, with how many.
     """
 
@@ -51,32 +58,12 @@ class Cell:
     bytes_kept: int
     score: float | None
     judged: int
+    most: str
     rules: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Warned:
-    """Something to look at in the table.
-
-    Args:
-        kind: ``loses``, ``quarter``, ``source``, ``form``, ``length`` or ``domain``.
-        lang: the language.
-        source: the source; empty for a finding on the language.
-        text: what was found, with its numbers.
-        fix: what to type.
-        bytes: of the text that it is about.
-    """
-
-    kind: str
-    lang: str
-    source: str
-    text: str
-    fix: str
-    bytes: int
 
 
 def cells(ledger: pa.Table, column: str = "source") -> list[Cell]:
@@ -95,12 +82,13 @@ def cells(ledger: pa.Table, column: str = "source") -> list[Cell]:
         rows = order[begin:end]
         lang, source = key.split("\t", 1)
         lost = Counter(_kind(rules[row]) for row in rows[~kept[rows]].tolist())
-        judged = sum(n for rule, n in lost.items() if rule.startswith(("heuristics.", "quality", "budget")))
+        judged = {rule: n for rule, n in lost.items() if rule.startswith(("heuristics.", *_ASKED))}
         own = score[rows][~np.isnan(score[rows].astype(float))] if len(rows) else score[rows]
         found.append(
             Cell(
                 lang, source, len(rows), int(kept[rows].sum()), int(size[rows].sum()),
-                int(size[rows][kept[rows]].sum()), float(np.median(own)) if len(own) else None, judged,
+                int(size[rows][kept[rows]].sum()), float(np.median(own)) if len(own) else None,
+                sum(judged.values()), max(sorted(judged), key=lambda rule: judged[rule], default=""),
                 dict(sorted(lost.items(), key=lambda item: (-item[1], item[0]))[:3]),
             )
         )  # fmt: skip
@@ -125,12 +113,9 @@ def domains(ledger: pa.Table) -> tuple[list[Cell], list[Warned]]:
     for cell in found:
         size, documents = of.get(cell.lang, (0, 0))
         if documents >= LEAST and cell.bytes_kept > CROWD * size:
-            text = (
-                f"{cell.source} is {cell.bytes_kept / size:.0%} of the text that is kept of {cell.lang} "
-                f"({cell.kept:,} of {documents:,} documents)"
-            )
+            figures = {"share": cell.bytes_kept / size, "read": cell.kept, "of": documents}
             fix = f"select.per_domain={max(documents // 20, 1)}"
-            warned.append(Warned("domain", cell.lang, cell.source, text, fix, cell.bytes_kept))
+            warned.append(Warned("domain", cell.lang, cell.source, figures, fix, cell.bytes_kept))
     return found, warned
 
 
@@ -138,7 +123,7 @@ def _kind(rule: str | None) -> str:
     return rule or "none"
 
 
-def warned(table: Sequence[Cell], ledger: pa.Table, fair: str | None = None) -> list[Warned]:
+def warned(table: Sequence[Cell], ledger: pa.Table, fair: str | None = None, lose: bool = True) -> list[Warned]:
     """Return what is to be looked at, each with what to type.
 
     Args:
@@ -146,57 +131,53 @@ def warned(table: Sequence[Cell], ledger: pa.Table, fair: str | None = None) -> 
         ledger: its rows.
         fair: where documents compete for a share or a budget, what to type so that sources do not; None where each is
             dropped or kept for what it is alone.
+        lose: whether a line of the rater decides (`select.retain: lose`).
     """
     found: list[Warned] = []
     by_lang: dict[str, list[Cell]] = {}
     for cell in table:
         by_lang.setdefault(cell.lang, []).append(cell)
     for own in by_lang.values():
+        if not any(cell.kept for cell in own):
+            # Told of as a language of which nothing is kept.
+            continue
         for cell in own:
             others = [c for c in own if c is not cell]
-            found += _against(cell, sum(c.judged for c in others), sum(c.read for c in others))
-    return found + _predicted(by_lang, ledger, fair)
+            found += _against(cell, sum(c.judged for c in others), sum(c.read for c in others), fair, lose)
+    return found + _predicted(by_lang, ledger, fair, lose)
 
 
-def _against(cell: Cell, lost: int, read: int) -> list[Warned]:
+def _against(cell: Cell, lost: int, read: int, fair: str | None, lose: bool) -> list[Warned]:
     """Return whether a source loses more than the others of its language, or most of its text."""
     if cell.read < LEAST:
         return []
-    rule = next(iter(cell.rules), "none")
-    fix = f"settings.source.{cell.source}.{_off(rule)}"
-    share = cell.judged / cell.read
+    asked = not lose and cell.most.startswith(_ASKED)
+    fix = off(cell.most, f"source.{cell.source}") if not asked else fair or READ
+    share, gone = cell.judged / cell.read, cell.bytes - cell.bytes_kept
     if read >= LEAST:
         base = lost / read
         pooled = (cell.judged + lost) / (cell.read + read)
         error = np.sqrt(pooled * (1 - pooled) * (1 / cell.read + 1 / read))
         if share >= SHARE and share >= TWICE * base and share - base >= SURE * error:
-            text = (
-                f"{cell.source} loses {share:.0%} of its {cell.read:,} documents in {cell.lang} to rules on the text, "
-                f"the other sources of the language {base:.0%}; most to {rule}"
-            )
-            return [Warned("loses", cell.lang, cell.source, text, fix, cell.bytes - cell.bytes_kept)]
-    # Copies are told of as copies; here it is about what rules on the text take.
-    if cell.kept < QUARTER * cell.read and cell.judged >= (cell.read - cell.kept) / 2:
-        text = (
-            f"of {cell.source} in {cell.lang} {cell.kept / cell.read:.0%} of {cell.read:,} documents are kept; "
-            f"most are lost to {rule}"
-        )
-        return [Warned("quarter", cell.lang, cell.source, text, fix, cell.bytes - cell.bytes_kept)]
+            figures = {"share": share, "read": cell.read, "base": base}
+            return [Warned("loses", cell.lang, cell.source, figures, fix, gone, cell.most)]
+    # Copies are told of as copies, and what a share or a budget leaves out was asked for.
+    if cell.kept < QUARTER * cell.read and cell.judged >= (cell.read - cell.kept) / 2 and not asked:
+        figures = {"share": cell.kept / cell.read, "read": cell.read}
+        return [Warned("quarter", cell.lang, cell.source, figures, fix, gone, cell.most)]
     return []
 
 
-def _off(rule: str) -> str:
-    """Return the setting that switches a rule off, or changes it."""
+def off(rule: str, where: str) -> str:
+    """Return the setting that switches a rule off for a language or a source, or makes it milder."""
     if rule.startswith("heuristics."):
-        return f"{rule}=null"
-    if rule.startswith(("quality", "budget")):
-        return "quality.lose=0.01"
+        return f"settings.{where}.{rule}=null"
     if rule == "identify":
-        return "identify.on_mismatch=keep"
-    return "quality.lose=0.01"
+        return f"settings.{where}.identify.on_mismatch=keep"
+    return f"settings.{where}.quality.lose=0.01" if rule == "quality" else READ
 
 
-def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, fair: str | None) -> list[Warned]:
+def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, fair: str | None, lose: bool) -> list[Warned]:
     """Return the languages whose score the source or the length alone predicts."""
     found = []
     score = ledger["quality"].to_numpy(zero_copy_only=False).astype(float)
@@ -216,12 +197,9 @@ def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, fair: str | Non
             auc = _auc(score[one], score[mine & ~one])
             error = np.sqrt((n + others + 1) / (12 * n * others))
             if auc <= 1 - TELLING and 0.5 - auc >= SURE_OF_SCORE * error:
-                text = (
-                    f"in {lang} the source alone tells the score: a document of {cell.source} scores below one of the "
-                    f"others {1 - auc:.0%} of the time (median {cell.score:.2f}): worse text, or text of another form"
-                )
-                fix = fair or f"settings.source.{cell.source}.quality.lose=0.01"
-                found.append(Warned("source", lang, cell.source, text, fix, cell.bytes))
+                figures = {"auc": 1 - auc, "score": cell.score or 0.0}
+                fix = fair or (off("quality", f"source.{cell.source}") if lose else READ)
+                found.append(Warned("source", lang, cell.source, figures, fix, cell.bytes))
             elif fair:
                 found += _of_form(cell, own, chars[one], chars[mine & ~one], fair)
         if mine.sum() >= 2 * LEAST and len(np.unique(chars[mine])) > 2:
@@ -229,8 +207,9 @@ def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, fair: str | Non
 
             rho = float(spearmanr(score[mine], chars[mine])[0])
             if abs(rho) >= BY_LENGTH:
-                text = f"in {lang} the score follows the length (rank correlation {rho:+.2f}, {mine.sum():,} documents)"
-                found.append(Warned("length", lang, "", text, f"settings.language.{lang}.quality.lose=0.01", size))
+                figures = {"rho": rho, "read": int(mine.sum())}
+                fix = "select.retain=lose" if fair else off("quality", f"language.{lang}") if lose else READ
+                found.append(Warned("length", lang, "", figures, fix, size))
     return found
 
 
@@ -243,11 +222,8 @@ def _of_form(
     kept, theirs = cell.kept / cell.read, sum(one.kept for one in rest) / sum(one.read for one in rest)
     if max(auc, 1 - auc) < FORM or kept >= theirs:
         return []
-    text = (
-        f"{cell.source} in {cell.lang} holds text of another form: {np.median(mine):,.0f} characters a document, the "
-        f"other sources {np.median(others):,.0f}; ranked together, {kept:.0%} of it are kept and {theirs:.0%} of theirs"
-    )
-    return [Warned("form", cell.lang, cell.source, text, fair, cell.bytes - cell.bytes_kept)]
+    figures = {"chars": float(np.median(mine)), "others": float(np.median(others)), "share": kept, "base": theirs}
+    return [Warned("form", cell.lang, cell.source, figures, fair, cell.bytes - cell.bytes_kept)]
 
 
 def _auc(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

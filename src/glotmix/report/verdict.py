@@ -5,8 +5,9 @@ are about, times how bad their kind is. What was not measured is said too, and i
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from glotmix.core import language, table
 from glotmix.core.context import RunContext
 from glotmix.core.record import JSON, Counts, Output, read
 from glotmix.core.step import StepSpec
-from glotmix.report import sources
+from glotmix.corpus.sources import IDENTIFY
+from glotmix.report import findings, scarce, sources
+from glotmix.report.findings import Finding
 from glotmix.report.sources import Cell
 from glotmix.select import enough
 
-VERSION = 4
+VERSION = 5
 FILE = "verdict.json"
 
 WRONG, REPEATED, BROKEN, JUNK = enough.WATCHED, 0.5, enough.WATCHED, 0.4
@@ -32,40 +35,15 @@ characters; called unnatural by the rater."""
 FIT, LOOK, FEW = "fit", "look", "few"
 """What a language may be: fit to train on as far as was measured, one to look at, of too few documents to judge."""
 
-_HARM: Mapping[str, float] = {
-    "misspelt": 4.0, "language": 3.0, "broken": 3.0, "junk": 2.0, "quarter": 2.0, "loses": 2.0, "repeated": 1.0,
-    "lost": 4.0, "source": 0.7, "length": 0.5, "domain": 0.5, "form": 0.3, "few": 0.3,
-    "unknown": 0.3, "unmeasured": 0.1,
-}  # fmt: skip
 _OF_SOURCES = frozenset({"loses", "quarter", "source", "length", "domain", "form"})
-_FAIR = {"share": "select.within=source", "budget": "select.retain=lose", "tokens": "select.retain=lose"}
+_FAIR: Mapping[str, str] = {
+    "share": "select.within=source",
+    "budget": "select.retain=lose",
+    "tokens": "select.retain=lose",
+}
 """How documents are kept that compete with one another → what to type so that sources do not."""
 _REFUTES = frozenset({"language", "broken", "junk", "lost", "quarter", "loses"})
 """Kinds that make a language one to look at."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing to say.
-
-    Args:
-        kind: see `_HARM`.
-        langs: the languages that it is about; empty for the whole corpus.
-        text: the sentence, with its numbers.
-        do: the command or setting that shows or mends it.
-        share: of the corpus's bytes that it is about, 0 to 1.
-    """
-
-    kind: str
-    langs: tuple[str, ...]
-    text: str
-    do: str
-    share: float
-
-    @property
-    def harm(self) -> float:
-        """Its place in the order."""
-        return _HARM[self.kind] * self.share
 
 
 def verdict(
@@ -77,6 +55,8 @@ def verdict(
     unmeasured: Sequence[str],
     domains: pa.ChunkedArray | None = None,
     fair: str | None = None,
+    lose: bool = True,
+    guessed: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the verdict as plain data.
 
@@ -89,6 +69,8 @@ def verdict(
         unmeasured: what was not measured, in words with what to type.
         domains: (n,) of the documents' addresses, null for none; None where they were not looked at.
         fair: see `sources.warned`.
+        lose: likewise.
+        guessed: the sources whose languages the identifier told.
 
     Returns:
         ``first`` (the sentence to read), ``languages`` (lang, state, why, documents), ``findings``, ``sources``,
@@ -98,16 +80,21 @@ def verdict(
     cells = sources.cells(ledger)
     found = _of_reading(notes.get("corpus", {}))
     found += _of_languages(ledger, identified, broken, notes.get("signals/identify", {}), lines, cells, total)
-    found += _scarce(cells, total)
+    found += scarce.scarce(cells, guessed, total)
     by_domain, crowds = ([], []) if domains is None else sources.domains(ledger.append_column("domain", domains))
-    found += [
-        Finding(one.kind, (one.lang,), one.text, one.fix, one.bytes / total)
-        for one in [*sources.warned(cells, ledger, fair), *crowds]
-    ]
+    warned = [*sources.warned(cells, ledger, fair, lose), *crowds]
+    wrong: list[tuple[tuple[str, ...], str]] = [(f.langs, f.text) for f in found if f.kind in _REFUTES]
+    wrong += [((one.lang,), one.text) for one in warned if one.kind in _REFUTES]
+    for group in findings.together(warned):
+        about, share = tuple(one.lang for one in group), sum(one.bytes for one in group) / total
+        found.append(Finding(group[0].kind, about, findings.told(group), findings.fix(group), share))
     found += [Finding("unmeasured", (), f"not measured: {text}", do, 0.01) for text, do in _split(unmeasured)]
     found.sort(key=lambda one: (-one.harm, one.kind, one.langs))
     langs = sorted({cell.lang for cell in cells})
-    bad = {lang: [f.text for f in found if lang in f.langs and f.kind in _REFUTES] for lang in langs}
+    # Copies refute a language of which they leave next to nothing.
+    thin = {lang for lang in langs if _thin([cell for cell in cells if cell.lang == lang])}
+    wrong += [(f.langs, f.text) for f in found if f.kind == "repeated" and thin.issuperset(f.langs)]
+    bad = {lang: [text for of, text in wrong if lang in of] for lang in langs}
     read = {lang: sum(cell.read for cell in cells if cell.lang == lang) for lang in langs}
     states = [_state(lang, bad[lang], read[lang]) for lang in langs]
     return {
@@ -117,6 +104,11 @@ def verdict(
         "sources": [cell.as_json() for cell in cells],
         "domains": [{("domain" if k == "source" else k): v for k, v in cell.as_json().items()} for cell in by_domain],
     }
+
+
+def _thin(own: Sequence[Cell]) -> bool:
+    kept = sum(cell.kept for cell in own)
+    return kept < min(enough.ENOUGH, sources.QUARTER * sum(cell.read for cell in own))
 
 
 def _split(unmeasured: Sequence[str]) -> list[tuple[str, str]]:
@@ -132,7 +124,9 @@ def _state(lang: str, bad: Sequence[str], documents: int) -> dict[str, Any]:
 
 def _first(found: Sequence[Finding], states: Sequence[Mapping[str, Any]]) -> str:
     fit, few = (sum(one["state"] == state for one in states) for state in (FIT, FEW))
-    told = f"{fit} of {len(states)} languages are fit to train on as far as was measured"
+    told = f"{fit} of {len(states)} languages {'is' if fit == 1 else 'are'} fit to train on as far as was measured"
+    if len(states) == 1:
+        told = f"{states[0]['lang']} is {'' if fit else 'not '}fit to train on as far as was measured"
     if few == len(states):
         told = f"No language has enough documents to judge: a verdict needs {enough.ENOUGH} of it"
     elif few:
@@ -177,11 +171,11 @@ def _of_languages(
     agrees = identified["agrees"].to_pylist()
     against = np.array([a is False for a in agrees]) & sure
     known: Any = notes.get("languages", {})
+    unknown: list[tuple[str, str, float]] = []
     found: list[Finding] = []
     for lang in sorted(set(langs)):
         mine = langs == lang
         n, share = int(mine.sum()), float(size[mine].sum()) / total
-        look = f"glotmix report, the documents of {lang}"
         other = np.array([label is not None and not _same(label, lang) for label in np.asarray(labels, object)[mine]])
         wrong = against[mine] & other
         if enough.above(int(wrong.sum()), n, WRONG):
@@ -195,7 +189,7 @@ def _of_languages(
                     "language",
                     (lang,),
                     text,
-                    "glotmix why ID, or declare it in the source",
+                    "glotmix why RECIPE ID, or correct the source's language",
                     share * float(wrong.mean()),
                 )
             )
@@ -215,43 +209,27 @@ def _of_languages(
                     f"the rater calls {junk.mean():.0%} of {n:,} documents of {lang} unnatural"
                     f"{_where(cells, lang, ledger, mine, junk)}"
                 )
-                found.append(Finding("junk", (lang,), text, look, share * float(junk.mean())))
+                found.append(Finding("junk", (lang,), text, sources.READ, share * float(junk.mean())))
         again = np.array([rule.startswith("duplicates.") for rule in rules[mine]])
         if enough.above(int(again.sum()), n, REPEATED):
             where = _where(cells, lang, ledger, mine, again)
             text = f"{again.mean():.0%} of {n:,} documents of {lang} repeat another{where}"
             found.append(
                 Finding(
-                    "repeated", (lang,), text, "glotmix duplicates, or drop the source", share * float(again.mean())
+                    "repeated",
+                    (lang,),
+                    text,
+                    "glotmix duplicates RECIPE shows what they are copies of",
+                    share * float(again.mean()),
                 )
             )
         if not kept[mine].any():
-            found.append(Finding("lost", (lang,), f"no document of {lang} is kept", look, share))
+            (rule, count), *_ = Counter(rules[mine].tolist()).most_common()
+            text = f"no document of {lang} is kept; {count:,} of {n:,} are lost to {rule}"
+            found.append(Finding("lost", (lang,), text, sources.off(rule, f"language.{lang}"), share))
         if lang in known and not known[lang]["known"]:
-            others = ", ".join(known[lang]["others"]) or "nothing"
-            text = f"not measured: the identifier does not know {lang}; its documents read as {others}"
-            found.append(Finding("unknown", (lang,), text, "signals.identify.model=PATH of a fastText model", share))
-    return found
-
-
-def _scarce(cells: Sequence[Cell], total: int) -> list[Finding]:
-    """Return which languages have too few documents to judge, and of which others few are kept."""
-    rows = {lang: [cell for cell in cells if cell.lang == lang] for lang in sorted({cell.lang for cell in cells})}
-    read = {lang: sum(cell.read for cell in own) for lang, own in rows.items()}
-    kept = {lang: sum(cell.kept for cell in own) for lang, own in rows.items()}
-    few = {lang: n for lang, n in read.items() if n < enough.ENOUGH and kept[lang]}
-    thin = {lang: n for lang, n in kept.items() if 0 < n < enough.ENOUGH <= read[lang]}
-    found = []
-    for what, counts in (
-        (f"too few documents to judge (fewer than {enough.ENOUGH})", few),
-        (f"fewer than {enough.ENOUGH} documents are kept, little to train on", thin),
-    ):
-        if counts:
-            told = ", ".join(f"{lang} {n}" for lang, n in list(counts.items())[:6])
-            more = f" and {len(counts) - 6} more" if len(counts) > 6 else ""
-            share = sum(cell.bytes for lang in counts for cell in rows[lang]) / total
-            do = "add sources, or fewer epochs (mix.max_epochs)"
-            found.append(Finding("few", tuple(counts), f"{what}: {told}{more}", do, share))
+            unknown.append((lang, ", ".join(known[lang]["others"]) or "nothing", share))
+    found += scarce.unknown(unknown)
     return found
 
 
@@ -278,14 +256,21 @@ def _make(context: RunContext, output: Output) -> Counts:
     ).astype(float)
     notes = {n: one.notes for n in ("corpus", "signals/identify") if (one := read(context.step_dir(n))) is not None}
     domains = _signal(context, "signals/urls", ["domain"])["domain"] if context.has("signals/urls") else None
-    fair = _FAIR.get(context.recipe.select.retain)
-    found = verdict(ledger, identified, broken, notes, _lines(context, ledger), _unmeasured(context), domains, fair)
+    select = context.recipe.select
+    fair = None if select.within != "language" else _FAIR.get(select.retain)
+    found = verdict(
+        ledger, identified, broken, notes, _lines(context, ledger), _unmeasured(context), domains, fair,
+        select.retain == "lose", _guessed(context),
+    )  # fmt: skip
     (output.path / FILE).write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
-    told = [
-        one for one in found["findings"] if one["kind"] in ("loses", "quarter", "source", "length", "domain", "form")
-    ]
-    output.notes["warnings"] = [f"{one['text']} ({one['do']})" for one in told[:5]]
+    told = [one for one in found["findings"] if one["kind"] in _OF_SOURCES]
+    strays = [one for one in found["findings"] if one["kind"] == "stray"]
+    output.notes["warnings"] = [f"{one['text']} ({one['do']})" for one in [*told[:5], *strays]]
     return {"documents": ledger.num_rows, "findings": len(found["findings"])}
+
+
+def _guessed(context: RunContext) -> list[str]:
+    return [one.name for one in context.recipe.corpus.sources if one.language == IDENTIFY]
 
 
 def _signal(context: RunContext, step: str, columns: list[str]) -> pa.Table:
@@ -319,7 +304,10 @@ STEPS = StepSpec(
     code=("glotmix.report.verdict",),
     make=_make,
     needs=lambda context: (*context.corpus_steps, *context.signals, "ledger"),
-    config=lambda context: {"lose": context.recipe.select.lose, "retain": context.recipe.select.retain},
+    config=lambda context: {
+        "select": context.recipe.select.model_dump(mode="json", include={"lose", "retain", "within"}),
+        "guessed": _guessed(context),
+    },
     reported=True,
     meaning="what a careful colleague would say first, with the evidence",
     place=95,

@@ -277,7 +277,7 @@ def notes(
 ) -> dict[str, JSON]:
     """Return what the ledger's record says of it: what passed all rules but retention, and warnings."""
     lost = sorted(set(languages) - set(kept))
-    none = [f"{lang}: no document is kept (glotmix why ID tells of one)" for lang in lost]
+    none = [f"{lang}: no document is kept (glotmix why RECIPE ID tells of one)" for lang in lost]
     return {
         "survivors": {
             lang: [survivors.documents[i], survivors.bytes[i], survivors.tokens[i]]
