@@ -1,6 +1,7 @@
 """Addresses, words and personal data: told in every script, counted without a trace, dropped on request."""
 
 import json
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,6 +62,49 @@ def test_numbers_of_people_need_their_check_digit_and_their_country():
     assert [s.kind for s in personal.find("身份证 11010519491231002X。", "cmn_Hans")] == ["national_id"]
 
 
+@pytest.mark.parametrize(
+    ("lang", "text", "expected"),
+    [
+        ("zho_Hans", "邮箱user@example.cn请联系", ["user@example.cn"]),
+        ("jpn_Jpan", "連絡先はuser@example.co.jpです。電話：03-3214-5678まで", ["user@example.co.jp", "03-3214-5678"]),
+        ("zho_Hans", "手机13812345678或电话：010-62345678", ["13812345678", "010-62345678"]),
+        ("zho_Hans", "身份证11010519491231002X", ["11010519491231002X"]),
+        ("tha_Thai", "ติดต่อuser@example.co.thได้ โทร.081-234-5678ครับ", ["user@example.co.th", "081-234-5678"]),
+        ("kor_Hang", "user@example.com으로 또는 010-1234-5678로", ["user@example.com", "010-1234-5678"]),
+        ("amh_Ethi", "በuser@example.com ይላኩ", ["user@example.com"]),
+        ("hun_Latn", "írj a user@example.com-ra", ["user@example.com"]),
+        ("fin_Latn", "kirjoita user@example.com:iin", ["user@example.com"]),
+        ("zho_Hans", "用户@例子.中国", ["用户@例子.中国"]),
+        ("hin_Deva", "फ़ोन: ९८१०१२३४५६", ["९८१०१२३४५६"]),
+        ("fra_Latn", "tel:+33142685300", ["+33142685300"]),
+        ("eng_Latn", "call 0044 20 7946 0958", ["0044 20 7946 0958"]),
+    ],
+)
+def test_what_stands_beside_a_value_is_no_part_of_it(lang, text, expected):
+    assert [text[s.start : s.end] for s in personal.find(text, lang)] == expected
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("eng_Latn", "1.2.3.4 Scope\n## 8.4.2.1. Terms\nsee section 2.3.1.4 and table 1.1.1.2"),
+        ("rus_Cyrl", "см. раздел 1.2.3.4"),
+        ("zho_Hans", "订单号20231231123456，第1.2.3.4节，东经116.407526北纬39.904030"),
+        ("eng_Latn", "1 2 3 4 5 6 7 8 9 10"),
+        ("eng_Latn", "git@host.example:repo.git git@host.example:a/b"),
+    ],
+)
+def test_numbers_of_sections_and_orders_are_no_ones(lang, text):
+    assert personal.find(text, lang) == []
+
+
+def test_a_long_text_of_escapes_takes_no_more_than_its_length():
+    start = time.process_time()
+    text = "%D0%9C" * 50_000 + " a@b.org " + "a'" * 50_000
+    assert [s.kind for s in personal.find(text, "rus_Cyrl")] == ["email"]
+    assert time.process_time() - start < 5, "a search from each sign took hours"
+
+
 def test_masks_hide_every_value_and_tell_values_apart():
     text = "A@b.org und c@d.org, dann a@b.org und +49 30 901820"
     spans = personal.find(text, "deu_Latn")
@@ -100,6 +144,37 @@ def test_lists_hold_hosts_below_pages_below_and_patterns():
     for url, expected in held.items():
         page = addresses.canonical(f"http://{url}")
         assert listing.holds(page.split("/")[0], page) is expected, url
+
+
+def test_addresses_that_differ_in_their_spelling_alone_are_the_same():
+    for alike in (
+        ("https://ru.wikipedia.org/wiki/Москва", "https://ru.wikipedia.org/wiki/%D0%9C%D0%BE%d1%81%d0%ba%D0%B2%D0%B0"),
+        ("http://пример.рф/стр", "http://xn--e1afmkfd.xn--p1ai/%D1%81%D1%82%D1%80/", "//пример.рф/стр"),
+        ("https://example.org/a~b", "https://EXAMPLE.org./a%7Eb#top"),
+    ):
+        found = addresses.measure({}, pa.array(alike)).to_pylist()
+        assert len({(f["canonical"], f["domain"]) for f in found}) == 1, found
+    for different in (
+        ("https://a.example/#!/1", "https://a.example/#!/2"), ("https://a.example/a%2Fb", "https://a.example/a/b"),
+        ("https://a.example/%E9", "https://a.example/%E8"), ("https://a.example/a.com//b", "https://a.example/b"),
+    ):  # fmt: skip
+        assert len({f["canonical"] for f in addresses.measure({}, pa.array(different)).to_pylist()}) == 2
+    odd = addresses.measure({}, pa.array(["http://[bad", "http://example.com:abc/", "http://[::1]/x"])).to_pylist()
+    assert [f["domain"] for f in odd] == [None, None, "::1"]
+
+
+def test_entries_of_lists_are_read_as_people_write_them():
+    listing = addresses.Listing(
+        ["Example.org  # a note", ".dotted.example", "https://www.foo.example/", "пример.рф", "host.example:8080",
+         "https://ru.wikipedia.org/wiki/Москва"]
+    )  # fmt: skip
+    held = {
+        "http://a.example.org/": True, "http://x.dotted.example/1": True, "http://foo.example/": True,
+        "http://xn--e1afmkfd.xn--p1ai/": True, "http://host.example:8080/": True, "http://host.example/": False,
+        "https://ru.wikipedia.org/wiki/%D0%9C%D0%BE%D1%81%D0%BA%D0%B2%D0%B0": True,
+    }  # fmt: skip
+    found = addresses.measure({"deny": listing}, pa.array(list(held))).to_pylist()
+    assert {url: f["listed"] == "deny" for url, f in zip(held, found, strict=True)} == held
 
 
 def test_words_are_whole_where_there_are_words():
@@ -201,3 +276,40 @@ def test_the_data_set_holds_no_value_and_says_what_went(done):
     assert sum(row["email"] for row in counted) == 8
     for path in (done / "signals/private").rglob("*.parquet"):
         assert b"example.org" not in path.read_bytes()
+
+
+def _recipe(base, rows, **signals):
+    (base / "raw.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), "utf-8")
+    recipe = {
+        "name": "lists", "output": "made",
+        "corpus": {"sources": [{"name": "raw", "path": "raw.jsonl", "language": "rus_Cyrl"}]},
+        "signals": {"boilerplate": None, "duplicates": {"threshold": 1}, **signals},
+        "settings": {"default": {"identify": {"on_mismatch": "keep"}, "heuristics": None}},
+        "select": {"retain": "all"},
+    }  # fmt: skip
+    (base / "recipe.yaml").write_text(yaml.safe_dump(recipe, allow_unicode=True), "utf-8")
+    return lambda: CliRunner().invoke(app, ["signals", str(base / "recipe.yaml"), "-q"])
+
+
+def test_lists_that_hold_nothing_and_columns_that_are_no_text_are_refused(tmp_path):
+    rows = [{"text": "Съешь же ещё этих булок", "url": ["https://a.example/"], "page": "https://a.example/"}]
+    found = _recipe(tmp_path, rows, urls={"robots": None})()
+    assert "the column 'url' is list<" in str(found.exception)
+    (tmp_path / "deny.txt").write_text("\ufeffa.example\n0.0.0.0 b.example\n", "utf-8")
+    found = _recipe(tmp_path, rows, urls={"column": "page", "robots": None, "deny": "deny.txt"})()
+    assert "deny.txt:2 is no domain, address or pattern" in str(found.exception)
+    (tmp_path / "deny.txt").write_text("\ufeffa.example\n", "utf-8")
+    assert _recipe(tmp_path, rows, urls={"column": "page", "robots": None, "deny": "deny.txt"})().exit_code == 0
+    assert table.read(table.shards(tmp_path / "made/signals/urls"))["listed"].to_pylist() == ["deny"]
+
+
+@pytest.mark.parametrize("path", ["{lang}/bad.txt", "[v1]/{lang}.txt", "words.{lang}/{lang}.txt"])
+def test_a_list_that_changes_is_read_again_wherever_its_language_is_named(tmp_path, path):
+    rows = [{"text": "Съешь же ещё этих булок"}]
+    run = _recipe(tmp_path, rows, words={"lists": {"mine": [path, "a/x.txt", "b/x.txt"]}})
+    for listed, more, counted in (("булок", "", 1), ("булок\nещё", "", 2), ("булок\nещё", "этих", 3)):
+        for place, text in ((path.replace("{lang}", "rus_Cyrl"), listed), ("a/x.txt", more), ("b/x.txt", "")):
+            (tmp_path / place).parent.mkdir(exist_ok=True)
+            (tmp_path / place).write_text(f"\ufeff{text}\n", "utf-8")
+        assert run().exit_code == 0
+        assert table.read(table.shards(tmp_path / "made/signals/words"))["words"].to_pylist() == [counted]

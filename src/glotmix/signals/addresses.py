@@ -12,14 +12,14 @@ from fnmatch import translate
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urlsplit
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BeforeValidator, Field
 
-from glotmix.core import table
+from glotmix.core import table, utf8
 from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
@@ -28,7 +28,7 @@ from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, Extra, StepSpec
 from glotmix.signals.annotate import Measure, Measured
 
-VERSION = 2
+VERSION = 3
 
 FIELDS = pa.struct(
     [
@@ -40,6 +40,9 @@ FIELDS = pa.struct(
     ]
 )
 _TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|yclid|_ga|ref_src|spm)$")
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
+_COMMENT = re.compile(r"(?:^|\s+)#.*")
+_ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _REFUSING = re.compile(
     r"\b(noai|noimageai|notrain|none|noindex)\b|tdm-reservation[^,]*1|^1$|robots\.txt: (?:disallow|train-ai=n)"
 )
@@ -68,17 +71,53 @@ class UrlsSection(Section):
 def canonical(url: str) -> str:
     """Return an address without what says nothing of its page: scheme, ``www``, port, fragment, tracking, order.
 
+    Letters stand for themselves, whether the address has them as such, as ``%D0%BC`` or as ``xn--``. A fragment that
+    begins as a path does is a page of its own.
+
     >>> canonical("HTTP://www.Example.org:80/a/?utm_source=x&b=2&a=1#top")
     'example.org/a?a=1&b=2'
+    >>> canonical("http://xn--e1afmkfd.xn--p1ai/%d0%b0%2Fb#!/c")
+    'пример.рф/а%2Fb#!/c'
     """
+    return _host_and_page(url)[1]
+
+
+def _host_and_page(url: str) -> tuple[str, str]:
+    """Return the host of an address, empty where it has none, and the canonical form; of what is no address itself."""
+    url = url.strip()
     try:
-        parts = urlsplit(url.strip())
-        host = (parts.hostname or "").removeprefix("www.").rstrip(".")
+        parts = urlsplit(url if _SCHEME.match(url) else f"http://{url}")
+        host = _spelled((parts.hostname or "").removeprefix("www.").rstrip("."))
         port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
     except ValueError:
-        return url.strip()
+        return "", url
+    shown = f"[{host}]" if ":" in host else host
     query = sorted((k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k.lower()))
-    return f"{host}{port}{parts.path.rstrip('/')}" + (f"?{urlencode(query)}" if query else "")
+    page = f"{shown}{port}{_letters(parts.path).rstrip('/')}" + (f"?{urlencode(query)}" if query else "")
+    return host, page + (f"#{parts.fragment}" if parts.fragment.startswith(("!", "/")) else "")
+
+
+def _spelled(host: str) -> str:
+    """Return a host in its letters."""
+    if "xn--" not in host:
+        return host
+    try:
+        return host.encode("ascii").decode("idna")
+    except UnicodeError:
+        return host
+
+
+def _letters(path: str) -> str:
+    """Return a path in which letters, and what else needs no %, stand for themselves."""
+    return _ESCAPED.sub(_unescaped, path)
+
+
+def _unescaped(found: "re.Match[str]") -> str:
+    data = unquote_to_bytes(found[0])
+    try:
+        return "".join(c if c.isalnum() or c in "-._~" or ord(c) > 0x7F else f"%{ord(c):02X}" for c in data.decode())
+    except UnicodeDecodeError:
+        return found[0].upper()
 
 
 @cache
@@ -120,21 +159,20 @@ class Listing:
         self.pages: set[str] = set()
         patterns: list[str] = []
         for line in lines:
-            entry = line.split("#", 1)[0].strip() if line.lstrip().startswith("#") else line.strip()
-            if not entry:
+            if (entry := _COMMENT.sub("", line).strip()) == "":
                 continue
             if any(sign in entry for sign in "*?["):
                 patterns.append(translate(entry.lower()))
             elif "/" in entry.split("://", 1)[-1].rstrip("/"):
-                self.pages.add(canonical(entry if "://" in entry else f"http://{entry}"))
+                self.pages.add(canonical(entry))
             else:
-                self.hosts.add(entry.split("://", 1)[-1].rstrip("/").lower().removeprefix("www."))
+                self.hosts.add(canonical(entry.lstrip(".")))
         self.pattern = re.compile("|".join(patterns)) if patterns else None
 
     def holds(self, host: str, page: str) -> bool:
         """Say whether an address is in the list: its host, one above it, its page or a page above it."""
         labels = host.split(".")
-        if any(".".join(labels[i:]) in self.hosts for i in range(len(labels))):
+        if any(".".join(labels[i:]) in self.hosts for i in range(len(labels))) or page.split("/", 1)[0] in self.hosts:
             return True
         if self.pages:
             path = page.split("?", 1)[0]
@@ -163,9 +201,8 @@ def measure(lists: dict[str, Listing], urls: pa.Array, robots: pa.Array | None =
         if not url:
             rows.append({f.name: None for f in FIELDS} | {"robots": tags})
             continue
-        page = canonical(url if "://" in url else f"http://{url}")
-        host = re.split(r"[/?:]", page, maxsplit=1)[0]
-        name, suffix = domain(host)
+        host, page = _host_and_page(url)
+        name, suffix = domain(host) if host else (None, None)
         held = [label for label, listing in lists.items() if listing.holds(host, page)]
         rows.append(
             {"domain": name, "suffix": suffix, "listed": ",".join(held) or None, "robots": tags, "canonical": page}
@@ -173,14 +210,30 @@ def measure(lists: dict[str, Listing], urls: pa.Array, robots: pa.Array | None =
     return pa.array(rows, FIELDS)
 
 
+def _entries(name: str, path: Path) -> list[str]:
+    """Return the lines of a list that somebody wrote.
+
+    Raises:
+        RequestError: naming one that is no domain, address or pattern: it would hold nothing, without a word.
+    """
+    lines = utf8.text(path).splitlines()
+    for number, line in enumerate(lines, 1):
+        if re.search(r"\S\s+\S|\|", _COMMENT.sub("", line)):
+            raise RequestError(
+                f"signals.urls.{name}: {path}:{number} is no domain, address or pattern: {line.strip()[:100]}",
+                "write one a line, such as example.org, example.org/page or *.example.*",
+            )
+    return lines
+
+
 def _lists(context: RunContext) -> dict[str, Listing]:
     section = context.recipe.signals.urls
     found: dict[str, Listing] = {}
     for name in ("allow", "deny"):
         if paths := getattr(section, name):
-            found[name] = Listing([line for p in context.paths(paths) for line in p.read_text("utf-8").splitlines()])
+            found[name] = Listing([line for p in context.paths(paths) for line in _entries(name, p)])
     for name, files in _categories(context).items():
-        found[name] = Listing([line for p in files for line in p.read_text("utf-8", "replace").splitlines()])
+        found[name] = Listing([line for p in files for line in p.read_text("utf-8-sig", "replace").splitlines()])
     return found
 
 
@@ -208,12 +261,17 @@ def _categories(context: RunContext) -> dict[str, list[Path]]:
 def _measure(context: RunContext) -> Measure:
     section = context.recipe.signals.urls
     wanted = [section.column, *([section.robots] if section.robots else [])]
-    there = pq.read_schema(table.shards(context.corpus)[0]).names
+    there = pq.read_schema(table.shards(context.corpus)[0])
     for column in wanted:
-        if column not in there:
+        if column not in there.names:
             raise DataError(
-                f"signals.urls: no document has the column '{column}'; they have {', '.join(there)}",
+                f"signals.urls: no document has the column '{column}'; they have {', '.join(there.names)}",
                 "signals.urls.column=NAME, or signals.urls=null",
+            )
+        if (kind := there.field(column).type) not in (pa.string(), pa.null()):
+            raise DataError(
+                f"signals.urls: the column '{column}' is {kind}, and no text",
+                "name a column of text: signals.urls.column=NAME, signals.urls.robots=NAME or null",
             )
     return Measure(wanted, partial(measure, _lists(context)), FIELDS, _domains)
 

@@ -21,15 +21,32 @@ KINDS = ("email", "phone", "ip", "iban", "card", "national_id")
 
 _EMAIL = re.compile(
     r"(?<![\w.+-])[\w+%'-]+(?:\.[\w+%'-]+)*@(?:[^\W_](?:[\w-]*[^\W_])?\.)+([^\W\d_]{2,24}|xn--[a-z0-9-]+)"
-    r"(?![\w@]|-\w|:[\w/~])"
+    r"(?![\w@]|:(?:[/~]|[\w.-]*(?:/|\.git\b)))"
 )
+_BEFORE_SIGN, _BEHIND_SIGN = 64, 256
 _NO_TOP = {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "html", "php", "py", "ts", "json", "xml", "pdf"}
 _IPV4 = re.compile(r"(?<![\w.,-])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|[.,-]\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9a-fA-F]{0,4}:[0-9a-fA-F:]*:)[0-9a-fA-F:]{6,39}(?![\w:])")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
+"""Letters beside which a number or an address stands without a space: Thai to Khmer, Han, kana, Hangul."""
+_NOT_LATIN = re.compile(r"[^\W\d_a-zA-Z\u00aa-\u024f\u1e00-\u1eff]")
+_APART = "\x1f"
 _VERSION = re.compile(
-    r"(?:\bv|\bver|version|release|firmware|build|bản|版本|バージョン|верси\w*|έκδοση|إصدار|גרסה|संस्करण|เวอร์ชัน|버전|[§])[\s:.#v]*$",
+    r"(?:\bv|\bver|version|release|firmware|build|bản|版本|バージョン|верси\w*|έκδοση|إصدار|גרסה|संस्करण|เวอร์ชัน|버전|[§]"
+    r"|section|chapter|clause|table|figure|\bfig|appendix|kapitel|abschnitt|tabelle|chapitre|tableau|sección|capítulo|tabla"
+    r"|\b(?:раздел|пункт)[аеу]?|\b(?:глав|таблиц)[аеыу]|第|表|図|图|धारा|ข้อ)[\s:.#v]*$",
     re.IGNORECASE,
 )
+"""What stands before the number of a version, a section or a table, which may look like an address of the internet."""
+_CALLED = re.compile(
+    r"(?:\btel|phone|\bmob|\bcell|\bcall|\bfax|whatsapp|тел|моб|звон\w*|τηλ|κιν|ስልክ|هاتف|جوال|تلفن|موبایل|טלפון|נייד|फ़ोन|फोन|मोबाइल"
+    r"|ফোন|মোবাইল|தொலைபேசி|โทร|ဖုန်း|ទូរស័ព្ទ|điện thoại|\bđt|手机|手機|电话|電話|携帯|전화|휴대폰|연락처)[^\d\n]{0,8}$",
+    re.IGNORECASE,
+)
+"""What stands before the number of a telephone, so that digits alone are one."""
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?!\w)")
 _CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){11,18}(?![\w]|[.,-]\d)")
 _CARDS = re.compile(
@@ -120,22 +137,34 @@ def find(text: str, lang: str, kinds: tuple[str, ...] = KINDS) -> list[Span]:
     """
     plain = text if text.isascii() else text.translate(_ascii())
     has_digits = any(c.isdigit() for c in plain)
+    apart = plain if plain.isascii() or not has_digits else _UNSPACED.sub(_APART, plain)
     found: list[Span] = []
-    if "email" in kinds and "@" in plain:
-        found += [Span(m.start(), m.end(), "email") for m in _EMAIL.finditer(plain) if m[1].lower() not in _NO_TOP]
-    if has_digits:
-        # What is surest first: what it holds is nothing else.
-        for kind, spans in (
-            ("iban", _ibans), ("national_id", _national), ("card", _cards), ("ip", _addresses), ("phone", _phones),
-        ):  # fmt: skip
-            if kind in kinds:
-                for start, end in spans(plain, lang):
-                    if not any(s.start < end and start < s.end for s in found):
-                        found.append(Span(start, end, kind))
+    # What is surest first: what it holds is nothing else.
+    for kind, spans in (
+        ("email", _emails), ("iban", _ibans), ("national_id", _national), ("card", _cards), ("ip", _addresses),
+        ("phone", _phones),
+    ):  # fmt: skip
+        if kind in kinds and ("@" in plain if kind == "email" else has_digits):
+            for start, end in spans(apart, plain, lang):
+                if not any(s.start < end and start < s.end for s in found):
+                    found.append(Span(start, end, kind))
     return sorted(found, key=lambda s: s.start)
 
 
-def _ibans(text: str, lang: str) -> Iterator[tuple[int, int]]:
+def _emails(apart: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
+    # Those in Latin letters among others first, which a text in another script puts right beside them.
+    for text in (_NOT_LATIN.sub(_APART, plain), plain):
+        last = 0
+        for sign in re.finditer("@", text):
+            # Within what an address can be long (RFC 5321): in a long text of %D0%9C a search from each % has no end.
+            near = max(sign.start() - _BEFORE_SIGN, last), sign.end() + _BEHIND_SIGN
+            for m in _EMAIL.finditer(text, *near):
+                if m.start() < sign.start() < m.end() and m[1].lower() not in _NO_TOP:
+                    yield m.span()
+                    last = m.end()
+
+
+def _ibans(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
     for m in _IBAN.finditer(text):
         # The groups behind it may be words: shorten until the checksum is right.
         end = m.end()
@@ -149,7 +178,7 @@ def _ibans(text: str, lang: str) -> Iterator[tuple[int, int]]:
             end = cut
 
 
-def _cards(text: str, lang: str) -> Iterator[tuple[int, int]]:
+def _cards(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
     for m in _CARD.finditer(text):
         digits = re.sub(r"\D", "", m[0])
         groups = [len(g) for g in re.split(r"[ -]", m[0])]
@@ -158,7 +187,7 @@ def _cards(text: str, lang: str) -> Iterator[tuple[int, int]]:
             yield m.span()
 
 
-def _addresses(text: str, lang: str) -> Iterator[tuple[int, int]]:
+def _addresses(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
     for pattern in (_IPV4, _IPV6):
         for m in pattern.finditer(text):
             try:
@@ -166,31 +195,58 @@ def _addresses(text: str, lang: str) -> Iterator[tuple[int, int]]:
             except ValueError:
                 continue
             # Addresses of no one's own (private networks, examples, loopback) say nothing of a person.
-            if address.is_global and not _VERSION.search(text[max(m.start() - 16, 0) : m.start()]):
+            before = plain[max(m.start() - 16, 0) : m.start()]
+            if address.is_global and not _VERSION.search(before) and not _heads(plain, m):
                 yield m.span()
 
 
-def _phones(text: str, lang: str) -> Iterator[tuple[int, int]]:
+def _heads(text: str, found: "re.Match[str]") -> bool:
+    """Say whether four small numbers are those of a heading: they begin a line, and words follow."""
+    line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+    small = all(part.isdigit() and int(part) < 30 for part in found[0].split("."))
+    return small and not line.strip(" \t#*>") and re.match(r"\.?[ \t]+[^\W\d_]", text[found.end() :][:8]) is not None
+
+
+def _phones(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
     try:
         import phonenumbers
     except ImportError as error:
         raise MissingExtraError("personal data", "private") from error
     region = _region(lang)
     for m in _PHONE.finditer(text):
-        digits = sum(c.isdigit() for c in m[0])
-        if not 7 <= digits <= 15 or (m.start() and (text[m.start() - 1].isalnum() or text[m.start() - 1] in "._/=-:")):
+        groups = re.findall(r"\d+", m[0])
+        if (
+            not 7 <= sum(map(len, groups)) <= 15
+            or sum(len(group) == 1 for group in groups) > 2
+            or _sticks(text, m.start())
+        ):
             continue
-        before = text[max(m.start() - 12, 0) : m.start()]
-        if _ISBN.fullmatch(m[0].strip()) or _DATE.fullmatch(m[0].strip()) or _MONEY.search(before):
+        before = plain[max(m.start() - 20, 0) : m.start()]
+        if _ISBN.fullmatch(m[0].strip()) or _DATE.fullmatch(m[0].strip()) or _MONEY.search(before[-12:]):
             continue
-        international = m[0].lstrip("(").startswith("+") or m[0].startswith("00")
-        if not international and re.fullmatch(r"\d+", m[0]) and not m[0].startswith("0"):
+        if m[0].isdigit() and not m[0].startswith("0") and not _CALLED.search(before):
             continue  # any number
         leniency = phonenumbers.Leniency.VALID
         if m.end() < len(text) and (text[m.end()].isalpha() and text[m.end()].isascii()):
             continue
-        for found in phonenumbers.PhoneNumberMatcher(m[0], region, leniency):
-            yield m.start() + found.start, m.start() + found.end
+        # 00 stands for + in most countries, and not in all that a language is spoken in.
+        ways = [(m[0], 0)] + ([("+" + m[0][2:], 1)] if m[0].startswith("00") else [])
+        for number, more in ways:
+            matches = list(phonenumbers.PhoneNumberMatcher(number, region, leniency))
+            for found in matches:
+                yield m.start() + (found.start and found.start + more), m.start() + found.end + more
+            if matches:
+                break
+
+
+def _sticks(text: str, start: int) -> bool:
+    """Say whether digits go on what stands before them: a word, a decimal, a path, and not `tel:` or `โทร.`."""
+    if not start:
+        return False
+    left, before = text[start - 1], text[start - 2 : start - 1]
+    if left in ".:":
+        return not (before == _APART or unicodedata.category(before or " ")[0] in "LM")
+    return left.isalnum() or left in "_/=-"
 
 
 @cache
@@ -200,7 +256,7 @@ def _region(lang: str) -> str | None:
     return langcodes.Language.get(lang.replace("_", "-")).maximize().territory
 
 
-def _national(text: str, lang: str) -> Iterator[tuple[int, int]]:
+def _national(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
     for name in NATIONAL.get(lang.split("_", maxsplit=1)[0], ()):
         module = _stdnum(name)
         for m in re.finditer(rf"(?<![\w.,/-])(?:{_SHAPES[name]})(?![\w/]|[.,-]\d)", text):

@@ -9,12 +9,15 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
+from glob import escape
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
+from glotmix.core import utf8
 from glotmix.core.context import RunContext
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
@@ -23,7 +26,7 @@ from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import Column, Extra, StepSpec
 from glotmix.signals.annotate import Measure, Measured
 
-VERSION = 1
+VERSION = 2
 
 FIELDS = pa.struct(
     [pa.field("words", pa.int64()), pa.field("per_1000_chars", pa.float64()), pa.field("by_list", pa.string())]
@@ -137,7 +140,7 @@ def _lists(context: RunContext) -> dict[str, dict[str, list[str]]]:
                     if "{lang}" in given:
                         continue  # a language without a list
                     raise RequestError(f"signals.words.lists.{name}: there is no file {path}")
-                lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+                lines = (line.strip() for line in utf8.text(path).splitlines())
                 found.setdefault(lang, {}).setdefault(name, []).extend(w for w in lines if w and not w.startswith("#"))
     return found
 
@@ -155,10 +158,16 @@ def _measure(context: RunContext) -> Measure:
 def _inputs(context: RunContext) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, paths in context.recipe.signals.words.lists.items():
-        for given in paths:
+        for number, given in enumerate(paths):
             path = context.path(given)
-            there = sorted(path.parent.glob(path.name.replace("{lang}", "*_*"))) if "{lang}" in path.name else [path]
-            found |= {f"{name} {p.name}": digest_file(p) for p in there if p.is_file()}
+            # A folder may be called by the language, too. What stands above it is no pattern.
+            above = next((n for n, part in enumerate(path.parts) if "{lang}" in part), len(path.parts))
+            below = ["*_*".join(map(escape, part.split("{lang}"))) for part in path.parts[above:]]
+            root = Path(*path.parts[:above])
+            for held in sorted(root.glob("/".join(below))) if below else [path]:
+                if held.is_file():
+                    which = held.relative_to(root) if below else held.name
+                    found[f"{name} {number} {which}"] = digest_file(held)
     return found
 
 
