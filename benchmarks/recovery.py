@@ -25,8 +25,10 @@ without a prior, as it was before.
 how often the true optimum's share lies in the range that is as good.
 """
 
+import json
 import multiprocessing
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -409,7 +411,18 @@ def next_runs(small: bool) -> Iterable[Row]:
     return growth(mapped(grown, [World(kind, 8, seed) for kind in KINDS for seed in range(6)]))
 
 
-PARTS: dict[str, _parts.Part] = {"rule": by_rule, "laws": by_law, "next_run": next_runs}
+def scale(small: bool) -> Iterable[Row]:
+    """Rows of what the rule costs: 100 languages by 300 runs."""
+    m, n = (8, 32) if small else (100, 300)
+    cost = harness.measure([sys.executable, "-m", "benchmarks._scale", str(m), str(n)])
+    if cost.exit:
+        raise harness.BenchmarkError(f"the mixture of {m} languages ended with {cost.exit}:\n{cost.output}")
+    told = json.loads(cost.output.splitlines()[-1]) | {"wall_seconds": cost.wall_seconds}
+    yield Row(NAME, f"seconds.{m}x{n}", cost.cpu_seconds, n=1, unit="CPU seconds", settings=told)
+    yield Row(NAME, f"memory_mb.{m}x{n}", cost.peak_mb, n=1, unit="MB", settings=told)
+
+
+PARTS: dict[str, _parts.Part] = {"rule": by_rule, "scale": scale, "next_run": next_runs, "laws": by_law}
 
 if __name__ == "__main__":
     _parts.main(NAME, PARTS)
