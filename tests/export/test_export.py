@@ -264,6 +264,29 @@ def test_the_data_set_loads_by_its_folder_and_its_configurations(done, tmp_path)
     assert Path(path).is_file()
 
 
+def test_files_of_an_earlier_push_are_told_and_not_loaded(done, hub, tmp_path):
+    pytest.importorskip("datasets")
+    dataset = done[0] / "made/dataset"
+    (path,) = (dataset / "tha_Thai").glob("*.parquet")
+    for name in ("tha_Thai/train-00000-of-00002.parquet", "deu_Latn/train-00000-of-00001.parquet"):
+        Hub.files[name] = path.read_bytes()
+    Hub.files["notes.txt"] = b"mine"
+    assert push(dataset, "me/set", endpoint=hub)["earlier"] == 2
+    assert "notes.txt" in Hub.files, "nothing is deleted"
+    given = os.environ | {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", LOAD], env=given, capture_output=True, text=True, check=False)
+    assert not ran.returncode, ran.stderr[-2000:]
+    names, texts = json.loads(ran.stdout.splitlines()[-1])
+    assert "deu_Latn" not in names
+    assert texts == pq.read_table(path, partitioning=None)["text"].to_pylist()
+
+
+def test_a_hub_that_is_not_there_is_named(done, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    with pytest.raises(RequestError, match="the Hub cannot be reached to take me/set"):
+        push(done[0] / "made/dataset", "me/set", endpoint="http://127.0.0.1:9")
+
+
 LOAD = """
 import json, sys, datasets
 names = datasets.get_dataset_config_names("me/set")

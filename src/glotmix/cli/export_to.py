@@ -71,3 +71,8 @@ def export(
             typer.echo(
                 f"{push}: {sent['sent']:,} files sent ({sent['bytes'] / 1e6:,.1f} MB), {sent['there']:,} were there"
             )
+            if sent["earlier"]:
+                typer.echo(
+                    f"{sent['earlier']:,} files of an earlier data set are there; they are no longer loaded, and not "
+                    f"deleted: https://huggingface.co/datasets/{push}/tree/main"
+                )

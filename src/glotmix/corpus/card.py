@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -48,6 +48,7 @@ def render(
     formats: Sequence[str] = ("parquet",),
     method: Sequence[str] = (),
     few: str = "",
+    files: Sequence[str] = (),
 ) -> str:
     """Return the text of ``README.md``.
 
@@ -65,10 +66,14 @@ def render(
         formats: ``parquet`` and ``jsonl.zst``, whichever were written.
         method: what was done, one sentence each.
         few: of which languages too few documents were read to judge them; empty for none.
+        files: of the data set, ``fra_Latn/train-00000-of-00012.parquet``: what loads is these, and no others that lie
+            there from an earlier time.
     """
     kept = [row for row in languages if row["kept"]]
     parts = [
-        "---\n" + yaml.safe_dump(_front(name, kept, sources, formats), sort_keys=False, allow_unicode=True) + "---",
+        "---\n"
+        + yaml.safe_dump(_front(name, kept, sources, formats, files), sort_keys=False, allow_unicode=True)
+        + "---",
         f"# {name}",
         _summary(kept, languages, sources),
         "## Languages",
@@ -123,13 +128,18 @@ def tag(lang: str) -> str:
 
 
 def _front(
-    name: str, kept: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]], formats: Sequence[str]
+    name: str,
+    kept: Sequence[Mapping[str, Any]],
+    sources: Sequence[Mapping[str, Any]],
+    formats: Sequence[str],
+    files: Sequence[str],
 ) -> dict[str, Any]:
     ending = "parquet" if "parquet" in formats else formats[0]
     # Of a source that nothing is kept of, nothing is published.
     held = [source for source in sources if source.get("kept") != 0]
     licenses = sorted({hub_license(x) for source in held for x in _licenses(source)})
     codes = [row["lang"] for row in kept]
+    loaded = {code: patterns(code, ending, files) for code in codes}
     front: dict[str, Any] = {
         "pretty_name": name,
         "language": sorted({tag(code) for code in codes}),
@@ -148,14 +158,23 @@ def _front(
             {
                 "config_name": "default",
                 "default": True,
-                "data_files": [{"split": "train", "path": f"*/train-*.{ending}"}],
+                "data_files": [{"split": "train", "path": [path for code in codes for path in loaded[code]]}],
             },
-            *(
-                {"config_name": code, "data_files": [{"split": "train", "path": f"{code}/train-*.{ending}"}]}
-                for code in codes
-            ),
+            *({"config_name": code, "data_files": [{"split": "train", "path": loaded[code]}]} for code in codes),
         ],
     }
+
+
+def patterns(code: str, ending: str, files: Iterable[str]) -> list[str]:
+    """Return patterns of a language's files that match these alone: the number of all of them is part of each.
+
+    >>> patterns("fra_Latn", "parquet", [f"fra_Latn/train-0000{n}-of-00002.parquet" for n in range(2)])
+    ['fra_Latn/train-?????-of-00002.parquet']
+    """
+    own = [name for name in files if name.startswith(f"{code}/train-") and name.endswith(f".{ending}")]
+    return list(
+        dict.fromkeys(_NUMBER.sub(lambda found: f"-{'?' * len(found[1])}-of-", name) for name in sorted(own))
+    ) or [f"{code}/train-*.{ending}"]
 
 
 def _licenses(source: Mapping[str, Any]) -> list[str | None]:
@@ -262,6 +281,7 @@ def _use(kept: Sequence[Mapping[str, Any]], columns: Sequence[str], formats: Seq
     return "\n\n".join(lines)
 
 
+_NUMBER = re.compile(r"-(\d{5,})-of-")
 _TAME = re.compile(r"[\w (),+-]|\.(?=[\d ]|$)")
 
 

@@ -67,7 +67,14 @@ def tables(source: Source, dataset: Dataset, shard: int, of: int) -> Iterator[pa
     """Stream one part of the data set as tables of at most `ROWS` rows."""
     stream = _stream(source, dataset)
     part = stream.shard(num_shards=of, index=shard) if of > 1 else stream
-    for batch in part.with_format("arrow").iter(batch_size=ROWS):
+    batches = iter(part.with_format("arrow").iter(batch_size=ROWS))
+    while True:
+        try:
+            batch = next(batches, None)
+        except Exception as error:  # a network that fails in the middle: each library has errors of its own
+            raise _failed(source.name, dataset.name, error) from error
+        if batch is None:
+            return
         yield pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
 
 

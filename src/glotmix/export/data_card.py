@@ -16,7 +16,7 @@ from glotmix.mix import extra
 from glotmix.mix.plan import read_languages, read_shares
 from glotmix.select import enough
 
-VERSION = 2
+VERSION = 3
 
 
 def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> None:
@@ -35,6 +35,7 @@ def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> Non
         formats=context.recipe.export.formats,
         method=_method(context),
         few=_few(langs),
+        files=[path.relative_to(output.path).as_posix() for path in output.path.glob("*_*/train-*")],
     )
     (output.path / "README.md").write_text(text, "utf-8")
     plain = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)

@@ -5,6 +5,7 @@ set whose page says what it holds does hold it.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from glotmix.core.record import RECORD
 
 _FILES, _BYTES = 50, 2 * 10**9
 _LAST = ("README.md",)
+_OURS = re.compile(r"(?:dropped/)?[a-z]{3}_[A-Z][a-z]{3}/(?:train|dropped)-(?:.+-)?\d{5,}-of-\d{5,}\.[a-z.]+")
+"""The name of a file of documents, as `glotmix.corpus.write` gives them."""
 
 
 def push(folder: Path, name: str, private: bool = True, endpoint: str | None = None) -> dict[str, int]:
@@ -28,7 +31,8 @@ def push(folder: Path, name: str, private: bool = True, endpoint: str | None = N
         endpoint: of another Hub.
 
     Returns:
-        ``sent``, ``there`` (files that were there already) and ``bytes`` sent.
+        ``sent``, ``there`` (files that were there already), ``bytes`` sent, and ``earlier`` (files of an
+        earlier data set that are there: the new card does not load them, and nothing is deleted).
 
     Raises:
         MissingExtraError: if `huggingface_hub` is not installed.
@@ -46,12 +50,14 @@ def push(folder: Path, name: str, private: bool = True, endpoint: str | None = N
         raise DataError(f"there is no finished data set in {folder}", "glotmix export RECIPE")
     files = [p for p in sorted(folder.rglob("*")) if p.is_file() and _sent(p.relative_to(folder))]
     api = HfApi(endpoint=endpoint)
-    counts = {"sent": 0, "there": 0, "bytes": 0}
+    counts = {"sent": 0, "there": 0, "bytes": 0, "earlier": 0}
     try:
         api.create_repo(name, repo_type="dataset", private=private, exist_ok=True)
         held = {
             f.path: f for f in api.list_repo_tree(name, repo_type="dataset", recursive=True) if hasattr(f, "blob_id")
         }
+        ours = {path.relative_to(folder).as_posix() for path in files}
+        counts["earlier"] = sum(_OURS.fullmatch(path) is not None for path in held.keys() - ours)
         missing = []
         for path in files:
             if _same(path, held.get(path.relative_to(folder).as_posix())):
@@ -74,6 +80,11 @@ def push(folder: Path, name: str, private: bool = True, endpoint: str | None = N
         raise RequestError(
             f"the Hub refuses to take {name}: {error}",
             "set HF_TOKEN to a token that may write; what was sent is not sent again",
+        ) from error
+    except Exception as error:  # of whatever library the transport is: httpx, requests
+        raise RequestError(
+            f"the Hub cannot be reached to take {name}: {type(error).__name__}: {error}",
+            "look after the network, and run the same command again: what was sent is not sent again",
         ) from error
     return counts
 
