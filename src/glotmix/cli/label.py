@@ -32,7 +32,7 @@ def label(
     work = Job.at(recipe)
     path = file or work.context.base / "labels" / f"{lang}.jsonl"
     if terminal:
-        _typed(work.context, lang, path, count)
+        _typed(work.context, lang, path, count, recipe)
         return
     import webbrowser
 
@@ -50,18 +50,17 @@ def label(
     LocalPage(PAGE, session.calls, "glotmix label (or --terminal)", port).serve(ready)
 
 
-def _typed(context: Any, lang: str, path: Path, count: int) -> None:
+def _typed(context: Any, lang: str, path: Path, count: int, recipe: Path) -> None:
     from rich.text import Text
 
     from glotmix.cli import terminal
     from glotmix.select import to_label
 
-    done = to_label.judged(path)
-    left = [one for one in to_label.choose(context, lang, count + len(done)) if one["id"] not in done][:count]
+    left, done = to_label.left(context, lang, path, count)
     console = terminal.console()
     console.print(
-        f"{len(left)} documents of {lang}; n: natural, u: unnatural; with them or alone a: adult, "
-        "m: machine-translated, w: wrong language; s: skip, q: stop and keep what is done"
+        f"{len(left)} document{'s' * (len(left) != 1)} of {lang}; n: natural, u: unnatural; with them or alone a: "
+        "adult, m: machine-translated, w: wrong language; s: skip, q: stop and keep what is done"
     )
     noted = 0
     for number, document in enumerate(left, start=1):
@@ -70,17 +69,24 @@ def _typed(context: Any, lang: str, path: Path, count: int) -> None:
         console.print(Text(text[:SHOWN] + ("…" if len(text) > SHOWN else "")))
         answer = None
         while answer is None:
-            answer = answered(typer.prompt("natural or unnatural? (n/u/a/m/w/s/q)"))
+            answer = answered(_asked())
         if answer == "q":
             break
         if answer != "s":
             natural = True if "n" in answer else False if "u" in answer else None
             to_label.note(path, document, natural, {name: key in answer for key, name in KEYS.items()})
             noted += 1
-    console.print(f"{noted} labels added to {path} ({len(done) + noted} in all)", soft_wrap=True)
-    console.print(
-        f"to learn from them: quality: {{anchors: [builtin, {path}]}}, then glotmix quality audit", soft_wrap=True
-    )
+    console.print(f"{noted} labels added to {path} ({done + noted} in all)", soft_wrap=True)
+    console.print(f"to learn from them: quality: {{anchors: [builtin, {path}]}} in the recipe", soft_wrap=True)
+    console.print(f"to ask whether they helped: glotmix quality audit {recipe}", soft_wrap=True)
+
+
+def _asked() -> str:
+    """Return what is typed; the end of the input is the end of the work."""
+    try:
+        return input("natural or unnatural? (n/u/a/m/w/s/q): ")
+    except EOFError:
+        return "q"
 
 
 def answered(typed: str) -> str | None:

@@ -18,7 +18,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from glotmix.core import files, json_text, owned
-from glotmix.core.errors import DataError, GlotmixError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.core.files import FileDigest, FileMark, digest_file
 from glotmix.core.identity import (
     DAMAGED,
@@ -318,11 +318,11 @@ def require(folder: Path, made_by: str) -> Record:
     """Return the record of an output that another step must have made.
 
     Raises:
-        GlotmixError: naming the command that makes it.
+        RequestError: naming the command that makes it.
     """
     found = read(folder)
     if found is None:
-        raise GlotmixError(f"{folder} is not there or not finished", f"glotmix {made_by}")
+        raise RequestError(f"{folder} is not there or not finished", f"glotmix {made_by}")
     return found
 
 

@@ -31,11 +31,8 @@ class Session:
 
     def __init__(self, context: RunContext, lang: str, path: Path, count: int, recipe: str) -> None:
         self._lang, self._path, self._recipe = parse(lang), path, recipe
-        done = to_label.judged(path)
-        chosen = to_label.choose(context, lang, count + len(done))
-        self._left = [one for one in chosen if one["id"] not in done][:count]
+        self._left, self._before = to_label.left(context, lang, path, count)
         self._judged: list[dict[str, Any]] = []
-        self._before = len(done)
         self._lock = Lock()
 
     @property

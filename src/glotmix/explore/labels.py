@@ -9,9 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix.core import json_text
 from glotmix.core.context import RunContext
-from glotmix.core.errors import blame
 from glotmix.quality import anchors
 from glotmix.signals import heuristics
 
@@ -69,14 +67,9 @@ class Labels:
         Returns:
             id → what was said of it.
         """
-        path, found = self.own(lang), {}
-        if path.is_file():
-            with blame(path, what="file of labels"):
-                for line in path.read_text("utf-8").splitlines():
-                    row = json_text.loads(line) if line.strip() else {}
-                    if "id" in row and row.get(what) is not None:
-                        found[str(row["id"])] = bool(row[what])
-        return found
+        path = self.own(lang)
+        rows = [row for _, row in anchors.rows(path)] if path.is_file() else []
+        return {str(row["id"]): bool(row[what]) for row in rows if "id" in row and row.get(what) is not None}
 
     def trained_on(self, lang: str) -> bool:
         """Whether the rater saw the labels of `own`."""

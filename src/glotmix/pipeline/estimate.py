@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from glotmix.core import flight, record, table
-from glotmix.core.errors import RequestError
+from glotmix.core.errors import RequestError, blame
 from glotmix.corpus import jsonl
 from glotmix.corpus.sources import InputFile, Source, files
 from glotmix.pipeline.run import Job
@@ -214,9 +214,10 @@ def _sample(source: Source, found: Sequence[InputFile], folder: Path, wanted: in
 def _head(file: InputFile, path: Path, wanted: int) -> float:
     """Write the first documents of a file; return their share of it. A format that cannot be cut is taken whole."""
     if file.kind == "parquet":
-        held = pq.ParquetFile(file.path)
+        with blame(file.path, what="Parquet file"):
+            held = pq.ParquetFile(file.path)
+            batches = list(islice(held.iter_batches(batch_size=wanted), 1))
         total = held.metadata.num_rows
-        batches = list(islice(held.iter_batches(batch_size=wanted), 1))
         if batches:
             table.write(pa.Table.from_batches(batches), path)
         return min(wanted, total) / total if total else 1.0

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from glotmix.core import json_text, language
-from glotmix.core.errors import DataError, RequestError, did_you_mean
+from glotmix.core.errors import DataError, RequestError, blame, did_you_mean
 from glotmix.core.visible import is_blank
 
 SCHEMA = pa.schema(
@@ -112,11 +112,7 @@ def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     if path.suffix == ".parquet":
-        at = 0
-        for batch in pq.ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
-                at += 1
-                yield f"{path}, row {at}", row
+        yield from _parquet(path)
     elif path.suffix == ".jsonl":
         yield from _lines(path)
     else:
@@ -124,18 +120,29 @@ def rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _parquet_rows(path: Path, label: bool | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    file = pq.ParquetFile(path)
-    names = [n for n in (*SCHEMA.names, *PROPERTIES) if n in file.schema_arrow.names]
+    with blame(path, what="Parquet file"):
+        present = pq.read_schema(path).names
+    names = [n for n in (*SCHEMA.names, *PROPERTIES) if n in present]
     given = {} if label is None else {"label": label}
     if missing := {"text", "lang", "label"} - set(names) - given.keys():
-        present = file.schema_arrow.names
         hint = "".join(did_you_mean(m, present) for m in sorted(missing))
         raise DataError(f"{path} has no column {', '.join(sorted(missing))}: it has {', '.join(present)}{hint}")
+    for where, row in _parquet(path, names):
+        yield where, row | given
+
+
+def _parquet(path: Path, columns: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    with blame(path, what="Parquet file"):
+        batches = pq.ParquetFile(path).iter_batches(columns=columns)
     at = 0
-    for batch in file.iter_batches(columns=names):
+    while True:
+        with blame(path, what="Parquet file"):
+            batch = next(batches, None)
+        if batch is None:
+            return
         for row in batch.to_pylist():
             at += 1
-            yield f"{path}, row {at}", row | given
+            yield f"{path}, row {at}", row
 
 
 def _json_rows(path: Path, label: bool | None) -> Iterator[tuple[str, dict[str, Any]]]:

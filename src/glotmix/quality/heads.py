@@ -235,7 +235,7 @@ def train(
     """
     if labels.all() or not labels.any():
         raise DataError(
-            f"a rater needs good and bad documents: all {len(labels)} are {'good' if labels.all() else 'bad'}",
+            f"a rater needs good and bad documents: all labels are {'good' if labels.all() else 'bad'}",
             "add anchors of the other label",
         )
     # Boosters draw rows by position, and sums depend on their order: so the order is made one of the data's own.

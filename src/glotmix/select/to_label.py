@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from glotmix.core import json_text, record, table
 from glotmix.core.context import RunContext
-from glotmix.core.errors import DataError
+from glotmix.core.errors import DataError, RequestError
+from glotmix.quality import anchors
 from glotmix.quality.rater import Rater
 from glotmix.quality.steps import APPLIED
 
@@ -31,7 +32,11 @@ def choose(context: RunContext, lang: str, count: int) -> list[dict[str, Any]]:
     """
     record.require(context.step_dir("ledger"), "select RECIPE")
     ledger = table.read(table.shards(context.step_dir("ledger")), ["id", "lang", "source", "quality"])
-    mine = ledger.filter(pc.and_(pc.equal(ledger["lang"], lang), pc.is_valid(ledger["quality"])))
+    own = ledger.filter(pc.equal(ledger["lang"], lang))
+    if not own.num_rows:
+        there = ", ".join(sorted(pc.unique(ledger["lang"]).to_pylist()))
+        raise RequestError(f"the corpus holds no document of {lang}", f"one of {there}")
+    mine = own.filter(pc.is_valid(own["quality"]))
     if not mine.num_rows:
         raise DataError(f"no document of {lang} has a score", "a recipe with quality: {}, run up to its ledger")
     chance = Rater.read(context.step_dir("signals/quality") / APPLIED).probability
@@ -64,11 +69,21 @@ def _texts(context: RunContext, lang: str, ids: list[str]) -> dict[str, str]:
     return found
 
 
-def judged(path: Path) -> set[str]:
-    """Return the ids that a file of labels holds already."""
-    if not path.is_file():
-        return set()
-    return {str(json_text.loads(line)["id"]) for line in path.read_text("utf-8").splitlines() if line.strip()}
+def left(context: RunContext, lang: str, path: Path, count: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the documents to judge next, as `choose` does, and how many labels the file holds already.
+
+    A row of the file is of a document by its ``id``; where somebody else wrote it, by its text.
+
+    Raises:
+        RequestError: if labels cannot be added to the file.
+        DataError: naming the line of it that is no label.
+    """
+    if path.suffix != ".jsonl":
+        raise RequestError(f"{path}: labels are added to JSON lines alone", "--file NAME.jsonl")
+    rows = [row for _, row in anchors.rows(path)] if path.is_file() else []
+    ids, texts = {str(row["id"]) for row in rows if row.get("id") is not None}, [row.get("text") for row in rows]
+    chosen = choose(context, lang, count + len(rows))
+    return [one for one in chosen if one["id"] not in ids and one["text"] not in texts][:count], len(rows)
 
 
 def note(path: Path, document: dict[str, Any], good: bool | None, properties: Mapping[str, bool] | None = None) -> None:
@@ -81,16 +96,19 @@ def note(path: Path, document: dict[str, Any], good: bool | None, properties: Ma
         properties: of `anchors.PROPERTIES`, whether it has each; None for not asked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A file that was written by hand may end within its last line.
+    begun = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
     row = {name: document[name] for name in ("id", "text", "lang", "source")}
     row |= {"label": None if good is None else int(good)} | {name: int(has) for name, has in (properties or {}).items()}
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        file.write(("\n" if begun else "") + json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def take_back(path: Path, identity: str) -> None:
     """Take the last label of a document out of a file; the rest of the file stays as it is."""
-    lines = path.read_text("utf-8").splitlines(keepends=True)
-    last = max(at for at, line in enumerate(lines) if line.strip() and str(json_text.loads(line)["id"]) == identity)
+    # Not by what Python calls a line: texts may hold U+2028.
+    lines = path.read_bytes().splitlines(keepends=True)
+    last = max(at for at, line in enumerate(lines) if line.strip() and json_text.loads(line).get("id") == identity)
     beside = path.with_name(path.name + ".new")
-    beside.write_text("".join(lines[:last] + lines[last + 1 :]), "utf-8")
+    beside.write_bytes(b"".join(lines[:last] + lines[last + 1 :]))
     beside.replace(path)

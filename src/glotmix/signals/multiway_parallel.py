@@ -14,12 +14,13 @@ from typing import Annotated
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from glotmix.core import table
 from glotmix.core.context import RunContext
-from glotmix.core.errors import DataError
+from glotmix.core.errors import DataError, blame
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.section import RecipeKey, Section, as_tuple
 from glotmix.core.step import StepSpec
@@ -93,12 +94,15 @@ def make(output: Output, corpus: Path, groups: list[Path]) -> Counts:
     """
     from daft import col, lit
 
+    for path in groups:
+        with blame(path, what="Parquet file"):
+            names = pq.read_schema(path).names
+        if missing := [name for name in ("group", "lang", "id") if name not in names]:
+            raise DataError(f"{path} has no column '{missing[0]}'", "group, lang, id")
     sentences = table.scan(groups)
-    for name in ("group", "lang", "id"):
-        if name not in sentences.column_names:
-            raise DataError(f"{groups[0]} has no column '{name}'", "group, lang, id")
     widths = sentences.groupby("group").agg(col("lang").count_distinct().cast("int64").alias("width"))
-    placed = sentences.where(col("id").not_null()).join(widths, on="group").collect()
+    with blame(" or ".join(map(str, groups)), what="Parquet file"):
+        placed = sentences.where(col("id").not_null()).join(widths, on="group").collect()
     documents = table.scan(table.shards(corpus), ["id", "lang"])
     measured = placed.groupby("id").agg(
         col("width").count().alias("sentences"),
