@@ -92,6 +92,20 @@ def test_the_table_says_what_each_source_would_lose(base):
     assert {p: p.stat().st_mtime_ns for p in base.rglob("*") if p.is_file()} == before
 
 
+def test_what_no_decision_needs_may_not_be_made(tmp_path):
+    # The signals of the default: repeated lines are looked for by `glotmix run`, and not by `select`.
+    rows = [{"id": str(i), "text": OWN["deu_Latn"].format("A" * i, i, "b" * i) * 3} for i in range(1, 9)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), "utf-8")
+    recipe = {"name": "l", "output": "out", "quality": None, "corpus": {"sources": []}}
+    recipe["corpus"]["sources"] = [{"name": "a", "path": "a.jsonl", "language": "deu_Latn"}]
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe), "utf-8")
+    assert CliRunner().invoke(app, ["select", str(tmp_path / "recipe.yaml"), "-q"]).exit_code == 0
+    found = CliRunner().invoke(app, ["select", str(tmp_path / "recipe.yaml"), "--what-if", "--json"])
+    assert found.exit_code == 0, found.exception
+    (row,) = json.loads(found.stdout)["duplicates"]
+    assert row["lines"] is None and row["exact"] == {"documents": 0, "bytes": 0}
+
+
 def test_a_rule_drops_documents_on_request(base):
     given = ("settings.default.repeated_passages.share=0.9", "output=strict", "signals.repeated_passages.cut=false")
     job = Job(recipes.load(base / "recipe.yaml", given), base)

@@ -85,6 +85,31 @@ SENTENCES = [
 ]
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_list_of_licences_counts_as_all_of_them(tmp_path, mixed):
+    given_ = [["MIT", "ISC"], ["CC-BY-NC-4.0"], ["MIT", "CC-BY-NC-4.0"], [], None, [""]]
+    if mixed:
+        given_[5] = "CC-BY-NC-4.0"  # so the column is JSON text
+    lines = [
+        {"id": f"w{i}", "text": text, "lic": license_}
+        for i, (text, license_) in enumerate(zip(SENTENCES, given_, strict=True))
+    ]
+    (tmp_path / "web.jsonl").write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), "utf-8")
+    data = {
+        "name": "listed",
+        "corpus": {
+            "sources": [{"name": "w", "path": "web.jsonl", "language": "fra_Latn", "license": {"column": "lic"}}]
+        },
+        "quality": None,
+        "select": {"licenses": {"deny": ["CC-BY-NC*"]}},
+    }
+    job = run.Job(recipe.parse(data), tmp_path)
+    job.run("ledger")
+    rows = {r["id"]: r["rule"] for r in table.read(table.shards(job.folder / "ledger")).to_pylist()}
+    gone = {"w1", "w2", "w5"} if mixed else {"w1", "w2"}
+    assert {i for i, rule in rows.items() if rule == "license"} == gone
+
+
 def test_a_corpus_is_selected_by_licence_and_the_card_names_only_what_is_kept(tmp_path):
     given_ = ["MIT", "CC-BY-NC-4.0", "MIT OR GPL-3.0-only", None, "CC0-1.0", "nonsense"]
     lines = [

@@ -20,7 +20,8 @@ def losses(context: RunContext) -> list[dict[str, Any]]:
 
     A duplicate is what stands before in the corpus; `select.prefer` may keep another member of a cluster, which moves
     a loss from one source to the other. Kinds overlap: what is the same text is a near-duplicate as well, and is
-    counted as the same text alone. A kind whose signal the recipe has not asked for is None.
+    counted as the same text alone. A kind whose signal the recipe has not asked for is None, and so is one whose signal
+    no decision needs and nothing has made of these documents so far (repeated lines, before `glotmix run`).
 
     Args:
         context: of a recipe whose ledger is made.
@@ -28,8 +29,7 @@ def losses(context: RunContext) -> list[dict[str, Any]]:
     documents = table.read(table.shards(context.step_dir("ledger")), ["id", "source", "bytes"])
     size = documents["bytes"].to_numpy()
     found: dict[str, tuple[NDArray[np.bool_], NDArray[np.int64]]] = {}
-    if context.has("signals/duplicates"):
-        rows = _signal(context, "signals/duplicates", ["id", "cluster", "content"], documents)
+    if (rows := _signal(context, "signals/duplicates", ["id", "cluster", "content"], documents)) is not None:
         exact = _again(rows["content"].to_numpy())
         found["exact"] = exact, size * exact
         near = _again(_codes(rows["cluster"])) & ~exact
@@ -39,11 +39,10 @@ def losses(context: RunContext) -> list[dict[str, Any]]:
         ("passages", "signals/repeated_passages", "passage_bytes"),
     ):
         # Lines are looked for in the corpus as it was read, whose documents these are.
-        if context.has(step):
-            lost = _signal(context, step, ["id", column], documents)[column].to_numpy()
+        if (rows := _signal(context, step, ["id", column], documents)) is not None:
+            lost = rows[column].to_numpy()
             found[kind] = lost > 0, lost
-    if context.has("signals/semantic_duplicates"):
-        rows = _signal(context, "signals/semantic_duplicates", ["id", "semantic_cluster"], documents)
+    if (rows := _signal(context, "signals/semantic_duplicates", ["id", "semantic_cluster"], documents)) is not None:
         same = _again(_codes(rows["semantic_cluster"]))
         found["meaning"] = same, size * same
     sources = documents["source"].combine_chunks().dictionary_encode()
@@ -62,11 +61,15 @@ def losses(context: RunContext) -> list[dict[str, Any]]:
     return made
 
 
-def _signal(context: RunContext, step: str, columns: list[str], documents: pa.Table) -> pa.Table:
-    rows = table.read(_parts(context.step_dir(step)), columns)
+def _signal(context: RunContext, step: str, columns: list[str], documents: pa.Table) -> pa.Table | None:
+    """Return a signal's rows in the order of the documents, None where there is none of all of them."""
+    if not context.has(step) or not (parts := _parts(context.step_dir(step))):
+        return None
+    rows = table.read(parts, columns)
     if rows["id"].equals(documents["id"]):
         return rows
-    return rows.take(pc.index_in(documents["id"], value_set=rows["id"].combine_chunks()))
+    where = pc.index_in(documents["id"], value_set=rows["id"].combine_chunks())
+    return None if where.null_count else rows.take(where)
 
 
 def _parts(folder: Path) -> list[Path]:

@@ -22,11 +22,11 @@ from glotmix.corpus.columns import text_for_bytes
 from glotmix.corpus.sources import Column
 from glotmix.mix.accounting import Available
 from glotmix.mix.steps import available
-from glotmix.select import ledger, retention, thresholds
+from glotmix.select import ledger, licenses, retention, thresholds
 from glotmix.select.rehydrate import weights
 from glotmix.select.representatives import representatives
 
-VERSION = 3
+VERSION = 4
 
 RETENTION = 900
 """Rules from this place on choose among the documents that all others let pass."""
@@ -222,7 +222,7 @@ class LedgerBuilder:
                 for field in inner:
                     values = pc.struct_field(values, field)
                 texts, _ = text_for_bytes(values)
-                found.append(pa.array([None if v is None else str(v) for v in texts.to_pylist()], pa.string()))
+                found.append(pa.array([licenses.written(value) for value in texts.to_pylist()], pa.string()))
             else:
                 found.append(pa.array([license_] * len(sources), pa.string()))
         return pa.chunked_array(found, pa.string())

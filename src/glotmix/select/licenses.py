@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from glotmix.core import json_text
 from glotmix.core.errors import did_you_mean
 from glotmix.core.rules import RuleHits
 
@@ -61,6 +62,24 @@ def parse(text: str) -> Expression:
     tree, rest = _either(words)
     assert not rest, rest
     return tree
+
+
+def written(value: Any) -> str | None:
+    """Return what a column says of a licence as one expression: of several in a list all count; None where it is none.
+
+    >>> written(["MIT", "Apache-2.0 OR ISC"]), written('["MIT"]'), written('"MIT"'), written([]), written(7)
+    ('MIT AND (Apache-2.0 OR ISC)', 'MIT', 'MIT', None, '7')
+    """
+    if isinstance(value, str) and value[:1] in ('"', "["):
+        # A column that holds texts here and lists there is JSON text.
+        try:
+            value = json_text.loads(value)
+        except ValueError:
+            return str(value)
+    if isinstance(value, list):
+        parts = list(dict.fromkeys(part for part in map(written, value) if part is not None and part.strip()))
+        return " AND ".join(f"({part})" if len(parts) > 1 and " " in part else part for part in parts) or None
+    return None if value is None else str(value)
 
 
 def _either(words: list[str]) -> tuple[Expression, list[str]]:
