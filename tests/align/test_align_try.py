@@ -17,7 +17,7 @@ from glotmix.align.arms import Places
 from glotmix.align.encode import IGNORED
 from glotmix.align.packing import Options, Unit
 from glotmix.align.trial import Trial, World
-from glotmix.cli import app
+from glotmix.cli import app, terminal
 from glotmix.core.errors import DataError, RequestError
 from glotmix.proxy import ensemble
 from glotmix.proxy.tokenizer import Pieces
@@ -245,3 +245,15 @@ def test_the_command_plans_trains_and_reuses(tmp_path: Path) -> None:
     assert wrong.exit_code != 0
     one = RUN.invoke(app, [*given[:4], "en", *given[5:]])
     assert isinstance(one.exception, RequestError)
+
+
+def test_on_a_narrow_screen_every_row_keeps_its_name_and_every_figure(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ("arm", "gain eng_Latn>rus_Cyrl", "gain rus_Cyrl>eng_Latn", "beyond controls", "harm", "verdict")
+    table = terminal.table(*names)
+    table.add_row("switch_word", *["+0.0034 [-0.0024 +0.0091]"] * 4, "not shown at this size")
+    terminal.console().print(table)
+    said = capsys.readouterr().out
+    assert "switch_word" in said
+    assert "…" not in said
+    assert said.count("+0.0091]") == 4

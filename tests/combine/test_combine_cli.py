@@ -77,7 +77,7 @@ def test_the_page_says_what_the_files_say(told, folder):
 
 def test_what_people_read_on_a_terminal(told, folder):
     said = called("combine", "fit", folder / "combine", "-q")
-    assert "rank on held-out subsets" in said
+    assert "rank on held-out" in said
     assert "next: glotmix combine choose" in said.replace("\n", " ")
     said = called("combine", "choose", folder / "combine", "-q")
     assert told["choose"][0]["sentence"][:40] in said

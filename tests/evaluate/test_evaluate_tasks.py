@@ -274,6 +274,11 @@ def test_texts_and_tokenizers_that_are_not_there(tmp_path, byte_level, monkeypat
     assert texts.read(table, only=["en-GB", "tha"]) == {"eng_Latn": {"1": "Hullo"}, "tha_Thai": {"1": "สวัสดี"}}
     with pytest.raises(RequestError, match="no text in deu_Latn"):
         texts.read(table, only=["de"])
+    with pytest.raises(RequestError, match="no column 'line'; it has lang, id, text\n  → --key COLUMN"):
+        texts.read(table, "line")
+    table.write_text("lang,id,text\nth,1,สวัสดี\n,2,Who says this?\n", "utf-8")
+    with pytest.raises(DataError, match="1 rows have nothing in 'lang'"):
+        texts.read(table)
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
     with pytest.raises(MissingExtraError, match="train"):
         pieces.load(byte_level)

@@ -37,9 +37,12 @@ def warn(text: str) -> None:
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """Return a table of figures: names in the first column, numbers to the right in all others."""
+    """Return a table of figures: names in the first column, numbers to the right in all others.
+
+    Where the screen is too narrow cells go on in a second line: a name that is cut off names nothing.
+    """
     found = Table(title=title, title_justify="left", box=None, pad_edge=False)
     found.add_column(columns[0], no_wrap=True)
     for name in columns[1:]:
-        found.add_column(name, justify="right", no_wrap=True)
+        found.add_column(name, justify="right", overflow="fold")
     return found

@@ -21,7 +21,7 @@ def read(path: Path, key: str = "id", only: Sequence[str] | None = None) -> dict
     Raises:
         RequestError: if a column is missing, a language of `only` is not there, or two codes of the file are one
             language (``eng`` and ``eng-GB``).
-        DataError: if a key comes twice in a language.
+        DataError: if a key comes twice in a language, or a row has no language or no key.
     """
     return of_table(load(path), key, only, str(path))
 
@@ -32,7 +32,12 @@ def of_table(
     """Return the texts of a table in memory: see `read`."""
     for column in ("lang", "text", key):
         if column not in table.column_names:
-            raise RequestError(f"{path}: there is no column {column!r}; it has {', '.join(table.column_names)}")
+            raise RequestError(
+                f"{path}: there is no column {column!r}; it has {', '.join(table.column_names)}",
+                "--key COLUMN" if column == key else f"call one of them {column}",
+            )
+        if column != "text" and (gaps := sum(v in (None, "") for v in table[column].to_pylist())):
+            raise DataError(f"{path}: {gaps:,} rows have nothing in {column!r}", "fill them, or leave these rows out")
     codes = _codes(path, sorted(table["lang"].unique().to_pylist()), only)
     found: dict[str, dict[str, str]] = {}
     for code, text, name in zip(*(table[c].to_pylist() for c in ("lang", "text", key)), strict=True):
@@ -64,7 +69,10 @@ def single(path: Path, languages: Sequence[str]) -> dict[str, list[str]]:
         named = file.parent.name if path.is_dir() and "lang" not in table.column_names else None
         missing = [c for c in ("text", *(() if named else ("lang",))) if c not in table.column_names]
         if missing:
-            raise RequestError(f"{file}: there is no column {missing[0]!r}; it has {', '.join(table.column_names)}")
+            raise RequestError(
+                f"{file}: there is no column {missing[0]!r}; it has {', '.join(table.column_names)}",
+                f"call one of them {missing[0]}",
+            )
         codes = [named] * len(table) if named else table["lang"].to_pylist()
         known = {code: _known(code) for code in set(codes)}
         for code, text in zip(codes, table["text"].to_pylist(), strict=True):
