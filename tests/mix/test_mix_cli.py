@@ -176,6 +176,18 @@ def test_solving_leaves_a_mixture_with_its_evidence_and_a_page(made, tmp_path):
     assert float(rows[1]["hin_Deva"]) == pytest.approx(first["hin_Deva"], abs=1e-6)
 
 
+def test_a_language_that_no_run_drew_on_keeps_its_share_as_the_error_says(made, tmp_path):
+    stock = tmp_path / "stock.csv"
+    stock.write_text((made / "stock.csv").read_text("utf-8") + "swh_Latn,400000\n", "utf-8")
+    asked = ("mix", "solve", made / "fit", stock, "tokens=5e6", "bootstrap=4", "-o", tmp_path / "mixture")
+    said = call(*asked, code=2)
+    assert "did you mean" not in said
+    fix = "mix.runs.others=prior"
+    assert fix in said
+    assert "swh_Latn" in call(*asked, fix)
+    assert "mix.method=unimax asks no law" in call(*asked, "method=unimax", code=2)
+
+
 def test_what_is_counted_in_bytes_is_called_bytes(made, tmp_path):
     stocks = {"bytes": "lang,tokens,bytes\n", "tokens": "lang,tokens,bytes\n"}
     for unit, head in stocks.items():

@@ -1,11 +1,16 @@
 """Tables of runs: both conventions, and everything that can be wrong with them."""
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from glotmix.core.errors import DataError, RequestError
+from glotmix.mix import run_tables
 from glotmix.mix.run_tables import olmix, read, regmix
 
 DATA = Path(__file__).parents[1] / "data" / "regmix"
@@ -55,11 +60,30 @@ def test_olmix_files_are_joined_on_the_run_whatever_the_order(tmp_path):
         (RATIOS.replace("0.75,0.25", "0.75"), METRICS, "line 2: 3 fields under 4 columns"),
         (RATIOS, METRICS.replace("mmlu", "fra_Latn"), "two columns for fra_Latn"),
         ("run_id,fra_Latn\n", METRICS, "holds no run"),
+        (RATIOS, METRICS.replace("mmlu", "host").replace("0.9", "a7").replace("0.8", "b2"), "number in column host"),
+        (RATIOS, METRICS.replace("mmlu", "score_fra"), "score_fra by name is to be maximised"),
+        (RATIOS, METRICS.replace("mmlu", "qa/recall"), "qa/recall by name is to be maximised"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, mixtures, losses, words):
     with pytest.raises(DataError, match=words):
         olmix(*pair(tmp_path, mixtures, losses))
+
+
+def test_tables_with_semicolons_tabs_and_of_parquet_are_the_same_runs(tmp_path):
+    plain = olmix(*pair(tmp_path))
+    runs = [olmix(*pair(tmp_path, *(text.replace(",", "\t") for text in (RATIOS, METRICS))))]
+    runs.append(olmix(*pair(tmp_path, *(text.replace(",", ";").replace(".", ",") for text in (RATIOS, METRICS)))))
+    for name, text in (("ratios", RATIOS), ("metrics", METRICS)):
+        rows = list(csv.DictReader(io.StringIO(text)))
+        table = {key: [row[key] if key in ("run_id", "name") else float(row[key]) for row in rows] for key in rows[0]}
+        (tmp_path / f"{name}.csv").unlink()
+        pq.write_table(pa.table(table | {"__index_level_0__": [3, 4]}), tmp_path / f"{name}.parquet")
+    runs.append(olmix(*run_tables.pair(tmp_path)))
+    for one in runs:
+        assert (one.names, one.domains, one.targets) == (plain.names, plain.domains, plain.targets)
+        assert one.shares.tolist() == plain.shares.tolist()
+        assert one.losses.tolist() == plain.losses.tolist()
 
 
 def test_the_shape_is_checked_and_a_missing_file_named(tmp_path):

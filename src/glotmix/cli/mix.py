@@ -218,7 +218,7 @@ def solve(
     from glotmix.mix.plan import plan, write
     from glotmix.pipeline import recipe
 
-    config = recipe.mix_section(settings or ())
+    config = recipe.mix_section(settings or (), fitted=True)
     runs, choices, _ = files.read_fit(fitted)
     there = files.read_stock(stock)
     if dry_run:

@@ -27,10 +27,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be made;
 
 def read_runs(paths: list[Path], shape: str) -> "Runs":
     """Read tables of runs: a folder with Olmix's two files, or the two files."""
-    from glotmix.mix.run_tables import read
+    from glotmix.mix.run_tables import pair, read
 
     if len(paths) == 1 and paths[0].is_dir():
-        paths = [paths[0] / "ratios.csv", paths[0] / "metrics.csv"]
+        paths = [*pair(paths[0])]
     if len(paths) != 2:
         raise RequestError(
             f"{len(paths)} files were given: the mixtures and the losses are two, or a folder with both",

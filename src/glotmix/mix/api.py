@@ -12,9 +12,9 @@ from glotmix.core.shown import Sheet, Shown
 from glotmix.core.tabular import as_columns
 from glotmix.mix import plan as planning
 from glotmix.mix.accounting import Available, Share
-from glotmix.mix.config import MixConfig
+from glotmix.mix.config import MixConfig, under_laws
 from glotmix.mix.law_fit import Choice, choose
-from glotmix.mix.run_tables import of_tables, olmix
+from glotmix.mix.run_tables import of_tables, olmix, pair
 from glotmix.mix.runs import Runs, code
 
 
@@ -112,7 +112,7 @@ class Fit(Shown):
             RequestError: if no mixture keeps the limits, or a setting is not one.
             DataError: if the stock cannot be meant.
         """
-        return Mixture(planning.plan(available(stock), section(settings), fitted=(self.runs, self.choices)))
+        return Mixture(planning.plan(available(stock), section(under_laws(settings)), fitted=(self.runs, self.choices)))
 
     def sheet(self) -> Sheet:
         """See `Shown`."""
@@ -156,7 +156,7 @@ def _runs(mixtures: Any, losses: Any) -> Runs:
     if losses is not None:
         return of_tables(as_columns(mixtures, "the mixtures"), as_columns(losses, "the losses"))
     if isinstance(mixtures, str | Path):
-        return olmix(Path(mixtures) / "ratios.csv", Path(mixtures) / "metrics.csv")
+        return olmix(*pair(Path(mixtures)))
     raise RequestError("there are no losses", "glotmix.mix.fit(mixtures, losses)")
 
 

@@ -1,6 +1,6 @@
 """The `mix` section of the recipe."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ CAP = 4.0
 
 
 class RunsConfig(Section):
-    """A table of proxy runs: two CSV files, paths relative to the recipe."""
+    """A table of proxy runs: two files, CSV or Parquet, paths relative to the recipe."""
 
     format: Literal["regmix", "olmix"] = Field(
         "olmix", description="olmix: ratios.csv and metrics.csv joined on run_id; regmix: joined on index"
@@ -153,3 +153,23 @@ RECIPE = RecipeKey(
     check=_check,
     renamed=(("mix.anchor", "mix.kl_strength"),),
 )
+
+
+def under_laws(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a mixture whose laws are fitted already: of ``runs`` what is no file may be among them.
+
+    Raises:
+        RequestError: for a method that asks no law.
+
+    >>> under_laws({"runs": {"others": "prior"}})["runs"]
+    {'mixtures': 'ratios.csv', 'losses': 'metrics.csv', 'others': 'prior'}
+    """
+    if (method := settings.get("method")) not in (None, "law"):
+        raise RequestError(
+            f"mix.method={method} asks no law, and what is sought here is the best mixture under laws",
+            "leave mix.method out, or set it in a recipe",
+        )
+    runs = settings.get("runs")
+    if not isinstance(runs, dict):
+        return settings
+    return settings | {"runs": {"mixtures": "ratios.csv", "losses": "metrics.csv"} | runs}

@@ -358,7 +358,7 @@ def weights_of(runs: Runs, given: Mapping[str, float]) -> Array:
             raise RequestError(f"mix.weights.{target} is {weight:g}; a weight is not negative")
     weights = np.array([given.get(target, 1.0) for target in runs.targets])
     if weights.sum() <= 0:
-        raise RequestError("mix.weights gives no target any weight")
+        raise RequestError("mix.weights gives no target any weight", f"mix.weights.{runs.targets[0]}=1")
     return np.asarray(weights / weights.sum())
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glotmix.core.errors import RequestError, did_you_mean
+from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.groups import Group
 from glotmix.mix.limits import Box
@@ -30,10 +30,9 @@ class Places:
         for i, lang in enumerate(available.languages):
             known = lang in runs.domains and runs.shares[:, runs.domains.index(lang)].max() > 0
             if not known and within.high[i] > 0 and not keep_others:
-                others = [domain for domain in runs.domains if domain != lang]
                 raise RequestError(
                     f"the runs say nothing of {lang}, of which there are {available.tokens[i]:,} tokens"
-                    f"{did_you_mean(lang, others)}; they are over: {', '.join(runs.domains[:12])}",
+                    f"; they are over: {', '.join(runs.domains[:12])}",
                     f"add runs with {lang}, keep its share of the prior (mix.runs.others=prior), or leave it out: "
                     f"mix.ceilings.{lang}=0",
                 )

@@ -1,6 +1,6 @@
 """Tables of proxy runs in files: the mixture each run saw, and its loss on every target.
 
-Two conventions are read, both a pair of CSV files with one row per run:
+Two conventions are read, both a pair of CSV (or Parquet) files with one row per run:
 
 - **RegMix** (arXiv 2407.01492, github.com/sail-sg/regmix): columns ``train_<domain>`` and ``metric/<target>_val_loss``,
   joined on ``index``;
@@ -33,10 +33,12 @@ _PLAIN = {"parameters": "parameters", "tokens": "tokens", "seed": "seeds"}
 """Columns that are no domains, and the field of `Runs` that each is."""
 UNIGRAM = "unigram.csv"
 _MAXIMISED = re.compile(
-    r"(?:^|[^a-z0-9])(?:acc(?:uracy)?(?:_norm)?|exact_match|f1|bleu|chrf|rouge\w*|pass@\d+|mcc|win_?rate)(?=$|[^a-z0-9])",
+    r"(?:^|[^a-z0-9])(?:acc(?:uracy)?(?:_norm)?|exact_match|f1|bleu|chrf|rouge\w*|pass@\d+|mcc|win_?rate|scores?|comet|"
+    r"au(?:ro)?c|mrr|recall|precision|rewards?)(?=$|[^a-z0-9])",
     re.IGNORECASE,
 )
 """Names of figures of which more is better. (``mcc_Latn``, Bitur, is a language.)"""
+_COMMA = re.compile(r"^(-?\d+),(\d+(?:[eE][-+]?\d+)?)$")
 _OFF = 0.01  # published tables round to three digits: RegMix's rows sum to 0.996–1.003
 
 
@@ -85,16 +87,13 @@ def of_tables(mixtures: Mapping[str, Sequence[object]], losses: Mapping[str, Seq
     Raises:
         DataError: as `read`.
     """
-
-    def lines(table: Mapping[str, Sequence[object]]) -> list[list[str]]:
-        rows = zip(*table.values(), strict=True)
-        return [list(table), *(["" if cell is None else str(cell) for cell in row] for row in rows)]
-
-    shares = _parsed("the mixtures", lines(mixtures), _RUN, _as_it_is)
-    return _join(shares, _parsed("the losses", lines(losses), _RUN, _metric, losses=True))
+    shares = _parsed("the mixtures", _of_columns(mixtures), _RUN, _as_it_is)
+    return _join(shares, _parsed("the losses", _of_columns(losses), _RUN, _metric, losses=True))
 
 
 _RUN = ("run_id", "run")
+_LABELS = ("name", "index", "__index_level_0__", "")
+"""Columns beside the key that are no numbers; the third is how pandas stores its index."""
 
 
 def _as_it_is(column: str) -> str:
@@ -119,10 +118,42 @@ def _table(path: Path, keys: tuple[str, ...], clean: Callable[[str], str], losse
     Of losses, a column whose name says that more of it is better is refused.
     """
     if not path.is_file():
-        raise DataError(f"{path} is not there", "mix.runs.mixtures=FILE mix.runs.losses=FILE")
+        raise DataError(
+            f"{path} is not there", "a folder with both files, or mix.runs.mixtures=FILE mix.runs.losses=FILE"
+        )
     with blame(path):
-        lines = list(csv.reader(io.StringIO(utf8.text(path), newline="")))
-    return _parsed(path, lines, keys, clean, losses)
+        return _parsed(path, _lines(path), keys, clean, losses)
+
+
+def pair(folder: Path) -> tuple[Path, Path]:
+    """Return the two files of a folder of runs: ``ratios`` and ``metrics``, as CSV, else as Parquet."""
+    kind = ".parquet" if (folder / "ratios.parquet").is_file() and not (folder / "ratios.csv").is_file() else ".csv"
+    return folder / f"ratios{kind}", folder / f"metrics{kind}"
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """Return the header and the rows of a file of Parquet, or of CSV with commas, semicolons or tabs."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        found = pq.read_table(path)
+        return _of_columns({name: found[name].to_pylist() for name in found.column_names})
+    text = utf8.text(path)
+    head = text.partition("\n")[0]
+    mark = max(",;\t", key=head.count)
+    lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=mark))
+    if mark == ";":
+        # Where a semicolon parts the cells, a comma may begin the fraction.
+        lines = [
+            lines[0],
+            *([re.sub(r"^(-?\d+),(\d+(?:[eE][-+]?\d+)?)$", r"\1.\2", c) for c in row] for row in lines[1:]),
+        ]
+    return lines
+
+
+def _of_columns(table: Mapping[str, Sequence[object]]) -> list[list[str]]:
+    rows = zip(*table.values(), strict=True)
+    return [list(table), *(["" if cell is None else str(cell) for cell in row] for row in rows)]
 
 
 def _parsed(
@@ -134,9 +165,12 @@ def _parsed(
     header = [column.strip() for column in lines[0]]
     key = next((k for k in keys if k in header), None)
     if key is None:
-        raise DataError(f"{path} has no column {' or '.join(keys)} to join on; it has: {', '.join(header[:8])}")
+        raise DataError(
+            f"{path} has no column {' or '.join(keys)} to join on; it has: {', '.join(header[:8])}",
+            f"call the column that names the runs {keys[0]}, in both files",
+        )
     at = header.index(key)
-    used = [i for i, column in enumerate(header) if i != at and column not in ("name", "index", "")]
+    used = [i for i, column in enumerate(header) if i != at and column not in _LABELS]
     columns = tuple(clean(header[i]) for i in used)
     if twice := [c for c in columns if columns.count(c) > 1]:
         raise DataError(f"{path} has two columns for {twice[0]}")
@@ -149,6 +183,9 @@ def _parsed(
             "leave the column out, or give bits per byte of the right answers",
         )
     rows: dict[str, list[float]] = {}
+    words = [header[i] for i in used if not any(_is_number(line[i]) for line in lines[1:] if len(line) == len(header))]
+    if words and len(lines) > 2:
+        raise DataError(f"{path}: no run has a number in column {words[0]}", "leave the column out")
     for number, line in enumerate(lines[1:], start=2):
         if not line:
             continue
@@ -164,6 +201,13 @@ def _parsed(
 def _cell(text: str, path: Path | str, run: str, column: str) -> float:
     """Read a number; where nothing repeats, a stock may be left empty."""
     return math.inf if column.startswith(_UNIQUE) and not text.strip() else _number(text, path, run, column)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text or "0"))
+    except ValueError:
+        return False
 
 
 def _number(text: str, path: Path | str, run: str, column: str) -> float:

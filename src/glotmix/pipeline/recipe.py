@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model, model_vali
 from glotmix.core import registry
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.section import Recipe, RecipeKey, Section
-from glotmix.mix.config import MixConfig
+from glotmix.mix.config import MixConfig, under_laws
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -169,8 +169,12 @@ def parse(data: Mapping[str, Any], where: str = "recipe") -> Recipe:
         raise RequestError(f"{where}:\n" + "\n".join(_explain(e) for e in error.errors())) from error
 
 
-def mix_section(settings: Sequence[str]) -> MixConfig:
+def mix_section(settings: Sequence[str], fitted: bool = False) -> MixConfig:
     """Read the `mix` section alone from ``key=value`` settings, with or without ``mix.`` before the key.
+
+    Args:
+        settings: such as ``tokens=1e9``.
+        fitted: whether the laws are fitted already: see `under_laws`.
 
     Raises:
         RequestError: naming the key, what was found and what is allowed.
@@ -182,7 +186,7 @@ def mix_section(settings: Sequence[str]) -> MixConfig:
     for setting in settings:
         _override(data, setting.removeprefix("mix."))
     try:
-        return MixConfig.model_validate(data)
+        return MixConfig.model_validate(under_laws(data) if fitted else data)
     except ValidationError as error:
         told = [_explain({**e, "loc": ("mix", *e["loc"])}) for e in error.errors()]
         raise RequestError("settings of the mixture:\n" + "\n".join(told)) from error
