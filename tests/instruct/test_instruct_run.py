@@ -83,6 +83,12 @@ def test_the_whole_main_job_runs_on_conversations(done: Job) -> None:
     assert "talks" in (done.folder / "dataset" / "README.md").read_text("utf-8")
 
 
+def test_the_verdict_advises_nothing_that_conversations_do_not_have(done: Job) -> None:
+    told = json.loads((done.folder / "verdict" / "verdict.json").read_text("utf-8"))["findings"]
+    # A model rates the answers, and no rater of documents takes part.
+    assert not [one for one in told if "no rater" in one["text"] or "quality.lose" in one["do"]]
+
+
 def test_the_planted_answers_are_found_with_their_evidence(done: Job) -> None:
     found = {r["id"]: r for r in ledger(done)}
     wrong = found["wrong-language"]

@@ -1,48 +1,47 @@
 """Tables of ``glotmix instruct`` on a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from glotmix.cli import terminal
 
+_FIGURES = ("pairs", "right", "longer\nis better", "of matched\nlength", "longer is\nbetter there")
 CHECKS = ("unfaithful", "untranslated", "refusal", "empty", "truncated")
 
 
 def show_checks(noted: Mapping[str, Mapping[str, int]]) -> None:
     """Print, per language, how many conversations fail each check, of how many that can be judged."""
-    table = Table("language", "conversations", *CHECKS)
+    table = terminal.table("language", "read", *CHECKS)
     for lang, counts in noted.items():
         cells = [f"{counts.get(c, 0):,} of {counts.get(f'{c} of', 0):,}" for c in CHECKS]
         table.add_row(lang, f"{counts['documents']:,}", *cells)
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def show_audit(found: Mapping[str, Any]) -> None:
     """Print an audit of a quality scoring model, and its warnings."""
-    table = Table("language", "pairs", "right", "longer is better", "matched length", "longer is better there")
-    rows = [("all", found["overall"]), *found["languages"].items()]
-    rows += [(f"{lang}, zero-shot", figures) for lang, figures in found["zero_shot"].items()]
-    for name, figures in rows:
-        table.add_row(name, *_cells(figures))
-    console = Console()
-    console.print(table)
+    _show_figures([("all", found["overall"]), *found["languages"].items()])
+    if found["zero_shot"]:
+        _show_figures(found["zero_shot"].items(), "zero-shot: each by a model that saw no pair of its language")
     for told in found["warnings"]:
         terminal.warn(told)
 
 
 def show_judged(figures: Mapping[str, Any]) -> None:
     """Print what a model reaches on held-out pairs."""
-    table = Table("pairs", "right", "longer is better", "matched length", "longer is better there")
-    table.add_row(*_cells(figures))
-    Console().print(table)
+    _show_figures([("all", figures)])
+
+
+def _show_figures(rows: Iterable[tuple[str, Mapping[str, Any]]], title: str | None = None) -> None:
+    table = terminal.table("language", *_FIGURES, title=title)
+    for name, figures in rows:
+        table.add_row(name, *_cells(figures))
+    terminal.console().print(table)
 
 
 def show_sweep(manifest: Mapping[str, Any]) -> None:
     """Print the selections of a sweep: by method and size, over its languages."""
-    table = Table("method", "size", "languages", "mean quality", "mean response", "clusters covered")
+    table = terminal.table("method", "size", "languages", "mean\nquality", "mean\nresponse", "clusters\ncovered")
     for method in manifest["methods"]:
         for size in manifest["sizes"]:
             mine = [s for s in manifest["selections"] if (s["method"], s["size"]) == (method, size)]
@@ -58,7 +57,7 @@ def show_sweep(manifest: Mapping[str, Any]) -> None:
                 f"{sum(s['mean_response_chars'] for s in mine) / len(mine):,.0f}",
                 f"{covered:.0%}",
             )
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:
@@ -72,4 +71,6 @@ def _cells(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _told(figure: Mapping[str, float] | None) -> str:
-    return "—" if figure is None else f"{figure['value']:.1%} ({figure['low']:.1%} to {figure['high']:.1%})"
+    if figure is None:
+        return "—"
+    return f"{figure['value']:.0%} [{100 * figure['low']:.0f} {100 * figure['high']:.0f}]"

@@ -27,7 +27,7 @@ FORM = 0.9
 """AUC with which the length alone tells a source's documents from the others' of its language."""
 BY_LENGTH = 0.6
 """Rank correlation of score and length within a language."""
-READ = "read its documents in the report"
+READ = "read the documents in the report"
 """What to do where no setting would mend it."""
 _ASKED = ("quality", "budget")
 """Rules that drop what a share, a budget or a line of the rater leaves out."""

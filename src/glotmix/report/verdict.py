@@ -26,7 +26,7 @@ from glotmix.report.findings import Finding
 from glotmix.report.sources import Cell
 from glotmix.select import enough
 
-VERSION = 5
+VERSION = 6
 FILE = "verdict.json"
 
 WRONG, REPEATED, BROKEN, JUNK = enough.WATCHED, 0.5, enough.WATCHED, 0.4
@@ -260,7 +260,7 @@ def _make(context: RunContext, output: Output) -> Counts:
     fair = None if select.within != "language" else _FAIR.get(select.retain)
     found = verdict(
         ledger, identified, broken, notes, _lines(context, ledger), _unmeasured(context), domains, fair,
-        select.retain == "lose", _guessed(context),
+        select.retain == "lose" and not context.instructs, _guessed(context),
     )  # fmt: skip
     (output.path / FILE).write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
     told = [one for one in found["findings"] if one["kind"] in _OF_SOURCES]
@@ -292,7 +292,10 @@ def _lines(context: RunContext, ledger: pa.Table) -> dict[str, float]:
 def _unmeasured(context: RunContext) -> list[str]:
     recipe = context.recipe
     found = []
-    if recipe.quality is None:
+    if context.instructs:
+        if not recipe.instruct.scored:
+            found.append("how good the answers are: no model rates them | instruct.pairs or instruct.model")
+    elif recipe.quality is None:
         found.append("how good the text is: the recipe has no rater | quality: {}")
     if not recipe.signals.contamination.sets:
         found.append("whether the text holds evaluation items: no set was given | signals.contamination.sets")
