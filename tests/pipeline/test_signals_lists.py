@@ -77,6 +77,8 @@ def test_numbers_of_people_need_their_check_digit_and_their_country():
         ("zho_Hans", "用户@例子.中国", ["用户@例子.中国"]),
         ("hin_Deva", "फ़ोन: ९८१०१२३४५६", ["९८१०१२३४५६"]),
         ("fra_Latn", "tel:+33142685300", ["+33142685300"]),
+        ("kor_Hang", "판매 지원(080-330-8877)으로", ["080-330-8877"]),
+        ("eng_Latn", "(415) 555-2671", ["(415) 555-2671"]),
         ("eng_Latn", "call 0044 20 7946 0958", ["0044 20 7946 0958"]),
     ],
 )
@@ -91,6 +93,7 @@ def test_what_stands_beside_a_value_is_no_part_of_it(lang, text, expected):
         ("rus_Cyrl", "см. раздел 1.2.3.4"),
         ("zho_Hans", "订单号20231231123456，第1.2.3.4节，东经116.407526北纬39.904030"),
         ("eng_Latn", "1 2 3 4 5 6 7 8 9 10"),
+        ("zho_Hans", "128GB售39 - 2013-11-18·微软"),
         ("eng_Latn", "git@host.example:repo.git git@host.example:a/b"),
     ],
 )

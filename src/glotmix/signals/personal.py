@@ -59,6 +59,10 @@ _DATE = re.compile(
     r"(?:\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}|\d{1,2}[-./ ]\d{1,2}[-./ ]\d{4})(?:[ T]\d{1,2}(?:[:.]\d\d)?)?"
     r"|\d{4}\s?[-–]\s?\d{4}"
 )
+_DAY = re.compile(
+    r"(?<!\d)(?:19|20)\d\d[-./](?:0?[1-9]|1[0-2])[-./](?:[012]?\d|3[01])(?!\d)"
+    r"|(?<!\d)(?:[012]?\d|3[01])[-./](?:0?[1-9]|1[0-2])[-./](?:19|20)\d\d(?!\d)"
+)
 _MONEY = re.compile(
     r"[$€£¥₹₽₩฿₪₫₺₴]\s*$|(?:USD|EUR|Rs\.?|Kč|zł|ISBN|ISSN|DOI|SKU|ID|No|Nr|№|#)[-.: ]*(?:1[03])?[-.: ]*$", re.IGNORECASE
 )
@@ -222,7 +226,12 @@ def _phones(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
         ):
             continue
         before = plain[max(m.start() - 20, 0) : m.start()]
-        if _ISBN.fullmatch(m[0].strip()) or _DATE.fullmatch(m[0].strip()) or _MONEY.search(before[-12:]):
+        if (
+            _ISBN.fullmatch(m[0].strip())
+            or _DATE.fullmatch(m[0].strip())
+            or _DAY.search(m[0])
+            or _MONEY.search(before[-12:])
+        ):
             continue
         if m[0].isdigit() and not m[0].startswith("0") and not _CALLED.search(before):
             continue  # any number
@@ -234,7 +243,9 @@ def _phones(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
         for number, more in ways:
             matches = list(phonenumbers.PhoneNumberMatcher(number, region, leniency))
             for found in matches:
-                yield m.start() + (found.start and found.start + more), m.start() + found.end + more
+                # A bracket that closes behind the number is the sentence's.
+                start = found.start + (found.raw_string[0] == "(" and ")" not in found.raw_string)
+                yield m.start() + (start and start + more), m.start() + found.end + more
             if matches:
                 break
 
