@@ -16,8 +16,8 @@ import yaml
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from corpus_world import SCRIPTS
-from glotmix.core import flight, record
-from glotmix.core.errors import RequestError
+from glotmix.core import flight, record, warning
+from glotmix.core.errors import DataError, RequestError
 from glotmix.export import tokens as export
 from glotmix.export.token_files import Shard, packings
 from glotmix.export.tokenizer import load
@@ -143,6 +143,29 @@ def test_packed_sequences_hold_the_documents_one_behind_the_other(world, tmp_pat
         assert packed.reshape(-1).tolist() == flat[:whole]
         assert pq.read_table(tmp_path / f"out/{lang}/train-00000.parquet")["input_ids"].to_pylist() == packed.tolist()
     assert made.counts["left_over"] == left > 0
+
+
+def test_a_language_that_fills_no_sequence_is_told_and_a_set_that_fills_none_is_refused(world, tmp_path):
+    base, ids = world
+    sizes = {lang: sum(map(len, documents)) for lang, documents in ids.items()}
+    least = min(sizes, key=lambda lang: sizes[lang])
+    length = sorted(sizes.values())[0] + 1
+    made = make(base, tmp_path / "some", formats=("numpy",), length=length, shuffle=False)
+    small = [lang for lang, size in sizes.items() if size < length]
+    assert least in small and len(small) < len(sizes)
+    told = [warning.named(text) for text in made.notes["warnings"]]
+    assert [text.split(":")[0] for text in told] == sorted(small)
+    assert all(text.endswith("[no-sequence]") for text in told)
+    with pytest.raises(DataError, match="no shard has the 100,000 tokens of one sequence"):
+        make(base, tmp_path / "none", formats=("numpy", "parquet"), length=100_000)
+    with pytest.raises(ValueError, match="length says nothing to megatron"):
+        make(base, tmp_path / "plain", formats=("megatron",), length=32)
+
+
+def test_a_tokenizer_that_is_not_there_is_not_looked_for_on_the_hub(tmp_path):
+    for name in (str(tmp_path / "none.json"), "none.json", "./none"):
+        with pytest.raises(RequestError, match="is no tokenizer: there is no such file"):
+            load(name)
 
 
 def test_a_large_vocabulary_takes_four_bytes(tmp_path):

@@ -59,6 +59,7 @@ class Packing:
         version: raised when it would write the same tokens differently.
         masks: whether its files can say which tokens bear loss.
         labels: whether they can say that another token than the one that stands there is to be predicted.
+        packs: whether they heed `Shard.length`.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Packing:
     version: int = 1
     masks: bool = False
     labels: bool = False
+    packs: bool = True
 
     def write(self, path: Path, shard: Shard) -> None:
         """Write a shard.
@@ -200,8 +202,8 @@ def packed(values: NDArray[T], length: int) -> NDArray[T]:
 
 
 PACKING = (
-    Packing("datatrove", _datatrove, masks=True),
-    Packing("megatron", _megatron),
+    Packing("datatrove", _datatrove, masks=True, packs=False),
+    Packing("megatron", _megatron, packs=False),
     Packing("numpy", _numpy, masks=True),
     Packing("parquet", _parquet, masks=True, labels=True),
 )

@@ -107,6 +107,8 @@ def load(name: str, end: str | None = None, section: str = "export.tokens") -> T
     try:
         if Path(name).is_file():
             tokenizer = opened(Path(name))
+        elif name.endswith(".json") or name.startswith((".", "/", "~")):
+            raise FileNotFoundError("there is no such file")
         else:
             hub, _, revision = name.partition("@")
             tokenizer = Tokenizer.from_pretrained(hub, revision=revision or "main")

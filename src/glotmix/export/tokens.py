@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError, did_you_mean
@@ -26,7 +26,7 @@ from glotmix.export.token_files import MEGATRON, Shard, packings, token_type
 from glotmix.export.tokenizer import Tokens, load
 from glotmix.mix.plan import read_shares
 
-VERSION = 2
+VERSION = 3
 
 _STAGED = ".progress/tokenised"
 _BATCH_CHARACTERS = 2**20
@@ -55,6 +55,13 @@ class TokenFilesSection(Section):
         None, ge=2, description="numpy and parquet: sequences of so many tokens, documents one behind the other"
     )
     shard_tokens: int = Field(500_000_000, ge=1, description="tokens per shard; a longer document stands alone")
+
+    @model_validator(mode="after")
+    def _heeded(self) -> Self:
+        if self.length is not None and not any(packings()[form].packs for form in self.formats):
+            able = ", ".join(name for name, one in packings().items() if one.packs)
+            raise ValueError(f"length says nothing to {', '.join(self.formats)}: formats of {able}, or no length")
+        return self
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: s
         The notes say them by language.
 
     Raises:
-        DataError: if there is no Parquet in the data set.
+        DataError: if there is no Parquet in the data set, or no sequence that its tokens fill.
     """
     found = sorted(dataset.glob("*/train-*.parquet"))
     files = {p.relative_to(dataset).as_posix().replace("/", "--"): p for p in found}
@@ -106,6 +113,7 @@ def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: s
     by_reference = output.each(files, tokenise)["by_reference"]
     parts: dict[str, Part] = {}
     notes: dict[str, dict[str, int]] = {}
+    filled: dict[str, int] = {}
     for lang in dict.fromkeys(map(_share, files.values())):
         lengths = np.concatenate([_lengths(staged / name) for name, p in files.items() if _share(p) == lang])
         order = np.arange(len(lengths))
@@ -114,7 +122,22 @@ def make(output: Output, dataset: Path, section: TokenFilesSection, tokenizer: s
         np.save(staged / f"{_file(lang)}.order.npy", order)
         for part in _cut(lang, lengths[order], section.shard_tokens):
             parts[f"{_file(lang)}--train-{part.number:05d}"] = part
+            if section.length is not None:
+                whole = int(lengths[order[part.first : part.last]].sum()) // section.length
+                filled[lang] = filled.get(lang, 0) + whole
         notes[lang] = {"documents": len(lengths), "tokens": int(lengths.sum())}
+    empty = sorted(lang for lang, sequences in filled.items() if not sequences)
+    if empty and len(empty) == len(notes) and all(packings()[form].packs for form in section.formats):
+        raise DataError(
+            f"no shard has the {section.length:,} tokens of one sequence",
+            "a smaller export.tokens.length, or a larger export.tokens.shard_tokens",
+        )
+    if empty:
+        output.notes["warnings"] = [
+            f"{lang}: none of its {notes[lang]['tokens']:,} tokens stands in a packed file, for no shard has the "
+            f"{section.length:,} of one sequence"
+            for lang in empty
+        ]
     names = {lang: [n for n, p in files.items() if _share(p) == lang] for lang in notes}
 
     def write(part: Part, folder: Path) -> Counts:
