@@ -12,7 +12,7 @@ import pytest
 import lighteval_world
 from glotmix.core.errors import DataError, RequestError
 from glotmix.evaluate import items, lm_eval, names, options, reading
-from glotmix.evaluate.answers import align
+from glotmix.evaluate.answers import align, align_all
 from glotmix.evaluate.reading import Ask
 from glotmix.evaluate.scores import score
 
@@ -342,6 +342,16 @@ def test_a_plain_table_of_options_and_one_of_answers(tmp_path):
     pq.write_table(pa.Table.from_pylist([*long, long[4]]), tmp_path / "twice.parquet")
     with pytest.raises(DataError, match="each once"):
         reading.read([tmp_path / "twice.parquet"])
+
+
+def test_tables_without_an_answer_and_of_other_names_say_what_to_do(tmp_path):
+    for name, rows in (("a", "1,fr,0,0\n1,de,1,0\n"), ("b", "1,fr,0,0\n1,de,1,0\n"), ("none", "")):
+        (tmp_path / f"{name}.csv").write_text(f"item,language,choice,gold\n{rows}", "utf-8")
+    one, other, none = (reading.read([tmp_path / f"{name}.csv"]) for name in ("a", "b", "none"))
+    with pytest.raises(DataError, match=r"a \(a\) and b \(b\) have no task in common\n.*name both alike"):
+        align_all([one, other])
+    with pytest.raises(DataError, match="none: there is no answer in it"):
+        align_all([none])
 
 
 def test_probabilities_choose_as_their_logarithms(tmp_path):

@@ -181,7 +181,14 @@ def align_all(
         reasons = "; ".join(f"{task}: {why}" for m in models for task, why in m.unscored.items())
         if reasons:
             raise DataError(f"nothing can be scored: {reasons}", "glotmix eval fidelity takes any generated answers")
-        raise DataError(f"the models {', '.join(m.model for m in models)} have no task in common")
+        if not all(tasks):
+            empty = next(m.model for m, own in zip(models, tasks, strict=True) if not own)
+            raise DataError(f"{empty}: there is no answer in it", "one row an answer: item, language, choice, gold")
+        told = " and ".join(f"{m.model} ({', '.join(sorted(t)[:3])})" for m, t in zip(models, tasks, strict=True))
+        raise DataError(
+            f"{told} have no task in common",
+            "a table without a column 'task' is a task named by its file: name both alike",
+        )
     return [_align(task, models, score, langs) for task in shared]
 
 

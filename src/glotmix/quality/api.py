@@ -61,7 +61,7 @@ class TrainedRater(Shown):
         return rated(table["text"].to_pylist(), table["lang"].to_pylist())
 
     def save(self, folder: str | Path) -> Path:
-        """Write it into a folder, for `read`, a recipe's ``quality.rater`` and datatrove; return the folder."""
+        """Write it into a folder, for `read`, a recipe's ``quality.pretrained`` and datatrove; return the folder."""
         at = Path(folder)
         at.mkdir(parents=True, exist_ok=True)
         self.rater.write(at)

@@ -1,4 +1,4 @@
-"""The rule `agreement`: a language may ask that several independent sources hold a document."""
+"""The rule `source_overlap`: a language may ask that several independent sources hold a document."""
 
 from collections.abc import Callable
 
@@ -55,5 +55,5 @@ def scarcity(lang: str, wanted: int, before: int, left: int, scarce: float = SCA
     return [
         f"{lang}: agreement of {wanted} sources leaves {left:,} of {before:,} bytes "
         f"({left / before:.1%}); where data is scarce, use agreement as a score, not as a rule "
-        f"(settings.language.{lang}.agreement.sources: null)"
+        f"(settings.language.{lang}.source_overlap.min_sources=null)"
     ]

@@ -19,7 +19,7 @@ WARNINGS = (
         "agreement-leaves-little",
         "where data is scarce, use agreement as a score",
         "A rule of agreement between sources leaves less than a fifth of a language's text.",
-        "Switch it off for this language: `settings.language.LANG.agreement.sources: null`.",
+        "Switch it off for this language: `settings.language.LANG.source_overlap.min_sources=null`.",
     ),
     WarningSpec(
         "no-probabilities",
