@@ -184,7 +184,7 @@ def test_a_language_that_no_run_drew_on_keeps_its_share_as_the_error_says(made, 
     assert "did you mean" not in said
     fix = "mix.runs.others=prior"
     assert fix in said
-    assert "swh_Latn" in call(*asked, fix)
+    assert "swh_Latn" in call(*asked, fix, "weights.am=0", "floors.sw=0.01")
     assert "mix.method=unimax asks no law" in call(*asked, "method=unimax", code=2)
 
 

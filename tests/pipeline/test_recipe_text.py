@@ -33,3 +33,39 @@ def test_norwegian_is_a_language_of_a_recipe_and_yes_is_still_an_answer():
 def test_a_key_that_is_no_text_is_refused_with_its_place(key):
     with pytest.raises(RequestError, match=r"x: settings\.language: the key .* is no text"):
         recipes.from_text(TEXT.format(lang="fr", dropped="true", key=key), "x")
+
+
+def test_languages_may_be_spelled_short_wherever_a_recipe_names_them():
+    given = {
+        "name": "short",
+        "corpus": {"sources": [{"name": "a", "path": "a.jsonl", "language": "fr"}]},
+        "mix": {
+            "floors": {"am": 0.1}, "ceilings": {"fra": 0.5}, "max_epochs_of": {"th": 2},
+            "groups": {"two": {"languages": ["ko", "hin_Deva"], "floor": 0.1}},
+            "proxies": {"languages": ["am", "fra_Latn"]},
+        },
+        "align": {"mine": {"languages": ["en"]}},
+    }  # fmt: skip
+    found = gm.recipe(given)
+    assert found.mix.floors == {"amh_Ethi": 0.1}
+    assert found.mix.ceilings == {"fra_Latn": 0.5}
+    assert found.mix.max_epochs_of == {"tha_Thai": 2}
+    assert found.mix.groups["two"].languages == ("kor_Hang", "hin_Deva")
+    assert found.mix.proxies.languages == ("amh_Ethi", "fra_Latn")
+    assert found.align.mine.languages == ("eng_Latn",)
+    cells = gm.recipe(given | {"mix": {"cells": "source", "floors": {"am/web": 0.1}}})
+    assert cells.mix.floors == {"amh_Ethi/web": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("mix", "said"),
+    [
+        ({"method": "law"}, "x:\n  mix.method=law needs runs to fit: mix.runs, mix.proxies, or mix.method=unimax"),
+        ({"floors": {"zzz": 0.1}}, "x:\n  mix.floors: 'zzz' is not a language code (write a code such as fra_Latn)"),
+    ],
+)
+def test_what_is_refused_of_a_whole_recipe_is_one_sentence(mix, said):
+    sources = [{"name": "a", "path": "a.jsonl", "language": "fr"}]
+    with pytest.raises(RequestError) as caught:
+        recipes.parse({"name": "odd", "corpus": {"sources": sources}, "mix": mix}, "x")
+    assert str(caught.value) == said

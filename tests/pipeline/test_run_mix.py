@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from glotmix.core.errors import RequestError
 from glotmix.pipeline import recipe, run
 
 LANGUAGES = ("eng_Latn", "hin_Deva", "tha_Thai")
@@ -68,3 +69,10 @@ def test_a_recipe_with_runs_fits_them_and_tells_of_it_and_other_runs_change_the_
     write_runs(made, 0.01)
     plan = {step["step"]: step["state"] for step in job(made).plan(None)}
     assert plan["mixture"] == "changed" and plan["ledger"] == "reused"
+
+
+def test_a_budget_that_cannot_be_says_that_a_byte_is_a_token_where_no_tokenizer_is_named(made):
+    given = job(made).recipe
+    asked = given.model_copy(update={"mix": type(given.mix)(tokens=1e9)})
+    with pytest.raises(RequestError, match="too few(?s:.*)a byte is counted as a token: signals.tokens.tokenizer is"):
+        run.Job(asked, made).run("mixture")

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from glotmix.align.packing import pairing, pairings
-from glotmix.core import language
 from glotmix.core.errors import RequestError, did_you_mean
-from glotmix.core.section import Recipe, RecipeKey, Section
+from glotmix.core.section import Code, Recipe, RecipeKey, Section
 from glotmix.corpus.sources import Source
 from glotmix.export.token_files import packings
 
@@ -47,7 +46,7 @@ class MineSection(Section):
     precision: float = Field(
         0.98, gt=0.5, lt=1, description="part of the pairs that is to be right; the lines follow from the corpus itself"
     )
-    languages: tuple[str, ...] = Field(
+    languages: tuple[Code, ...] = Field(
         (), description="one of these stands in every pair; by default all pairs of languages are looked at"
     )
 
@@ -162,11 +161,6 @@ def _check(recipe: Recipe) -> None:
         raise ValueError("align.earlier is the output of this run itself; output=another")
     if recipe.kind != "documents":
         raise ValueError("align is for documents; kind: documents")
-    for code in section.mine.languages if section.mine else ():
-        try:
-            language.parse(code)
-        except RequestError as error:
-            raise ValueError(f"align.mine.languages: {error.message}") from error
     if section.write is not None and section.pack is None:
         raise ValueError("align.write writes what is packed: align.pack={}")
     if section.pack is not None and section.write is not None:

@@ -6,11 +6,23 @@ A room declares a key with `RecipeKey`, under the top-level name ``RECIPE``; `gl
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from glotmix.core import language
 from glotmix.core.errors import RequestError, did_you_mean
+
+
+def _canonical(code: str) -> str:
+    try:
+        return language.parse(code).code
+    except RequestError as error:
+        raise ValueError(error.message + (f" ({error.fix})" if error.fix else "")) from error
+
+
+Code: TypeAlias = Annotated[str, AfterValidator(_canonical)]
+"""A language as a recipe may spell it, ``fr``, ``fra``, ``fra_Latn``; the canonical code from then on."""
 
 
 class Section(BaseModel):

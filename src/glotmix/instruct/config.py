@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from glotmix.core.section import Recipe, RecipeKey, Section
+from glotmix.core.section import Code, Recipe, RecipeKey, Section
 from glotmix.instruct.qsm import QsmConfig
 
 
@@ -19,7 +19,7 @@ class SelectionConfig(Section):
         "m-daq", "facility-location", "mmr", "dpp", "quality", "diversity", "random", "random-length"
     ] = Field("m-daq", description="how they are chosen; all but the first four are controls")  # fmt: skip
     size: int | None = Field(None, ge=1, description="conversations per language; null keeps all that pass the rules")
-    sizes: dict[str, int] = Field(default_factory=dict, description="other sizes, by language")
+    sizes: dict[Code, int] = Field(default_factory=dict, description="other sizes, by language")
     ratio: float = Field(6.0, gt=0, description="m-daq: those taken by quality for each taken by diversity")
     clusters: int | None = Field(None, ge=1, description="k of the clustering; null for ⌊√(n/2)⌋")
     clustering: Literal["language", "joint"] = Field("language", description="cluster each language, or all together")

@@ -1,8 +1,8 @@
 """The `mix` section of the recipe."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from glotmix.core import language
 from glotmix.core.errors import RequestError
@@ -11,6 +11,18 @@ from glotmix.mix.laws import competing
 
 CAP = 4.0
 """Epochs that are worth nearly as much as fresh text (Muennighoff et al. 2023, arXiv 2305.16264)."""
+
+
+def _place(name: str) -> str:
+    """Return a language, or a cell of one, with the canonical code; a domain that is no language as it is."""
+    code, mark, cell = name.partition("/")
+    try:
+        return language.parse(code).code + mark + cell
+    except RequestError:
+        return name
+
+
+Place: TypeAlias = Annotated[str, AfterValidator(_place)]
 
 
 class RunsConfig(Section):
@@ -29,7 +41,7 @@ class RunsConfig(Section):
 class GroupConfig(Section):
     """Bounds on several languages together."""
 
-    languages: tuple[str, ...] = Field(min_length=1, description="the languages; none is in two groups")
+    languages: tuple[Place, ...] = Field(min_length=1, description="the languages; none is in two groups")
     floor: float = Field(0.0, ge=0, le=1, description="least share of them together")
     ceiling: float = Field(1.0, ge=0, le=1, description="greatest share of them together")
 
@@ -60,9 +72,9 @@ class MixConfig(Section):
         description="how often a token may be seen at most; null for no cap. auto: 4, or as much as repeats are worth "
         "(R*), 15 at most, where proxies of two sizes measured it",
     )
-    max_epochs_of: dict[str, float] = Field(default_factory=dict, description="the same for single languages")
-    floors: dict[str, float] = Field(default_factory=dict, description="least share per language")
-    ceilings: dict[str, float] = Field(default_factory=dict, description="greatest share per language")
+    max_epochs_of: dict[Place, float] = Field(default_factory=dict, description="the same for single languages")
+    floors: dict[Place, float] = Field(default_factory=dict, description="least share per language")
+    ceilings: dict[Place, float] = Field(default_factory=dict, description="greatest share per language")
     groups: dict[str, GroupConfig] = Field(default_factory=dict, description="the same for languages together, by name")
     runs: RunsConfig | None = Field(None, description="proxy runs, for the method law")
     laws: tuple[str, ...] = Field(

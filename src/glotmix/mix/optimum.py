@@ -16,7 +16,7 @@ from glotmix.mix.limits import Box, nearest
 from glotmix.mix.places import Places, hold
 from glotmix.mix.ranges import ranges
 from glotmix.mix.repeats import Repeats
-from glotmix.mix.runs import Runs
+from glotmix.mix.runs import Runs, code
 from glotmix.mix.solve import Goal, solve
 from glotmix.mix.transfer import Figure, Transfer
 from glotmix.mix.uncertainty import Gain, Width, gains, not_told, shrinkage
@@ -348,6 +348,7 @@ def _outside(available: Available, outside: Array, prior: str) -> list[str]:
 
 def weights_of(runs: Runs, given: Mapping[str, float]) -> Array:
     """Return the importance of every target, 1 where none is given, scaled to sum to one, shape (t,)."""
+    given = {target if target in runs.targets else code(target): weight for target, weight in given.items()}
     for target, weight in given.items():
         if target not in runs.targets:
             raise RequestError(

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from glotmix.core import record, remote, table
 from glotmix.core.context import RunContext
+from glotmix.core.errors import RequestError
 from glotmix.core.record import Counts, Output, digest_file
 from glotmix.core.step import StepSpec
 from glotmix.mix import cell_tables, extra
@@ -88,7 +89,14 @@ def _make(context: RunContext, output: Output) -> Counts:
     beside = _beside(context, there)
     if beside is not None and config.tokens is not None:
         config = config.model_copy(update={"tokens": config.tokens - beside.tokens_used})
-    made = mixing.plan(there, config, context.base)
+    try:
+        made = mixing.plan(there, config, context.base)
+    except RequestError as error:
+        if context.recipe.signals.tokens.tokenizer is not None or "tokens" not in error.message:
+            raise
+        raise RequestError(
+            f"{error.message}\n  a byte is counted as a token: signals.tokens.tokenizer is not set", error.fix
+        ) from error
     mixing.write(made, output.path)
     output.notes["warnings"] = list(made.warnings)
     if beside is not None:

@@ -323,7 +323,10 @@ def _explain(error: Any) -> str:
         return f"  {path}: no such key{hint}" + ("" if hint or not known else f"; known: {', '.join(known)}")
     given = error.get("input")
     shown = "" if isinstance(given, dict | list) or error["type"] == "missing" else f", given {given!r}"
-    return f"  {path}: {error['msg'][:1].lower()}{error['msg'][1:]}{shown}"
+    # What a check of ours says is a sentence already, and one of the whole recipe names its key itself.
+    said = error["msg"].removeprefix("Value error, ")
+    ours = said != error["msg"]
+    return f"  {path}{': ' if path else ''}{said if ours else said[:1].lower() + said[1:]}{shown}"
 
 
 def _known(path: Iterable[str | int]) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from glotmix.core.section import RecipeKey, Section
+from glotmix.core.section import Code, RecipeKey, Section
 
 
 class ProxiesConfig(Section):
@@ -27,7 +27,7 @@ class ProxiesConfig(Section):
         description="of cells: a copy of the folder `proxies` of an earlier run, from before a source was added or "
         "changed; its runs that drew on nothing that changed still count, and only what they leave short is trained",
     )
-    languages: tuple[str, ...] | None = Field(
+    languages: tuple[Code, ...] | None = Field(
         None,
         min_length=2,
         description="languages that the runs draw on, by default all; the others keep their share of the prior. "
