@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+import glotmix as gm
+from glotmix.cli import show
 from glotmix.core.errors import RequestError
 from glotmix.pipeline import recipe, run
 
@@ -74,5 +76,20 @@ def test_a_recipe_with_runs_fits_them_and_tells_of_it_and_other_runs_change_the_
 def test_a_budget_that_cannot_be_says_that_a_byte_is_a_token_where_no_tokenizer_is_named(made):
     given = job(made).recipe
     asked = given.model_copy(update={"mix": type(given.mix)(tokens=1e9)})
-    with pytest.raises(RequestError, match="too few(?s:.*)a byte is counted as a token: signals.tokens.tokenizer is"):
+    with pytest.raises(RequestError, match=r"too few(?s:.*)a byte is counted as a token: signals.tokens.tokenizer is"):
         run.Job(asked, made).run("mixture")
+
+
+def test_the_verdict_on_the_mixture_stands_on_the_terminal_in_the_card_and_in_python(made, capsys):
+    done = job(made)
+    found = done.run()
+    told = json.loads((done.folder / "mixture" / "mixture.json").read_text("utf-8"))["evidence"]["verdict"]["said"]
+    assert found["mixture"] == told
+    show.show_summary(found)
+    assert told in " ".join(capsys.readouterr().out.split())
+    assert f"Mixture: law; shares are of training bytes (UTF-8). {told}" in (
+        done.folder / "dataset" / "README.md"
+    ).read_text("utf-8")
+    again = gm.run(done.recipe, base=made)
+    assert again.mixture == told
+    assert told in str(again)

@@ -48,6 +48,8 @@ def show_summary(result: Mapping[str, Any]) -> None:
             parts = ", ".join(f"{name} {part:.0%}" for name, part in (row.get("cells") or {}).items())
             table.add_row(row["lang"], *cells, *([interval] if measured else []), epochs, *([parts] if cut else []))
         terminal.console().print(table)
+    if result["mixture"]:
+        terminal.console().print(Text(result["mixture"], style="bold"))
     if result["parallel"] and result["parallel"]["sets"]:
         _show_parallel(result["parallel"], result["folder"])
     for text in result["warnings"]:

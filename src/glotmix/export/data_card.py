@@ -13,10 +13,10 @@ from glotmix.core.record import Output
 from glotmix.corpus import blend, card
 from glotmix.corpus.sources import Column
 from glotmix.mix import extra
-from glotmix.mix.plan import read_languages, read_shares
+from glotmix.mix.plan import read_languages, read_shares, read_verdict
 from glotmix.select import enough
 
-VERSION = 3
+VERSION = 4
 
 
 def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> None:
@@ -144,5 +144,6 @@ def _method(context: RunContext) -> list[str]:
             + ("; the report holds its audit." if context.has("audit") else ".")
         )
     unit = "bytes (UTF-8)" if recipe.signals.tokens.tokenizer is None else "tokens"
-    sentences.append(f"Mixture: {recipe.mix.how}; shares are of training {unit}.")
+    verdict = read_verdict(context.step_dir("mixture")) if context.has("mixture") else None
+    sentences.append(f"Mixture: {recipe.mix.how}; shares are of training {unit}." + (f" {verdict}" if verdict else ""))
     return sentences

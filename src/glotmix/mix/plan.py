@@ -137,6 +137,15 @@ def read_languages(folder: Path) -> dict[str, Mapping[str, Any]]:
         return {row["lang"]: row for row in told.get("by_language", told["languages"])}
 
 
+def read_verdict(folder: Path) -> str | None:
+    """Return the sentence on what runs say of the mixture; None for one that no runs led to."""
+    with blame(folder / _JSON):
+        told = json_text.loads((folder / _JSON).read_text("utf-8"))
+        found = told.get("phases") or (told.get("evidence") or {}).get("verdict") or {}
+        said: str | None = found.get("said")
+        return said
+
+
 def by_language(mixture: Mixture) -> tuple[Share, ...] | None:
     """Return a mixture of cells as one of languages, a row for each; None for a mixture of anything else."""
     langs = cells.languages([row.lang for row in mixture.rows])

@@ -60,12 +60,14 @@ class Run(Shown):
         languages: sorted by code; none before there is a ledger.
         warnings: what a reader must know.
         files: what there is → its path: ``data set``, ``mixture``, ``report``.
+        mixture: what runs say of the mixture, a sentence; None where no runs led to it.
     """
 
     folder: Path
     languages: tuple[Language, ...]
     warnings: tuple[str, ...]
     files: Mapping[str, Path]
+    mixture: str | None = None
 
     @property
     def ledger(self) -> pa.Table:
@@ -100,7 +102,8 @@ class Run(Shown):
             )
             for one in self.languages
         ]  # fmt: skip
-        notes = [*(warning.line(text) for text in self.warnings), *(f"{w}: {path}" for w, path in self.files.items())]
+        notes = [*([self.mixture] if self.mixture else []), *(warning.line(text) for text in self.warnings)]
+        notes += [f"{what}: {path}" for what, path in self.files.items()]
         columns = ("language", "read", "kept", "MB kept", "share", "epochs")
         return Sheet(f"{len(rows)} languages in {self.folder}", columns, rows, notes)
 
@@ -255,7 +258,7 @@ def _run(job: Job, until: str | None) -> Run:
     told = job.run(until)
     languages = tuple(Language(**row) for row in told["languages"])
     files = {what: Path(where) for what, where in told["files"].items()}
-    return Run(job.folder, languages, tuple(told["warnings"]), files)
+    return Run(job.folder, languages, tuple(told["warnings"]), files, told["mixture"])
 
 
 def plan(given: Given, *overrides: Override, until: str | None = None, base: str | Path | None = None) -> Plan:

@@ -134,7 +134,7 @@ class Job:
             guard.refuse_page(self.context)
 
     def summary(self) -> dict[str, Any]:
-        """Return ``verdict, languages, parallel, warnings, files, folder, quarantined, estimate`` of what there is."""
+        """Return ``verdict, languages, mixture, parallel, warnings, files, folder, quarantined, estimate``."""
         files = {
             "data set": self.folder / "dataset",
             "parallel text": self.folder / "align" / "dataset",
@@ -146,6 +146,7 @@ class Job:
         return {
             "verdict": json_text.loads(said.read_text("utf-8")) if made else None,
             "languages": self._languages(),
+            "mixture": self._mixture(),
             "parallel": self._parallel(),
             "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
             "files": {what: str(path) for what, path in files.items() if path.exists()},
@@ -153,6 +154,13 @@ class Job:
             "quarantined": self._quarantined(),
             "estimate": costs.compared(self.folder),
         }
+
+    def _mixture(self) -> str | None:
+        if record.read(self.folder / "mixture") is None:
+            return None
+        from glotmix.mix.plan import read_verdict
+
+        return read_verdict(self.folder / "mixture")
 
     def _parallel(self) -> dict[str, Any] | None:
         if not self.context.has("align/pairs"):
