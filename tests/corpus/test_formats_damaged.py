@@ -79,6 +79,47 @@ def test_a_name_that_is_not_utf8_is_refused_where_it_is_read_and_told_where_it_i
     assert "convmv" in str(error.value)
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.html", "a.csv", "a.xml", "a.tmx", "a.warc.gz", "a.epub"])
+def test_a_file_that_is_a_pointer_of_git_is_no_document(tmp_path, name):
+    put(tmp_path, f"raw/{name}", POINTER)
+    with pytest.raises(DataError, match=rf"raw/{name} is a pointer of Git LFS"):
+        read(tmp_path, "raw", format="mediawiki" if name == "a.xml" else "auto")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.tmx"])
+def test_a_table_that_is_compressed_and_not_called_so_is_named(tmp_path, name):
+    put(tmp_path, name, gzip.compress(b"text,b\nhello,1\n" * 100))
+    with pytest.raises(DataError, match=rf"{name} is compressed with gzip") as error:
+        read(tmp_path, name, language={"column": "lang"})
+    assert f"call it {name}.gz" in str(error.value)
+    put(tmp_path, name, os.urandom(3_000) + b"\xff\x00\xfe")
+    with pytest.raises(DataError, match=rf"the encoding of {name} is not sure|{name} cannot be read|no column"):
+        read(tmp_path, name, language={"column": "lang"})
+
+
+@pytest.mark.parametrize("name", ["b.txt", "b.md", "b.html"])
+@pytest.mark.parametrize("split", ["file", "lines"])
+def test_a_text_that_is_compressed_and_not_called_so_stands_in_quarantine(tmp_path, name, split):
+    put(tmp_path, "raw/a.txt", TEXT)
+    put(tmp_path, f"raw/{name}", gzip.compress(PAGE))
+    assert [d["file"] for d in read(tmp_path, "raw", options={"split": split})] == ["a.txt"]
+    (lost,) = quarantined(tmp_path / "corpus")
+    assert (lost["reason"], lost["detail"]) == ("damaged record", "it is compressed with gzip: call it NAME.gz")
+
+
+def test_downloads_that_are_not_complete_and_copies_of_editors_are_passed_over(tmp_path):
+    row = '{"text": "eins"}\n'
+    odd = ["b.jsonl.part", "c.jsonl.crdownload", "d.jsonl~", "#e.jsonl#", "f.jsonl.tmp", "g.jsonl.bak"]
+    for name in ("a.jsonl", "part-00000", *odd):
+        put(tmp_path, f"raw/{name}", row.replace("eins", name))
+    assert {d["text"] for d in read(tmp_path, "raw")} == {"a.jsonl", "part-00000"}
+    assert sum(build(tmp_path, source("raw")).notes["sources"]["web"]["passed_over"].values()) == len(odd)
+    assert [d["text"] for d in read(tmp_path, "raw/g.jsonl.bak")] == ["g.jsonl.bak"], "named, it is read"
+
+
 def test_the_head_of_a_page_is_text(tmp_path):
     put(
         tmp_path,

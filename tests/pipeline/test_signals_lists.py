@@ -301,6 +301,8 @@ def test_lists_that_hold_nothing_and_columns_that_are_no_text_are_refused(tmp_pa
     (tmp_path / "deny.txt").write_text("\ufeffa.example\n0.0.0.0 b.example\n", "utf-8")
     found = _recipe(tmp_path, rows, urls={"column": "page", "robots": None, "deny": "deny.txt"})()
     assert "deny.txt:2 is no domain, address or pattern" in str(found.exception)
+    found = _recipe(tmp_path, rows, urls={"column": "page", "robots": None, "categories": "ut"})()
+    assert "signals.urls.categories: there is no folder" in str(found.exception)
     (tmp_path / "deny.txt").write_text("\ufeffa.example\n", "utf-8")
     assert _recipe(tmp_path, rows, urls={"column": "page", "robots": None, "deny": "deny.txt"})().exit_code == 0
     assert table.read(table.shards(tmp_path / "made/signals/urls"))["listed"].to_pylist() == ["deny"]

@@ -12,7 +12,7 @@ from typing import IO
 
 import numpy as np
 
-from glotmix.core.errors import MissingExtraError
+from glotmix.core.errors import DataError, MissingExtraError
 from glotmix.corpus import jsonl
 from glotmix.corpus.sources import InputFile, Source
 
@@ -192,6 +192,21 @@ def of_file(source: Source, file: InputFile) -> Guess:
                 if len(sample) > SAMPLE:
                     return guess(bytes(sample))
     return guess(bytes(sample))
+
+
+def sure(source: Source, file: InputFile) -> Guess:
+    """Tell the encoding of a file of many documents.
+
+    Raises:
+        DataError: if it is not good enough for the source.
+    """
+    told = of_file(source, file)
+    if (why := unsure(source, told)) is not None:
+        raise DataError(
+            f"source '{source.name}': the encoding of {file.shown} is not sure: {why}",
+            "name it: options: {encoding: …}",
+        )
+    return told
 
 
 def decode(data: bytes, told: Guess) -> str:

@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -137,10 +138,16 @@ _MAGIC = {
 }
 
 
-def disguise(path: Path, codec: str | None) -> tuple[str, str] | None:
-    """Say what a file that is called JSON lines or Parquet is instead, by its first bytes, and what to do.
+_WIDE = ("is UTF-16", "is UTF-16, as Windows writes it")
+_TEXTS = ("csv", "tsv", "tmx", "xliff", "moses", "mediawiki")
+"""Formats of text in any encoding, and of many documents a file."""
 
-    None where nothing speaks against it.
+
+def disguise(path: Path, codec: str | None, name: str = "jsonl") -> tuple[str, str] | None:
+    """Say what a file is instead of what it is called, by its first bytes, and what to do.
+
+    None where nothing speaks against it, and where a format's own reader looks into its files (archives, books). A file
+    that is one document stands in quarantine by itself: see `packed`.
 
     >>> import tempfile
     >>> file = Path(tempfile.mkdtemp()) / "a.jsonl"
@@ -149,8 +156,33 @@ def disguise(path: Path, codec: str | None) -> tuple[str, str] | None:
     """
     with path.open("rb") as file:
         raw = file.read(64)
-    if codec is not None and not raw.startswith(_POINTER):
+    if raw.startswith(_POINTER):
+        return _MAGIC[_POINTER]
+    if name not in (*_TEXTS, "jsonl", "cirrussearch", "parquet"):
+        return None
+    if codec is not None:
         if raw.lstrip()[:1] in (b"{", b"["):
             return "is not compressed, as its name says", f"call it {path.stem}"
         raw = start(path, codec)[:64]
-    return next((found for magic, found in _MAGIC.items() if raw.startswith(magic)), None)
+    found = next((known for magic, known in _MAGIC.items() if raw.startswith(magic)), None)
+    if found is not None and (
+        (name == "parquet" and found[0] == "is Parquet") or (name in _TEXTS and found[0] in _WIDE)
+    ):
+        return None
+    return found
+
+
+def packed(data: bytes) -> str | None:
+    """Say what a text or a page is instead, by its first bytes; None where nothing speaks against it."""
+    known = next((known for magic, known in _MAGIC.items() if data.startswith(magic)), None)
+    return None if known is None or known[0] in _WIDE else f"it {known[0]}: {known[1]}"
+
+
+_UNFINISHED = re.compile(
+    r"(~|#|\.(part|partial|crdownload|download|aria2|incomplete|tmp|temp|bak|orig|swp))$", re.IGNORECASE
+)
+
+
+def unfinished(path: Path) -> bool:
+    """Say whether a file is called as downloads that are not complete are, and copies that an editor keeps."""
+    return _UNFINISHED.search(path.name) is not None

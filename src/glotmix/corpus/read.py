@@ -136,8 +136,7 @@ def _input(source: Source, found: Sequence[InputFile]) -> Input:
     if source.hub:
         return Input(instructions.resolved(source, ()), (), huggingface.pinned(source))
     for file in found:
-        known = kinds.disguise(file.path, file.codec) if file.kind in ("jsonl", "parquet") else None
-        if known is not None and not (file.kind == "parquet" and known[0] == "is Parquet"):
+        if (known := kinds.disguise(file.path, file.codec, file.kind)) is not None:
             what, fix = known
             raise DataError(f"source '{source.name}': {file.shown} {what}", fix.replace("NAME", file.path.name))
     if source.shape is not None:

@@ -290,7 +290,7 @@ def look(source: Source, base: Path) -> Found:
         )
 
     def sort(path: Path) -> str:
-        kind = kinds.kind(path, source.shape is not None)[0]
+        kind = None if kinds.unfinished(path) else kinds.kind(path, source.shape is not None)[0]
         return "hidden" if kind is not None and not kinds.loose(kind) else kinds.ending(Path(legible(path)))
 
     endings = Counter(map(sort, passed - found))
@@ -353,6 +353,7 @@ def _folder(source: Source, folder: Path, way: Look) -> tuple[list[Path], list[P
     readable, left = [], []
     for path in way.inside(folder):
         known = source.format != "auto" or kinds.kind(path, source.shape is not None)[0] is not None
+        known = known and not kinds.unfinished(path)
         if hidden(path.relative_to(folder)):
             if known and source.format == "auto":
                 left.append(path)

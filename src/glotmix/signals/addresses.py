@@ -246,6 +246,8 @@ def _categories(context: RunContext) -> dict[str, list[Path]]:
             )
         return {}
     folder = context.path(section.categories)
+    if not folder.is_dir():
+        raise RequestError(f"signals.urls.categories: there is no folder {folder}", "a folder of <category>/domains")
     found = {
         path.name: files
         for path in sorted(folder.glob("*"))

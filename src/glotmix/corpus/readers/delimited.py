@@ -111,16 +111,11 @@ def _rows(sample: str, delimiter: str, quoted: bool) -> tuple[list[list[str]], b
 
 
 def _peek(source: Source, file: InputFile) -> list[str]:
-    return list(dialect(source, file, encoding.of_file(source, file)).names)
+    return list(dialect(source, file, encoding.sure(source, file)).names)
 
 
 def _read(source: Source, file: InputFile, start: int, stop: int | None) -> Iterator[Rows]:
-    told = encoding.of_file(source, file)
-    if (why := encoding.unsure(source, told)) is not None:
-        raise DataError(
-            f"source '{source.name}': the encoding of {file.shown} is not sure: {why}",
-            "name it: options: {encoding: …}",
-        )
+    told = encoding.sure(source, file)
     form = dialect(source, file, told)
     bad: list[pc_csv.InvalidRow] = []
 

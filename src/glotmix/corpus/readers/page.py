@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from glotmix.corpus import encoding, extract, jsonl
+from glotmix.corpus import encoding, extract, jsonl, kinds
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
 from glotmix.corpus.rows import Reject, shown
 from glotmix.corpus.sources import InputFile, Source
@@ -35,6 +35,9 @@ def _read(source: Source, file: InputFile) -> Iterator[Record | Reject]:
         data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         yield Reject(1, "over-long text", f"more than {MAX_BYTES:,} bytes in one page", shown(data[:1000]))
+        return
+    if (what := kinds.packed(data)) is not None:
+        yield Reject(1, "damaged record", what, shown(data[:1000]))
         return
     said = None if source.options.encoding == "auto" else source.options.encoding
     found = document(source, 1, data, said)

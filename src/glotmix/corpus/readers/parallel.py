@@ -47,7 +47,7 @@ def _name(element: Any) -> str:
 
 
 def _tmx(source: Source, file: InputFile) -> Iterator[Record | Reject]:
-    told = encoding.of_file(source, file)
+    told = encoding.sure(source, file)
     at = 0
     with jsonl.opened(file) as stream:
         for _, data in markup.elements(encoding.Transcoded(stream, told), "tu", "tmx"):
@@ -70,7 +70,7 @@ def _tmx(source: Source, file: InputFile) -> Iterator[Record | Reject]:
 
 
 def _xliff(source: Source, file: InputFile) -> Iterator[Record | Reject]:
-    told = encoding.of_file(source, file)
+    told = encoding.sure(source, file)
     langs: tuple[str | None, str | None] = (None, None)
     at = 0
     with jsonl.opened(file) as stream:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from glotmix.corpus import encoding, jsonl
+from glotmix.corpus import encoding, jsonl, kinds
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
 from glotmix.corpus.rows import Reject, shown
 from glotmix.corpus.sources import InputFile, Source
@@ -24,6 +24,8 @@ def whole(source: Source, file: InputFile) -> "tuple[str, encoding.Guess] | Reje
         data = stream.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         return Reject(1, "over-long text", f"more than {MAX_BYTES:,} bytes in one file", shown(data[:1000]))
+    if (what := kinds.packed(data)) is not None:
+        return Reject(1, "damaged record", what, shown(data[:1000]))
     told = encoding.of_file(source, file)
     if (why := encoding.unsure(source, told)) is not None:
         return Reject(1, "encoding not sure", why, shown(data[:1000]))
@@ -43,10 +45,14 @@ def _plain(source: Source, file: InputFile) -> Iterator[Record | Reject]:
             text, told = found
             yield Record(1, {"text": text, "file": file.name} | told.columns, text)
         return
+    with jsonl.opened(file) as stream:
+        start = stream.read(1000)
+    if (what := kinds.packed(start)) is not None:
+        yield Reject(1, "damaged record", what, shown(start))
+        return
     told = encoding.of_file(source, file)
     if (why := encoding.unsure(source, told)) is not None:
-        with jsonl.opened(file) as stream:
-            yield Reject(1, "encoding not sure", why, shown(stream.read(1000)))
+        yield Reject(1, "encoding not sure", why, shown(start))
         return
     about = {"file": file.name} | told.columns
     for at, data in _cut(source.options.split == "blocks", encoding.Transcoded(jsonl.opened(file), told)):
