@@ -64,7 +64,7 @@ def test_labels_and_probabilities_are_py3langids_own(oracle):
     probabilities, _ = model.probabilities(pa.array(texts))
     assert model.labels == tuple(oracle.labels)
     for text, ours in zip(texts, probabilities, strict=True):
-        theirs = dict(oracle.rank(text))
+        theirs = dict(oracle.rank(identifiers.unshaped(text)))
         np.testing.assert_allclose(ours, [theirs[label] for label in model.labels], atol=1e-3, err_msg=text)
         label, score = oracle.classify(text)
         best = int(ours.argmax())
@@ -95,7 +95,7 @@ def test_a_text_is_ranked_as_if_it_were_alone(texts):
 @given(text=st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_any_text_scores_as_py3langid_does(oracle, text):
     ours, _ = load().probabilities(pa.array([text]))
-    theirs = dict(oracle.rank(text))
+    theirs = dict(oracle.rank(identifiers.unshaped(text)))
     np.testing.assert_allclose(ours[0], [theirs[label] for label in load().labels], atol=1e-3)
 
 
@@ -125,6 +125,28 @@ def test_real_paragraphs_agree_with_what_they_are(lang):
         assert set(found.field("agrees").to_pylist()) == {None}
     else:
         assert pc.sum(found.field("agrees")).as_py() >= 0.96 * len(paragraphs)
+
+
+def shaped(text: str, first: int, last: int) -> str:
+    """Write a text with the letters that Unicode has for another shape of them."""
+    shapes = {unicodedata.normalize("NFKC", chr(c)): chr(c) for c in range(last - 1, first - 1, -1)}
+    return "".join(shapes.get(char, char) for char in text)
+
+
+@pytest.mark.parametrize(
+    ("lang", "first", "last"),
+    [
+        ("arb_Arab", 0xFE80, 0xFEFD), ("eng_Latn", 0xFF21, 0xFF5B), ("jpn_Jpan", 0xFF66, 0xFFA0),
+        ("heb_Hebr", 0xFB21, 0xFB29),
+    ],
+)  # fmt: skip
+def test_letters_in_another_shape_are_read_as_their_language(lang, first, last):
+    texts = SENTENCES.filter(pc.equal(SENTENCES["lang"], lang))["text"].to_pylist()
+    plain = [" ".join(texts[i : i + 8]) for i in range(0, 40, 8)]
+    found = [shaped(text, first, last) for text in plain]
+    assert all(a != b for a, b in zip(plain, found, strict=True))
+    both = [language_id.identify(pa.array(t), pa.array([lang] * len(t)), load()) for t in (plain, found)]
+    assert both[0].field("label").equals(both[1].field("label")) and all(both[1].field("agrees").to_pylist())
 
 
 def test_text_without_letters_has_no_language():
@@ -355,7 +377,8 @@ def test_which_texts_are_changed_before_they_are_read():
     marks = ["\u0301", "\u093c", "\u3099", "\u1161", "\u11a8", "\u0323\u0307", "\u0307\u0323", "\u09be"]
     some = [c for c in points if unicodedata.decomposition(c) or unicodedata.combining(c) or c.isalpha()][::7]
     texts = [*points, *("A" + c for c in points), *(a + m for a in some for m in marks), "", "ÀÉ Ω Ж", "ÀÉ Ω ж"]
-    expected = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in texts]
+    plain = map(identifiers.unshaped, texts)
+    expected = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in plain]
     assert identifiers._prepared(pa.array(texts)).to_pylist() == expected
 
 
@@ -367,6 +390,7 @@ def test_which_texts_are_changed_before_they_are_read():
 @settings(max_examples=300, deadline=None)
 def test_what_passes_as_it_is_is_in_nfc(text):
     (found,) = identifiers._prepared(pa.array([text])).to_pylist()
+    text = identifiers.unshaped(text)
     assert found == unicodedata.normalize("NFC", text.lower() if text.isupper() else text)
 
 

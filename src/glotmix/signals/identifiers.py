@@ -4,6 +4,7 @@ py3langid's own model is the default: it comes with the package, works offline, 
 compared (docs/language.md). fastText models (GlotLID, OpenLID, lid.176) are read from a path of the user's.
 """
 
+import re
 import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -190,7 +191,7 @@ class FastText:
         # fastText reads one line at a time.
         lines = pc.replace_substring_regex(texts.cast(pa.string()), r"\s+", " ").to_pylist()
         rows = []
-        for line in lines:
+        for line in map(unshaped, lines):
             labels, scores = self._model.predict(line, k=2) if line.strip() else ((), ())
             # fastText adds a small constant to its probabilities: 1.00001.
             found = [(self._positions[own], min(float(s), 1.0)) for own, s in zip(labels, scores, strict=True)]
@@ -221,7 +222,7 @@ def fingerprint(model: str = "py3langid") -> str:
 
 
 def _prepared(texts: pa.Array) -> pa.Array:
-    """Return the texts as py3langid reads them: capitals made lower case, NFC."""
+    """Return the texts as py3langid reads them: capitals made lower case, letters in their usual forms, NFC."""
     wide = texts.cast(pa.large_string())
     change = np.zeros(len(wide), np.uint8)
     offsets, data = buffers(wide)
@@ -231,8 +232,31 @@ def _prepared(texts: pa.Array) -> pa.Array:
         return wide
     mask = pa.array(change.astype(bool))
     # Python's own functions: Arrow's utf8_normalize (25.0) decomposes where NFC is asked for.
-    changed = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in wide.filter(mask).to_pylist()]
+    plain = [unshaped(text) for text in wide.filter(mask).to_pylist()]
+    changed = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in plain]
     return pc.replace_with_mask(wide, mask, pa.array(changed, pa.large_string()))
+
+
+_SHAPES = (
+    (0xFB00, 0xFE00),  # ligatures of Latin and Armenian, Hebrew with points, Arabic as it is printed
+    (0xFE70, 0xFEFD),  # Arabic as it is printed
+    (0xFF21, 0xFF3B), (0xFF41, 0xFF5B),  # wide Latin
+    (0xFF66, 0xFFDD),  # narrow Katakana and Hangul
+    (0x1D400, 0x1D800),  # letters of formulas, which stand for bold and italics
+)  # fmt: skip
+"""Letters in shapes that Unicode has for old encodings: no model of languages has learned them. Wide punctuation is
+Chinese's and Japanese's own, and stays."""
+
+_SHAPED = re.compile("[" + "".join(f"{chr(first)}-{chr(last - 1)}" for first, last in _SHAPES) + "]+")
+
+
+def unshaped(text: str) -> str:
+    """Return a text with the usual letters for those in another shape.
+
+    >>> unshaped("ﻣﺮﺣﺒﺎ，Ｗｏｒｌｄ ｶﾞｰﾄﾞ")
+    'مرحبا，World ガード'
+    """
+    return _SHAPED.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
 
 
 _ASSIGNED = ((0x80, 0x3400), (0xA640, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2FA20))
@@ -242,7 +266,7 @@ _ASSIGNED = ((0x80, 0x3400), (0xA640, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2F
 @cache
 def _letters() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64]]:
     """Return the classes, combining classes and pairs that `careful` takes, made once a machine."""
-    folder = remote.cache() / "models" / f"letters-2-{unicodedata.unidata_version}"
+    folder = remote.cache() / "models" / f"letters-3-{unicodedata.unidata_version}"
     found = _mapped(folder, ("classes", "marks", "pairs"))
     if found is None:
         classes, marks, pairs = _classified()
@@ -278,4 +302,6 @@ def _classified() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint
                         joined.append((head, tail))
             marks[point] = unicodedata.combining(char)
             classes[point] |= 16 * (marks[point] > 0)
+    for first, last in _SHAPES:
+        classes[first:last] |= 1
     return classes, marks, table_of(pairs_of(*np.array(joined, np.uint32).T.copy()))
