@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from glotmix.cli import app
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Output, Silent
+from glotmix.evaluate import items
 from glotmix.pipeline import recipe
 from glotmix.pipeline.run import Job
-from glotmix.quality import anchors
+from glotmix.quality import anchors, judgements
 from glotmix.select import to_label
 from glotmix.signals import addresses, multiway_parallel, words
 
@@ -36,8 +37,9 @@ def torn(tmp_path):
 
 def test_a_damaged_parquet_file_of_labels_or_groups_is_named(torn, tmp_path):
     group = partial(multiway_parallel.make, Output(tmp_path / "made", "s", Silent()), tmp_path)
+    readers = [lambda p: anchors.read([p]), lambda p: list(anchors.rows(p)), lambda p: group([p]), items.load]
     for path in torn:
-        for read in (lambda p: anchors.read([p]), lambda p: list(anchors.rows(p)), lambda p: group([p])):
+        for read in [*readers, lambda p: judgements.read(p, ["text", "lang"])]:
             with pytest.raises(DataError, match=path.name):
                 read(path)
 

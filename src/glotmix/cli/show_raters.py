@@ -10,14 +10,20 @@ from rich.text import Text
 from glotmix.cli import terminal
 
 
-def _number(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
-def _figure(found: Mapping[str, Any] | None, digits: int = 2) -> str:
+def _figure(found: Mapping[str, Any] | None) -> str:
     if not found or found["value"] is None:
         return "–"
-    return f"{found['value']:.{digits}f} ({_number(found['low'], digits)} to {_number(found['high'], digits)})"
+    return f"{found['value']:.2f} ({_number(found['low'])} to {_number(found['high'])})"
+
+
+def _two_lines(found: Mapping[str, Any] | None) -> str:
+    if not found or found["value"] is None:
+        return "–"
+    return f"{found['value']:.2f}\n{_number(found['low'])}–{_number(found['high'])}"
 
 
 def show_joined(found: Mapping[str, Any], folder: Path) -> None:
@@ -60,15 +66,16 @@ def show_audit(found: Mapping[str, Any]) -> None:
     )
     for kind in ("accuracy.monolingual", "accuracy.crosslingual", "gap.sd"):
         table = Table(title=kind, title_justify="left", box=None, pad_edge=False)
-        table.add_column("language")
+        table.add_column("language", no_wrap=True)
         for name in found["methods"]:
-            table.add_column(name, justify="right")
+            # The names are long and the figures many: both take two lines, and eighty columns hold them.
+            table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
         codes = dict.fromkeys(code for method in found["methods"].values() for code in method["languages"])
         rows = [("mean", {n: m["mean"] for n, m in found["methods"].items()})]
         rows += [(code, {n: m["languages"].get(code, {}) for n, m in found["methods"].items()}) for code in codes]
         for code, methods in rows:
             if any(kind in m for m in methods.values()):
-                table.add_row(code, *(_figure(m.get(kind), 3) for m in methods.values()))
+                table.add_row(code, *(_two_lines(m.get(kind)) for m in methods.values()))
         console.print(table)
     for text in found["told"]:
         console.print(Text(text))

@@ -54,7 +54,7 @@ def load(path: Path) -> pa.Table:
         table = readers[path.suffix](path)
         # Arrow takes JSON as it comes, and makes bytes of a CSV's columns that are not UTF-8.
         table.validate(full=True)
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         if path.suffix != ".parquet":
             utf8.check(path)
         raise DataError(f"{path} cannot be read: {error}", "write it again, or fetch it again") from error

@@ -40,7 +40,10 @@ def documents(path: Path) -> pa.Table:
     if pc.any(pc.equal(pc.utf8_trim_whitespace(found["text"]), "")).as_py():
         raise DataError(f"{path} has documents without text")
     if len(pc.unique(found["id"])) != found.num_rows:
-        raise DataError(f"{path}: the ids are not unique", "raters are joined by id: make ids unique")
+        counts = pc.value_counts(found["id"])
+        one = counts.filter(pc.greater(counts.field("counts"), 1))[0].as_py()
+        told = f"{path}: the ids are not unique: {one['counts']} documents are called {one['values']!r}"
+        raise DataError(told, "raters are joined by id: make ids unique")
     codes = {code: language.parse(code).code for code in pc.unique(found["lang"]).to_pylist()}
     langs = pa.array([codes[code] for code in found["lang"].to_pylist()])
     return found.set_column(1, "lang", langs).sort_by("id")

@@ -163,7 +163,7 @@ def read(path: Path, texts: Sequence[str], numbers: Sequence[str] = (), optional
     for file in files:
         try:
             tables.append(_file(file, texts, numbers, optional))
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
             raise DataError(f"{file} cannot be read: {error}") from error
     return pa.concat_tables(tables, promote_options="permissive")
 
