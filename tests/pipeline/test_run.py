@@ -322,6 +322,8 @@ def test_the_command_line_reuses_prints_json_and_explains(done):
     code, out, err = command("run", str(path), "mix.tokns=3")
     assert (code, out) == (2, "")
     assert "mix.tokns: no such key (did you mean 'tokens'?)" in err
+    code, out, err = command("explain", "fra_Latn", "--source", "web")
+    assert code == 2 and "there is no source 'web'" in err and "--recipe" in err
     code, out, err = command("explain", "fra_Latn", "--json")
     assert {"key", "value", "origin"} <= json.loads(out)[0].keys()
     keep = "settings.language.fra_Latn.quality.keep=0.25"

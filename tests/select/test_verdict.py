@@ -94,6 +94,8 @@ def test_a_budget_of_good_text_drops_below_the_line_and_keeps_what_is_near_it():
     assert (near.rows.tolist(), near.drops) == ([1], False)
     assert "at most 5% of its good text" in found.evidence[0]
     assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].of) == (3, 4)
+    (exact, _), _ = retention.lose(rows, np.ones(4, bool), {("eng_Latn", "web"): (0.5, 0.025)}, "quality")
+    assert "at most 2.5% of its good text" in exact.evidence[0]
     # Nobody is dropped where all are good: no share is cut for its own sake.
     clean = documents([0.9] * 50)
     assert len(retention.lose(clean, np.ones(50, bool), {("eng_Latn", "web"): (0.5, 0.05)}, "quality")[0][0].rows) == 0

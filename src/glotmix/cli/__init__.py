@@ -195,12 +195,15 @@ def explain(
     from glotmix.cli.show import show_settings
     from glotmix.core.language import parse
     from glotmix.core.settings import explain as resolve
+    from glotmix.core.settings import known_source
     from glotmix.pipeline.kept import placed
     from glotmix.select.precision import judged
 
     if overrides and recipe is None:
         raise RequestError("overrides are of a recipe, and none is given", f"--recipe recipe.yaml {overrides[0]}")
-    own = placed(recipe, overrides or ())[0].settings if recipe else {}
+    given = placed(recipe, overrides or ())[0] if recipe else None
+    known_source(source, [one.name for one in given.corpus.sources] if given else [])
+    own = given.settings if given else {}
     rows = resolve(own, parse(language), source)
     for row in rows:
         # What a rule finds of judged text stands beside it, where it was measured.

@@ -102,6 +102,17 @@ def explain(layers: Mapping[str, Any], language: Language, source: str | None = 
     return rows
 
 
+def known_source(source: str | None, sources: Collection[str]) -> None:
+    """Refuse a source that a recipe does not have.
+
+    Raises:
+        RequestError: naming those that it has.
+    """
+    if source is not None and source not in sources:
+        told = f"one of {', '.join(sources)}" if sources else "name a recipe: --recipe recipe.yaml"
+        raise RequestError(f"there is no source {source!r}{did_you_mean(source, sources)}", told)
+
+
 def check(layers: Mapping[str, Any], sources: Collection[str] | None = None) -> None:
     """Check a recipe's whole ``settings:`` section, whether a language of the corpus uses it or not.
 

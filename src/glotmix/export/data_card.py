@@ -135,7 +135,7 @@ def _method(context: RunContext) -> list[str]:
             else f"draws one line for all languages ({recipe.select.score} scores)"
         )
         if recipe.select.retain == "lose":
-            line = f"drops what it calls unnatural, at the cost of at most {recipe.select.lose:.0%} of good text"
+            line = f"drops what it calls unnatural, at the cost of at most {100 * recipe.select.lose:.3g}% of good text"
         against = "what is usual in the language and at the length, in a reference that ships with glotmix"
         if recipe.quality.against == "corpus" or not context.has("audit"):
             against = "each language's own distribution"

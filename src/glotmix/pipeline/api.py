@@ -300,7 +300,9 @@ def explain(language: str, given: Given | None = None, *overrides: Override, sou
     >>> explain("tr")["identify.on_mismatch"]
     'drop'
     """
-    own = {} if given is None else recipe(given, *overrides).settings
+    made = None if given is None else recipe(given, *overrides)
+    settings.known_source(source, [one.name for one in made.corpus.sources] if made else [])
+    own = made.settings if made else {}
     lang = parse(language)
     return Settings(lang.code, settings.resolve(own, lang, source))
 

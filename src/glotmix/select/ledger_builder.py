@@ -26,7 +26,7 @@ from glotmix.select import ledger, licenses, retention, thresholds
 from glotmix.select.rehydrate import weights
 from glotmix.select.representatives import representatives
 
-VERSION = 4
+VERSION = 5
 
 RETENTION = 900
 """Rules from this place on choose among the documents that all others let pass."""

@@ -223,7 +223,7 @@ def lose(
         where, cost = drawn[which]
         return (
             f"P(natural) {own_score[i]:.3f} below {where:.3f}: the line that costs {names[told[which][0]]} at most "
-            f"{cost:.0%} of its good text"
+            f"{100 * cost:.3g}% of its good text"
         )
 
     lines = {}

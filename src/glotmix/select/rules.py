@@ -158,7 +158,7 @@ def _retain(view: LedgerView) -> list[RuleHits]:
     if mode == "share":
         wanted = {lang: float(view.setting(lang, None, "quality.keep")) for lang in builder.survivors.languages}
         best = "the best" if section.sample == "top" else f"by quality at temperature {section.temperature:g},"
-        reasons = {lang: f"{best} {share:.0%} are kept" for lang, share in wanted.items()}
+        reasons = {lang: f"{best} {100 * share:.3g}% are kept" for lang, share in wanted.items()}
         if section.within != "language":
             failure, cutoffs = retention.retain_within(
                 documents, alive, wanted, reasons, "quality", keys=retain.keywords["keys"], column=section.within
