@@ -79,6 +79,14 @@ def test_a_name_that_is_not_utf8_is_refused_where_it_is_read_and_told_where_it_i
     assert "convmv" in str(error.value)
 
 
+def test_a_name_with_a_zero_byte_can_be_loaded(tmp_path):
+    row = {"text": "eins", "k\0": 1, "k\ufffd": 2, "": 3}
+    put(tmp_path, "a.jsonl", json.dumps(row) + "\n")
+    (found,) = read(tmp_path, "a.jsonl")
+    assert (found["k\ufffd_original"], found["k\ufffd"], found[""]) == (1, 2, 3)
+    assert not any("\0" in name for name in found)
+
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
 
 

@@ -157,7 +157,8 @@ class Staged:
             taken = {n[1:] for n in staged} | set(OURS)
             renamed[source] = {}
             for name in staged:
-                new = name[1:]
+                # Loaders of the Hub end a name at its zero byte.
+                new = name[1:].replace("\0", "\ufffd")
                 while new in OURS or (new != name[1:] and new in taken):
                     new += "_original"
                 taken.add(new)

@@ -268,7 +268,9 @@ def _measure(context: RunContext) -> Measure:
         if column not in there.names:
             raise DataError(
                 f"signals.urls: no document has the column '{column}'; they have {', '.join(there.names)}",
-                "signals.urls.column=NAME, or signals.urls=null",
+                "signals.urls.column=NAME, or signals.urls=null"
+                if column == section.column
+                else "signals.urls.robots=NAME, or null: no page says anything to robots",
             )
         if (kind := there.field(column).type) not in (pa.string(), pa.null()):
             raise DataError(
