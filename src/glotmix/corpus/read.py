@@ -213,7 +213,8 @@ _MENDING = {
     "language is not text": "set language of source '{}' to a column of text, a code such as fra_Latn, or identify",
     "no language": "set language of source '{}' to a column that is filled, a code such as fra_Latn, or identify",
     "invalid UTF-8": "write the files of source '{}' in UTF-8: iconv -f WINDOWS-1252 -t UTF-8, or whatever they are in",
-    "over-long text": "cut the texts of source '{}', or raise corpus.max_chars",
+    "over-long text": "cut the texts of source '{}' (of txt, epub and pdf: options: {{split: blocks}}), or raise "
+    "corpus.max_chars",
     "malformed JSON": "write one JSON object a line in the files of source '{}'",
     "not an object": "write one JSON object a line in the files of source '{}'",
     "encoding not sure": "name the encoding of source '{}': options: {{encoding: cp1252}}, or whatever it is",

@@ -41,6 +41,7 @@ FIELDS = pa.struct(
 )
 _TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|yclid|_ga|ref_src|spm)$")
 _SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//")
+_PLAIN = re.compile(r"[a-z0-9._-]+")
 _COMMENT = re.compile(r"(?:^|\s+)#.*")
 _ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _REFUSING = re.compile(
@@ -166,7 +167,10 @@ class Listing:
             elif "/" in entry.split("://", 1)[-1].rstrip("/"):
                 self.pages.add(canonical(entry))
             else:
-                self.hosts.add(canonical(entry.lstrip(".")))
+                host = entry.lstrip(".").lower()
+                # Lists have millions of domains, and nearly all are letters and dots.
+                plain = _PLAIN.fullmatch(host) is not None and "xn--" not in host
+                self.hosts.add(host.removeprefix("www.").rstrip(".") if plain else canonical(host))
         self.pattern = re.compile("|".join(patterns)) if patterns else None
 
     def holds(self, host: str, page: str) -> bool:
