@@ -22,6 +22,7 @@ from glotmix.mix import plan
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig
 from glotmix.report import page, shell
+from verdict_world import rows_of, said
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "ping", "manifest"}
@@ -296,3 +297,19 @@ def test_the_page_is_small_and_tells_its_versions(made, tree):
 def test_the_examples_of_the_documentation_run():
     failed, tried = doctest.testfile(str(Path(__file__).parents[2] / "docs" / "report.md"), module_relative=False)
     assert tried == 3 and not failed
+
+
+def test_what_the_verdict_warns_of_stands_once_with_its_name(world, tmp_path):
+    lang, *others = sorted({document["lang"] for document in report_world.documents()})
+    parts = [(lang, "news", 200, 100, "quality", 0.8), (lang, "web", 200, 190, "quality", 0.8)]
+    held = said(rows_of([*parts, *((other, "web", 100, 100, "", 0.8) for other in others)]))
+    (one,) = held["findings"]
+    (tmp_path / "verdict.json").write_text(json.dumps(held), "utf-8")
+    warned = world.inputs.records["ledger"] | {"notes": {"warnings": [f"{one['text']} ({one['do']})"]}}
+    inputs = dataclasses.replace(
+        world.inputs, verdict=tmp_path / "verdict.json", records={**world.inputs.records, "verdict": warned}
+    )
+    _, text = make(tmp_path / "report", inputs)
+    told = Tree(text).section("verdict")
+    assert told.count("[source-loses]") == 1
+    assert "one <b>word</b>" in told, "what other steps warn of stays"

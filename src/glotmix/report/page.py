@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from glotmix.core import json_text, language
+from glotmix.core import json_text, language, warning
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.report import (
     conversations,
@@ -30,7 +30,7 @@ from glotmix.report import (
 )
 from glotmix.select import enough, precision
 
-VERSION = 7
+VERSION = 8
 
 REPORT = "report.html"
 
@@ -194,6 +194,8 @@ def _context(inputs: ReportInputs) -> dict[str, Any]:
     absent = {name for name in ("conversations", "combinations", "parallel") if context[name] is None}
     context["details"] = [each for each in _DETAILS.items() if each[0] not in absent]
     context["findings"], context["unmeasured"] = _split(context)
+    # What the verdict warns of stands above, among what to look at.
+    context["warnings"] = [(step, text) for step, text in context["warnings"] if step != "verdict"]
     context["figures"] = _figures(context)
     return context
 
@@ -216,7 +218,8 @@ def _split(context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]
         missing.append(
             f"how good the mixture is: {context['mixture']['method']} is a rule, no model was trained (mix.proxies)"
         )
-    return [one for one in found if one["kind"] not in _UNMEASURED], missing
+    look = [one | {"called": warning.name(one["text"])} for one in found if one["kind"] not in _UNMEASURED]
+    return look, missing
 
 
 def _chosen(recipe: Mapping[str, JSON]) -> str:
