@@ -143,6 +143,10 @@ def capital_runs(clean: str, placed: list[tuple[int, str]]) -> int:
 def measure(text: str, script: str, stop_words: frozenset[str]) -> dict[str, float | None]:
     """Return every column of one text."""
 
+    whole = text
+    if script in ("Grek", "Hang") or any(unicodedata.category(c).startswith("M") for c in text):
+        text = unicodedata.normalize("NFC", text)
+
     def per(part: float, whole: float) -> float | None:
         return part / whole if whole else None
 
@@ -199,7 +203,7 @@ def measure(text: str, script: str, stop_words: frozenset[str]) -> dict[str, flo
     spaced = script not in UNSPACED
     return {
         "chars": len(text),
-        "bytes": len(text.encode()),
+        "bytes": len(whole.encode()),
         "units": len(units),
         "mean_word_length": per(unit_chars, len(units)) if spaced else None,
         "longest_word": max(map(len, units), default=0) if spaced else None,

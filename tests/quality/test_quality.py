@@ -107,7 +107,7 @@ def test_both_is_the_mean_of_the_log_odds():
 
 def test_what_cannot_be_trained_or_read_is_refused(tmp_path):
     data = replace_labels(planted(20), np.ones(20 * len(LANGS), bool))
-    with pytest.raises(DataError, match="all 120 are good"):
+    with pytest.raises(DataError, match="all labels are good"):
         data.rater(data.normalised("z"), everyone(data), Head(), 0)
     with pytest.raises(DataError, match="there is no rater"):
         Rater.read(tmp_path)

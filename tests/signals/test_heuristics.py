@@ -223,3 +223,18 @@ def test_the_page_lists_every_column_as_it_is_with_its_default_lines() -> None:
         drawn = ", ".join(f"{sign} {v['quantile']:g}" for sign, v in bounds if isinstance(v, dict))
         cells = (f"`{name}`", column.meaning, column.rule, column.suspicious or "", column.needs or "", drawn)
         assert f"| {' | '.join(cells)} |" in page, name
+
+
+@pytest.mark.parametrize("code", ["kor_Hang", "jpn_Jpan", "ell_Grek", "rus_Cyrl", "arb_Arab"])
+def test_letters_written_as_two_count_as_one(code: str) -> None:
+    of = SENTENCES.filter(pc.equal(SENTENCES["lang"], code))["text"].to_pylist()
+    texts = [unicodedata.normalize("NFC", " ".join(of[i : i + 8])) for i in range(0, 40, 8)]
+    apart = [unicodedata.normalize("NFD", one) for one in texts]
+    changed = [a != b for a, b in zip(texts, apart, strict=True)]
+    # One that is as it should be stands beside them, and is not touched.
+    both = [heuristics.measure(pa.array([*t, "ok"]), pa.array([code] * (len(t) + 1))) for t in (texts, apart)]
+    assert sum(changed) >= 3
+    for name in heuristics.COLUMNS:
+        if name != "bytes":
+            assert both[0].field(name).equals(both[1].field(name)), name
+    assert both[1].field("bytes").to_pylist()[:-1] == [len(one.encode()) for one in apart]

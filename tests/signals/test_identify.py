@@ -16,7 +16,7 @@ from glotmix.core import record, table
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.core.language import parse
 from glotmix.core.record import Identity
-from glotmix.signals import identifiers, language_id
+from glotmix.signals import identifiers, language_id, letterforms
 from glotmix.signals.identifiers import RANKED, load
 
 SENTENCES = pq.read_table(Path(__file__).parents[1] / "data" / "sentences.parquet")
@@ -64,7 +64,7 @@ def test_labels_and_probabilities_are_py3langids_own(oracle):
     probabilities, _ = model.probabilities(pa.array(texts))
     assert model.labels == tuple(oracle.labels)
     for text, ours in zip(texts, probabilities, strict=True):
-        theirs = dict(oracle.rank(identifiers.unshaped(text)))
+        theirs = dict(oracle.rank(letterforms.unshaped(text)))
         np.testing.assert_allclose(ours, [theirs[label] for label in model.labels], atol=1e-3, err_msg=text)
         label, score = oracle.classify(text)
         best = int(ours.argmax())
@@ -95,7 +95,7 @@ def test_a_text_is_ranked_as_if_it_were_alone(texts):
 @given(text=st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_any_text_scores_as_py3langid_does(oracle, text):
     ours, _ = load().probabilities(pa.array([text]))
-    theirs = dict(oracle.rank(identifiers.unshaped(text)))
+    theirs = dict(oracle.rank(letterforms.unshaped(text)))
     np.testing.assert_allclose(ours[0], [theirs[label] for label in load().labels], atol=1e-3)
 
 
@@ -377,9 +377,9 @@ def test_which_texts_are_changed_before_they_are_read():
     marks = ["\u0301", "\u093c", "\u3099", "\u1161", "\u11a8", "\u0323\u0307", "\u0307\u0323", "\u09be"]
     some = [c for c in points if unicodedata.decomposition(c) or unicodedata.combining(c) or c.isalpha()][::7]
     texts = [*points, *("A" + c for c in points), *(a + m for a in some for m in marks), "", "ÀÉ Ω Ж", "ÀÉ Ω ж"]
-    plain = map(identifiers.unshaped, texts)
+    plain = map(letterforms.unshaped, texts)
     expected = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in plain]
-    assert identifiers._prepared(pa.array(texts)).to_pylist() == expected
+    assert letterforms.plain(pa.array(texts)).to_pylist() == expected
 
 
 @given(
@@ -389,15 +389,15 @@ def test_which_texts_are_changed_before_they_are_read():
 )
 @settings(max_examples=300, deadline=None)
 def test_what_passes_as_it_is_is_in_nfc(text):
-    (found,) = identifiers._prepared(pa.array([text])).to_pylist()
-    text = identifiers.unshaped(text)
+    (found,) = letterforms.plain(pa.array([text])).to_pylist()
+    text = letterforms.unshaped(text)
     assert found == unicodedata.normalize("NFC", text.lower() if text.isupper() else text)
 
 
 def test_letters_that_only_might_join_are_not_normalised_again():
     change = np.zeros(4, np.uint8)
     texts = pa.array(["सड़क", "\u09ac\u09be\u0982\u09b2\u09be", "\u0995\u09c7\u09be", "u\u0308"], pa.large_string())
-    identifiers.careful(*identifiers.buffers(texts), *identifiers._letters(), change)
+    letterforms.careful(*letterforms.buffers(texts), *letterforms._letters(), change)
     assert change.tolist() == [0, 0, 1, 1]
 
 

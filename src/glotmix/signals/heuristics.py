@@ -3,7 +3,7 @@
 A column says something of a text and decides nothing; `glotmix.select.thresholds` draws the lines. What a column means
 stands in `COLUMNS`; what a unit is (a word, or a letter where words are not separated), in `glotmix.signals.pieces`.
 Null means that a column does not apply: to the language (no upper case, no spaces, no list of stop words) or to the
-text (a share of nothing).
+text (a share of nothing). Texts are measured as they read in NFC, but for their bytes; they stay as they are.
 
 Papers: Gopher (Rae et al. 2021, arXiv 2112.11446, appendix A1.1), C4 (Raffel et al. 2020, JMLR 21:140, section 2.2),
 ROOTS (Laurençon et al. 2022, arXiv 2303.03915), FineWeb (Penedo et al. 2024, arXiv 2406.17557), RedPajama-V2 (Weber et
@@ -29,9 +29,10 @@ from glotmix.core.step import StepSpec
 from glotmix.native.repeats import FIELDS as REPEATS
 from glotmix.native.repeats import again, repeats
 from glotmix.signals.annotate import Measure, Measured, annotate
+from glotmix.signals.letterforms import composed
 from glotmix.signals.pieces import Profile, Profiles, Stream, hashes_of, scan
 
-VERSION = 2
+VERSION = 3
 
 CASED = frozenset({"Adlm", "Armn", "Cher", "Copt", "Cyrl", "Dsrt", "Glag", "Grek", "Latf", "Latg", "Latn", "Osge"})
 """Scripts with upper case."""
@@ -163,6 +164,10 @@ COLUMNS: dict[str, Column] = {
 RETURNS = pa.struct([pa.field(name, column.dtype) for name, column in COLUMNS.items()])
 
 
+_MARKLESS = ("Grek", "Hang", "Kore")
+"""Scripts whose letters have other forms that hold no mark: accents that Unicode has twice, parts of syllables."""
+
+
 def make(output: Output, corpus: Path) -> Counts:
     """Write the signal of a corpus: ``id`` and `COLUMNS`.
 
@@ -190,12 +195,27 @@ def measure(texts: pa.Array, langs: pa.Array) -> pa.StructArray:
         codes = codes.combine_chunks()
     languages = _languages(tuple(codes.dictionary.to_pylist()))
     which = codes.indices.to_numpy().astype(np.int32)
-    counts, units, lines, paragraphs = scan(texts, which, languages.profiles)
-    columns = _counted(texts, counts) | _repeated(counts, units, lines, paragraphs, languages.grain[which])
+    columns, marks = _columns(texts, which, languages)
+    # A letter that is written as two is one to whoever reads it.
+    rows, read = composed(texts, (marks > 0) | languages.has["other forms"][which])
+    if len(rows):
+        again, _ = _columns(read, which[rows], languages)
+        for name, values in again.items():
+            if name != "bytes":
+                columns[name][rows] = values
     for name, column in COLUMNS.items():
         if column.needs is not None:
             columns[name][~languages.has[column.needs][which]] = np.nan
     return pa.StructArray.from_arrays([_array(columns[name], c.dtype) for name, c in COLUMNS.items()], fields=RETURNS)
+
+
+def _columns(
+    texts: pa.Array, which: NDArray[np.int32], languages: "_Languages"
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
+    """Return the columns, and how many marks each text has."""
+    counts, units, lines, paragraphs = scan(texts, which, languages.profiles)
+    columns = _counted(texts, counts) | _repeated(counts, units, lines, paragraphs, languages.grain[which])
+    return columns, counts["marks"]
 
 
 def _counted(texts: pa.Array, counts: dict[str, NDArray[np.int64]]) -> dict[str, NDArray[np.float64]]:
@@ -311,6 +331,7 @@ def _languages(codes: Sequence[str]) -> _Languages:
             "case": np.array([language.script in CASED for language in languages], bool),
             "sentences": np.array([language.script not in WITHOUT_STOPS for language in languages], bool),
             "stop words": np.array([bool(profile.stop_words) for profile in profiles], bool),
+            "other forms": np.array([language.script in _MARKLESS for language in languages], bool),
         },
     )
 

@@ -4,10 +4,7 @@ py3langid's own model is the default: it comes with the package, works offline, 
 compared (docs/language.md). fastText models (GlotLID, OpenLID, lid.176) are read from a path of the user's.
 """
 
-import re
-import tempfile
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix.core import remote
+from glotmix.core import remote, unpacked
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.native.arrays import buffers
-from glotmix.native.automaton import careful, pairs_of, score_features
-from glotmix.native.overlap import table_of
+from glotmix.native.automaton import score_features
+from glotmix.signals import letterforms
 
 RANKED = pa.struct(
     [
@@ -90,7 +87,7 @@ class Py3Langid:
         py3langid's steps: a text in capitals is made lower case, all are brought to NFC; the log posteriors are
         divided by the square root of the number of bytes, so that long texts are not all certain; softmax.
         """
-        offsets, data = buffers(_prepared(texts))
+        offsets, data = buffers(letterforms.plain(texts))
         scores = np.repeat(self._priors[None], len(texts), axis=0)
         found = np.zeros(len(texts), np.int64)
         score_features(offsets, data, self._moves, self._rows, self._features, self._weights, scores, found)
@@ -122,7 +119,7 @@ def _unpacked() -> dict[str, NDArray[Any]]:
 
     size = (MODEL_DIR / MODEL_FILE).stat().st_size
     folder = remote.cache() / "models" / f"py3langid-{version('py3langid')}-{size}"
-    held = _mapped(folder, (*_ARRAYS, "classes"))
+    held = unpacked.mapped(folder, (*_ARRAYS, "classes"))
     if held is not None:
         return held
     from py3langid.modelio import load_model
@@ -133,30 +130,8 @@ def _unpacked() -> dict[str, NDArray[Any]]:
         for (name, kind), array in zip(_ARRAYS.items(), (weights, priors, *rest), strict=True)
     }
     made["classes"] = np.array(classes)
-    _kept(folder, made)
+    unpacked.keep(folder, made)
     return made
-
-
-def _mapped(folder: Path, names: Sequence[str]) -> dict[str, NDArray[Any]] | None:
-    """Return arrays that `_kept` has written, mapped and not read; None where they are not there."""
-    try:
-        return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
-    except (OSError, ValueError):
-        return None
-
-
-def _kept(folder: Path, made: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays into the machine's cache, if it can be written to."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            for name, array in made.items():
-                np.save(Path(scratch) / f"{name}.npy", array)
-            Path(scratch).chmod(0o755)
-            Path(scratch).rename(folder)
-    except OSError:
-        # Nowhere to write, or another process was first: it is made again next time, or found.
-        pass
 
 
 class FastText:
@@ -191,7 +166,7 @@ class FastText:
         # fastText reads one line at a time.
         lines = pc.replace_substring_regex(texts.cast(pa.string()), r"\s+", " ").to_pylist()
         rows = []
-        for line in map(unshaped, lines):
+        for line in map(letterforms.unshaped, lines):
             labels, scores = self._model.predict(line, k=2) if line.strip() else ((), ())
             # fastText adds a small constant to its probabilities: 1.00001.
             found = [(self._positions[own], min(float(s), 1.0)) for own, s in zip(labels, scores, strict=True)]
@@ -219,89 +194,3 @@ def fingerprint(model: str = "py3langid") -> str:
 
     with Path(model).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _prepared(texts: pa.Array) -> pa.Array:
-    """Return the texts as py3langid reads them: capitals made lower case, letters in their usual forms, NFC."""
-    wide = texts.cast(pa.large_string())
-    change = np.zeros(len(wide), np.uint8)
-    offsets, data = buffers(wide)
-    classes, marks, pairs = _letters()
-    careful(offsets, data, classes, marks, pairs, change)
-    if not change.any():
-        return wide
-    mask = pa.array(change.astype(bool))
-    # Python's own functions: Arrow's utf8_normalize (25.0) decomposes where NFC is asked for.
-    plain = [unshaped(text) for text in wide.filter(mask).to_pylist()]
-    changed = [unicodedata.normalize("NFC", t.lower() if t.isupper() else t) for t in plain]
-    return pc.replace_with_mask(wide, mask, pa.array(changed, pa.large_string()))
-
-
-_SHAPES = (
-    (0xFB00, 0xFE00),  # ligatures of Latin and Armenian, Hebrew with points, Arabic as it is printed
-    (0xFE70, 0xFEFD),  # Arabic as it is printed
-    (0xFF21, 0xFF3B), (0xFF41, 0xFF5B),  # wide Latin
-    (0xFF66, 0xFFDD),  # narrow Katakana and Hangul
-    (0x1D400, 0x1D800),  # letters of formulas, which stand for bold and italics
-)  # fmt: skip
-"""Letters in shapes that Unicode has for old encodings: no model of languages has learned them. Wide punctuation is
-Chinese's and Japanese's own, and stays."""
-
-_SHAPED = re.compile("[" + "".join(f"{chr(first)}-{chr(last - 1)}" for first, last in _SHAPES) + "]+")
-
-
-def unshaped(text: str) -> str:
-    """Return a text with the usual letters for those in another shape.
-
-    >>> unshaped("ﻣﺮﺣﺒﺎ，Ｗｏｒｌｄ ｶﾞｰﾄﾞ")
-    'مرحبا，World ガード'
-    """
-    return _SHAPED.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
-
-
-_ASSIGNED = ((0x80, 0x3400), (0xA640, 0xAC00), (0xF900, 0x20000), (0x2F800, 0x2FA20))
-"""Where characters stand that have case, join others, or are not in NFC by themselves."""
-
-
-@cache
-def _letters() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64]]:
-    """Return the classes, combining classes and pairs that `careful` takes, made once a machine."""
-    folder = remote.cache() / "models" / f"letters-3-{unicodedata.unidata_version}"
-    found = _mapped(folder, ("classes", "marks", "pairs"))
-    if found is None:
-        classes, marks, pairs = _classified()
-        found = {"classes": classes, "marks": marks, "pairs": pairs}
-        _kept(folder, found)
-    return found["classes"], found["marks"], found["pairs"]
-
-
-def _classified() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint64]]:
-    classes, marks = np.zeros(0x110000, np.uint8), np.zeros(0x110000, np.uint8)
-    joined: list[tuple[int, int]] = []
-    # The second and third letters of Hangul syllables join the first; the rest of what joins stands in decompositions.
-    classes[0x1161:0x1176] = classes[0x11A8:0x11C3] = 1
-    classes[ord("A") : ord("Z") + 1] = 2
-    classes[ord("a") : ord("z") + 1] = 4
-    for first, last in _ASSIGNED:
-        for point in range(first, last):
-            char = chr(point)
-            if char.islower() or char.istitle():
-                classes[point] |= 4 if not char.isupper() else 2
-            elif char.isupper():
-                classes[point] |= 2
-            parts = unicodedata.decomposition(char)
-            if parts:
-                if not unicodedata.is_normalized("NFC", char):
-                    classes[point] |= 1
-                if not parts.startswith("<") and " " in parts:
-                    classes[point] |= 32
-                    head, tail = (int(part, 16) for part in parts.split())
-                    # Some are taken apart, and never put together: Devanagari's letters with a dot.
-                    if unicodedata.normalize("NFC", chr(head) + chr(tail)) == char:
-                        classes[tail] |= 8
-                        joined.append((head, tail))
-            marks[point] = unicodedata.combining(char)
-            classes[point] |= 16 * (marks[point] > 0)
-    for first, last in _SHAPES:
-        classes[first:last] |= 1
-    return classes, marks, table_of(pairs_of(*np.array(joined, np.uint32).T.copy()))
