@@ -160,7 +160,8 @@ class Listing:
         self.pages: set[str] = set()
         patterns: list[str] = []
         for line in lines:
-            if (entry := _COMMENT.sub("", line).strip()) == "":
+            entry = (_COMMENT.sub("", line) if "#" in line else line).strip()
+            if not entry:
                 continue
             if any(sign in entry for sign in "*?["):
                 patterns.append(translate(entry.lower()))
