@@ -15,6 +15,7 @@ import pytest
 from corpus_world import SCRIPTS, build, documents, quarantined, source
 from glotmix.core.errors import DataError
 from glotmix.corpus import encoding
+from glotmix.signals import addresses
 
 TEXT = "Le matin, les pêcheurs préparent leurs filets, puis ils sortent du port et ils naviguent jusqu'au soir. " * 3
 PAGE = f"<html lang=fr><head><meta charset=utf-8></head><body><article><p>{TEXT}</p></article></body></html>".encode()
@@ -85,6 +86,26 @@ def test_a_name_with_a_zero_byte_can_be_loaded(tmp_path):
     (found,) = read(tmp_path, "a.jsonl")
     assert (found["k\ufffd_original"], found["k\ufffd"], found[""]) == (1, 2, 3)
     assert not any("\0" in name for name in found)
+
+
+def test_a_reservation_is_told_by_its_name_beside_what_else_a_page_says(tmp_path):
+    said = '<meta name="robots" content="index, follow"><meta name="tdm-reservation" content="1">'
+    put(tmp_path, "raw/a.html", PAGE.replace(b"<head>", f"<head>{said}".encode()))
+    (page,) = read(tmp_path, "raw")
+    server = record("http://a.example/", PAGE, more="TDM-Reservation: 1\r\nX-Robots-Tag: Index\r\n")
+    put(tmp_path, "a.warc", server)
+    (answer,) = read(tmp_path, "a.warc")
+    assert page["robots"] == "index, follow, tdm-reservation: 1"
+    assert answer["robots"] == "index, tdm-reservation: 1"
+    for text, refused in (
+        (page["robots"], True),
+        ("tdm-reservation: 0", False),
+        ("index, follow", False),
+        ("max-image-preview:none", False),
+        ("max-image-preview: none, noai", True),
+        ("none", True),
+    ):
+        assert bool(addresses._REFUSING.search(text)) is refused
 
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"

@@ -187,8 +187,14 @@ def about(tree: Any, html: str) -> dict[str, str | None]:
         "date": date,
         "license": spdx(licence) if licence else None,
         "url": url if url and url.startswith(("http://", "https://")) else None,
-        "robots": ", ".join(v.lower() for n in ("robots", "tdm-reservation") if (v := metas.get(n))) or None,
+        "robots": ", ".join(v.lower() for v in (metas.get("robots"), reserved(metas.get("tdm-reservation"))) if v)
+        or None,
     }
+
+
+def reserved(said: str | None) -> str | None:
+    """Return what a page or its server says under ``tdm-reservation`` (TDMRep), with its name: alone it is a digit."""
+    return f"tdm-reservation: {said.strip()}" if said and said.strip() else None
 
 
 def spdx(licence: str) -> str:

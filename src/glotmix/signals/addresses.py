@@ -45,7 +45,8 @@ _PLAIN = re.compile(r"[a-z0-9._-]+")
 _COMMENT = re.compile(r"(?:^|\s+)#.*")
 _ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _REFUSING = re.compile(
-    r"\b(noai|noimageai|notrain|none|noindex)\b|tdm-reservation[^,]*1|^1$|robots\.txt: (?:disallow|train-ai=n)"
+    r"(?<!preview:)(?<!preview: )\b(noai|noimageai|notrain|none|noindex)\b|tdm-reservation[^,]*1|^1$"
+    r"|robots\.txt: (?:disallow|train-ai=n)"
 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from glotmix.core.errors import MissingExtraError
-from glotmix.corpus import encoding, jsonl
+from glotmix.corpus import encoding, extract, jsonl
 from glotmix.corpus.readers.page import COLUMNS, OPTIONS, document
 from glotmix.corpus.readers.robots import Robots, is_one
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
@@ -115,7 +115,7 @@ def _length(said: str | None) -> int:
 def _document(source: Source, at: int, record: Any, sites: Robots) -> Record | Reject | None:
     url = _url(record)
     said: str | None = None
-    robots: str | None = None
+    robots = tdm = None
     if record.is_http and record.http_headers is not None and record.http_headers.status_code is None:
         return Reject(at, "damaged record", f"{url}: no answer of a server that can be read", "")
     if not _answered(record):
@@ -126,6 +126,7 @@ def _document(source: Source, at: int, record: Any, sites: Robots) -> Record | R
     if record.is_http and record.http_headers is not None:
         kind, said = (record.http_content_type or "text/html").lower(), record.http_charset
         robots = record.http_headers.get("X-Robots-Tag")
+        tdm = extract.reserved(record.http_headers.get("TDM-Reservation"))
         declared = _length(record.http_headers.get("Content-Length"))
         encoded = record.http_headers.get("Content-Encoding") or record.http_headers.get("Transfer-Encoding")
     else:
@@ -148,7 +149,7 @@ def _document(source: Source, at: int, record: Any, sites: Robots) -> Record | R
     if url and fields.get("url") not in (None, url):
         fields["canonical"] = fields["url"]
     fields |= {"url": url, "crawled": date}
-    said_of_it = (fields.get("robots"), robots and robots.lower(), *(sites.say(url) if url else ()))
+    said_of_it = (fields.get("robots"), robots and robots.lower(), tdm, *(sites.say(url) if url else ()))
     if tags := ", ".join(t for t in said_of_it if t):
         fields["robots"] = tags
     return Record(at, fields, found.start)
