@@ -10,13 +10,14 @@ import yaml
 from glotmix.core import record, table
 from glotmix.core.context import RunContext
 from glotmix.core.record import Output
+from glotmix.core.section import Recipe
 from glotmix.corpus import blend, card
-from glotmix.corpus.sources import Column
+from glotmix.corpus.sources import IDENTIFY, Column
 from glotmix.mix import extra
 from glotmix.mix.plan import read_languages, read_shares, read_verdict
 from glotmix.select import enough
 
-VERSION = 4
+VERSION = 5
 
 
 def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> None:
@@ -96,13 +97,26 @@ def _sources(context: RunContext, rows: pa.Table) -> list[dict[str, Any]]:
     return found
 
 
+def _identified(recipe: Recipe) -> list[str]:
+    """Say how languages came about: a source declares them, or the identifier told them."""
+    model = recipe.signals.identify.model
+    guessed = [one.name for one in recipe.corpus.sources if one.language == IDENTIFY]
+    told = [f"Language: told by {model} in the sources {', '.join(guessed)}."] if guessed else []
+    if len(guessed) == len(recipe.corpus.sources):
+        return told
+    return [
+        f"Language: {model} compared with what each source declares; a document that reads as another language is "
+        "dropped where `settings` say so, and never relabelled.",
+        *told,
+    ]
+
+
 def _method(context: RunContext) -> list[str]:
     """Say in sentences what was done, as far as it was."""
     recipe = context.recipe
     same = recipe.signals.duplicates
-    sentences = [
-        f"Language: {recipe.signals.identify.model} compared with what each source declares; a document that reads as "
-        "another language is dropped where `settings` say so, and never relabelled.",
+    sentences = _identified(recipe)
+    sentences += [
         "Heuristics: the FineWeb-2, Gopher and C4 family, script-fair; thresholds are quantiles of each language's own "
         f"documents, where it has {recipe.select.min_documents} or more.",
         f"Near-duplicates: MinHash over {same.shingle}-letter shingles, {same.bands} bands of {same.rows}, "
