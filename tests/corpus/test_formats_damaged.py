@@ -108,6 +108,16 @@ def test_a_reservation_is_told_by_its_name_beside_what_else_a_page_says(tmp_path
         assert bool(addresses._REFUSING.search(text)) is refused
 
 
+@pytest.mark.parametrize(
+    "name", ["hex", "base64", "rot13", "quopri", "zlib", "undefined", "unicode_escape", "a\0b", ""]
+)
+def test_a_page_may_declare_what_is_no_encoding_and_a_recipe_may_not(tmp_path, name):
+    text = "Les élèves préparent l'été à la plage et mangent des crêpes. " * 20
+    assert encoding.guess(text.encode("cp1252"), name) == encoding.guess(text.encode("cp1252"))
+    with pytest.raises(ValueError, match="there is no encoding"):
+        source("a.txt", options={"encoding": name})
+
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from glotmix.core.errors import DataError, MissingExtraError
 from glotmix.corpus import jsonl
+from glotmix.corpus.codec_names import known
 from glotmix.corpus.sources import InputFile, Source
 
 SAMPLE = 200_000
@@ -149,18 +150,6 @@ def _legacy(data: bytes, declared: str | None) -> Guess:
     if said in _SERVERS_DEFAULT and told.name != said and told.score > _SURE:
         return told
     return Guess(said, 1.0)
-
-
-def known(name: str) -> str | None:
-    """Return Python's name of an encoding, None where it has none.
-
-    >>> known("windows-1251"), known("ISO-8859-1"), known("x-user-defined")
-    ('cp1251', 'iso8859-1', None)
-    """
-    try:
-        return codecs.lookup(name.strip()).name
-    except LookupError:
-        return None
 
 
 def _decodes(data: bytes, name: str) -> bool:

@@ -1,6 +1,5 @@
 """Sources: what the recipe says of raw text, and the files that this means."""
 
-import codecs
 import os
 import re
 from collections import Counter
@@ -17,6 +16,7 @@ from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.core.files import placed
 from glotmix.core.section import as_tuple
 from glotmix.corpus import formats, kinds
+from glotmix.corpus.codec_names import known
 from glotmix.corpus.folders import Look, hidden, instead, legible, once
 
 IDENTIFY = "identify"
@@ -74,11 +74,8 @@ class Options(_Part):
     @field_validator("encoding")
     @classmethod
     def _exists(cls, name: str) -> str:
-        if name != "auto":
-            try:
-                codecs.lookup(name)
-            except LookupError:
-                raise ValueError(f"there is no encoding {name!r}: auto, or a name such as cp1251, gb18030") from None
+        if name != "auto" and known(name) is None:
+            raise ValueError(f"there is no encoding {name!r}: auto, or a name such as cp1251, gb18030")
         return name
 
 
