@@ -93,6 +93,17 @@ def test_one_thing_to_look_at_is_one_line_with_its_languages_named():
     assert names == {"source-loses", "source-tells-score"}
 
 
+def test_a_fault_of_several_languages_is_one_line_and_each_language_has_its_own_numbers():
+    parts = [(lang, "web", 100, 100 - lost, "duplicates.near", 0.9)
+             for lang, lost in (("hin_Deva", 70), ("tha_Thai", 99), ("amh_Ethi", 98))]  # fmt: skip
+    found = said(rows_of(parts))
+    (one,) = [one for one in found["findings"] if one["kind"] == "repeated"]
+    assert one["text"] == "99% of 100 documents of tha_Thai repeat another; likewise amh_Ethi and hin_Deva"
+    assert one["langs"] == ["tha_Thai", "amh_Ethi", "hin_Deva"] and one["share"] == pytest.approx(0.89, abs=0.01)
+    why = {one["lang"]: one["why"] for one in found["languages"]}
+    assert why["amh_Ethi"] == ["98% of 100 documents of amh_Ethi repeat another"] and why["hin_Deva"] == []
+
+
 def test_languages_that_the_identifier_does_not_know_are_one_line():
     table = rows_of([("run_Latn", "web", 100, 100, "", 0.9), ("snd_Arab", "web", 100, 100, "", 0.9)])
     told = {"run_Latn": ["kin_Latn"], "snd_Arab": ["pbt_Arab", "pes_Arab"]}

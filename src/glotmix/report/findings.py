@@ -1,7 +1,7 @@
 """What is to be looked at: one sentence for each kind and source, however many languages it is of."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NAMED = 12
 """Languages that a sentence names; all stand in ``verdict.json``."""
@@ -36,6 +36,23 @@ class Finding:
     def harm(self) -> float:
         """Its place in the order."""
         return _HARM[self.kind] * self.share
+
+
+_ALIKE = frozenset({"language", "broken", "junk", "repeated"})
+"""Kinds of which a language's sentence differs from another's in its numbers alone."""
+
+
+def likewise(found: Iterable[Finding]) -> list[Finding]:
+    """Return findings with those that are alike as one: the gravest language in full, the others by name."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for one in sorted(found, key=lambda one: (-one.harm, one.kind, one.langs)):
+        groups.setdefault((one.kind,) if one.kind in _ALIKE else (one.kind, one.langs, one.text), []).append(one)
+    made = []
+    for first, *others in groups.values():
+        langs = tuple(lang for one in (first, *others) for lang in one.langs)
+        text = f"{first.text}; likewise {listed(langs[1:])}" if others else first.text
+        made.append(replace(first, langs=langs, text=text, share=first.share + sum(one.share for one in others)))
+    return made
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from glotmix.report.findings import Finding
 from glotmix.report.sources import Cell
 from glotmix.select import enough
 
-VERSION = 6
+VERSION = 7
 FILE = "verdict.json"
 
 WRONG, REPEATED, BROKEN, JUNK = enough.WATCHED, 0.5, enough.WATCHED, 0.4
@@ -89,11 +89,11 @@ def verdict(
         about, share = tuple(one.lang for one in group), sum(one.bytes for one in group) / total
         found.append(Finding(group[0].kind, about, findings.told(group), findings.fix(group), share))
     found += [Finding("unmeasured", (), f"not measured: {text}", do, 0.01) for text, do in _split(unmeasured)]
-    found.sort(key=lambda one: (-one.harm, one.kind, one.langs))
     langs = sorted({cell.lang for cell in cells})
     # Copies refute a language of which they leave next to nothing.
     thin = {lang for lang in langs if _thin([cell for cell in cells if cell.lang == lang])}
     wrong += [(f.langs, f.text) for f in found if f.kind == "repeated" and thin.issuperset(f.langs)]
+    found = sorted(findings.likewise(found), key=lambda one: (-one.harm, one.kind, one.langs))
     bad = {lang: [text for of, text in wrong if lang in of] for lang in langs}
     read = {lang: sum(cell.read for cell in cells if cell.lang == lang) for lang in langs}
     states = [_state(lang, bad[lang], read[lang]) for lang in langs]
