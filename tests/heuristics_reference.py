@@ -23,6 +23,8 @@ NAMES = {
 COMMON = ("MODIFIER", "KATAKANA-HIRAGANA", "MICRO")
 CASED = ("Latn", "Cyrl", "Grek", "Armn")
 UNSPACED = {"Hans": 2, "Jpan": 2, "Thai": 4, "Khmr": 4, "Mymr": 3, "Tibt": 2}
+KEPT = "".join(chr(c) for c in [*range(0x610, 0x61B), 0x653, 0x654, 0x655, *range(0x656, 0x660), *range(0x6D6, 0x6EE)])
+"""Arabic marks that are no vowels: hamza and madda, signs of the Quran."""
 TERMINALS = set(".!?؟۔।॥։።፧၊။។៕་"[:-1] + "།༎。！？．｡‼⁇⁈⁉")
 BULLETS = set("•‣◦●○■□▪▫▶►◆◇★☆✓✔➤·・")
 EXTRA = {"Grek": ";", "Armn": ":"}
@@ -146,6 +148,13 @@ def measure(text: str, script: str, stop_words: frozenset[str]) -> dict[str, flo
     whole = text
     if script in ("Grek", "Hang") or any(unicodedata.category(c).startswith("M") for c in text):
         text = unicodedata.normalize("NFC", text)
+    if script in ("Arab", "Hebr"):
+        points = {
+            c
+            for c in text
+            if unicodedata.category(c) == "Mn" and re.match("HEBREW (POINT|ACCENT|MARK)|ARABIC", name(c))
+        }
+        text = "".join(c for c in text if c not in points or c in KEPT)
 
     def per(part: float, whole: float) -> float | None:
         return part / whole if whole else None

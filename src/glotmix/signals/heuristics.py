@@ -3,7 +3,8 @@
 A column says something of a text and decides nothing; `glotmix.select.thresholds` draws the lines. What a column means
 stands in `COLUMNS`; what a unit is (a word, or a letter where words are not separated), in `glotmix.signals.pieces`.
 Null means that a column does not apply: to the language (no upper case, no spaces, no list of stop words) or to the
-text (a share of nothing). Texts are measured as they read in NFC, but for their bytes; they stay as they are.
+text (a share of nothing). Texts are measured as they are read: in NFC, and in Hebrew and Arabic without the vowels that
+most texts leave out. Their bytes are their own, and they stay as they are.
 
 Papers: Gopher (Rae et al. 2021, arXiv 2112.11446, appendix A1.1), C4 (Raffel et al. 2020, JMLR 21:140, section 2.2),
 ROOTS (Laurençon et al. 2022, arXiv 2303.03915), FineWeb (Penedo et al. 2024, arXiv 2406.17557), RedPajama-V2 (Weber et
@@ -29,7 +30,7 @@ from glotmix.core.step import StepSpec
 from glotmix.native.repeats import FIELDS as REPEATS
 from glotmix.native.repeats import again, repeats
 from glotmix.signals.annotate import Measure, Measured, annotate
-from glotmix.signals.letterforms import composed
+from glotmix.signals.letterforms import POINTED, as_read
 from glotmix.signals.pieces import Profile, Profiles, Stream, hashes_of, scan
 
 VERSION = 3
@@ -196,8 +197,8 @@ def measure(texts: pa.Array, langs: pa.Array) -> pa.StructArray:
     languages = _languages(tuple(codes.dictionary.to_pylist()))
     which = codes.indices.to_numpy().astype(np.int32)
     columns, marks = _columns(texts, which, languages)
-    # A letter that is written as two is one to whoever reads it.
-    rows, read = composed(texts, (marks > 0) | languages.has["other forms"][which])
+    # A letter that is written as two is one to whoever reads it, and a word with its vowels is the word.
+    rows, read = as_read(texts, (marks > 0) | languages.has["other forms"][which], languages.has["points"][which])
     if len(rows):
         again, _ = _columns(read, which[rows], languages)
         for name, values in again.items():
@@ -331,6 +332,7 @@ def _languages(codes: Sequence[str]) -> _Languages:
             "case": np.array([language.script in CASED for language in languages], bool),
             "sentences": np.array([language.script not in WITHOUT_STOPS for language in languages], bool),
             "stop words": np.array([bool(profile.stop_words) for profile in profiles], bool),
+            "points": np.array([language.script in POINTED for language in languages], bool),
             "other forms": np.array([language.script in _MARKLESS for language in languages], bool),
         },
     )

@@ -31,16 +31,28 @@ def plain(texts: pa.Array) -> pa.Array:
     return pc.replace_with_mask(wide, mask, pa.array(changed, pa.large_string()))
 
 
-def composed(texts: "pa.Array | pa.ChunkedArray", where: NDArray[np.bool_]) -> tuple[NDArray[np.int64], pa.Array]:
-    """Return which texts are not in NFC, their positions, and how they read in NFC.
+_POINTS = re.compile("[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0652\u0670]+")
+"""The vowels of Hebrew and Arabic, and their accents: written in prayers, poems and books for children."""
+
+POINTED = ("Arab", "Aran", "Hebr")
+"""Scripts whose vowels are marks that most texts leave out."""
+
+
+def as_read(
+    texts: "pa.Array | pa.ChunkedArray", where: NDArray[np.bool_], pointed: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], pa.Array]:
+    """Return which texts are written otherwise than most are, (k,) positions, and how these are read.
+
+    They are read in NFC, and those in Hebrew and Arabic without the vowels that most texts leave out.
 
     Args:
         texts: n strings.
         where: (n,) which of them to look at.
+        pointed: (n,) which of them are in a script of `POINTED`.
 
-    >>> found, texts = composed(pa.array(["a\u0301", "á", "b"]), np.ones(3, bool))
+    >>> found, texts = as_read(pa.array(["a\u0301", "á", "שָׁלוֹם"]), np.ones(3, bool), np.array([False, False, True]))
     >>> found.tolist(), texts.to_pylist()
-    ([0], ['á'])
+    ([0, 2], ['á', 'שלום'])
     """
     rows = np.flatnonzero(where)
     texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
@@ -48,9 +60,10 @@ def composed(texts: "pa.Array | pa.ChunkedArray", where: NDArray[np.bool_]) -> t
     change = np.zeros(len(rows), np.uint8)
     classes, marks, pairs = _letters()
     careful(*buffers(held), classes, marks, pairs, change)
-    some = np.flatnonzero(change)
+    some = np.flatnonzero((change > 0) | pointed[rows])
     before = held.take(pa.array(some)).to_pylist()
     after = [unicodedata.normalize("NFC", text) for text in before]
+    after = [_POINTS.sub("", t) if p else t for t, p in zip(after, pointed[rows[some]].tolist(), strict=True)]
     other = np.array([a != b for a, b in zip(before, after, strict=True)], bool)
     return rows[some[other]], pa.array([t for t, o in zip(after, other, strict=True) if o], texts.type)
 
