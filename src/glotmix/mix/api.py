@@ -187,11 +187,21 @@ def available(stock: Any) -> Available:
     if isinstance(stock, Available):
         return stock
     if isinstance(stock, Mapping) and not any(isinstance(value, list | tuple) for value in stock.values()):
-        return Available.of({code(str(lang)): (1, int(tokens), int(tokens)) for lang, tokens in stock.items()})
+        return _once([(str(lang), 1, tokens, tokens) for lang, tokens in stock.items()])
     columns = as_columns(stock, "the stock")
     if missing := [name for name in ("lang", "tokens") if name not in columns]:
         raise RequestError(f"the stock has no column {missing[0]}{did_you_mean(missing[0], columns)}")
     tokens = columns["tokens"]
     rows = zip(columns["lang"], columns.get("documents") or [1] * len(tokens), columns.get("bytes") or tokens, tokens,
                strict=True)  # fmt: skip
-    return Available.of({code(lang): (int(d), int(b), int(t)) for lang, d, b, t in rows})
+    return _once(list(rows))
+
+
+def _once(rows: Sequence[tuple[Any, Any, Any, Any]]) -> Available:
+    """Return what there is, of rows of a language, its documents, bytes and tokens: each language once."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for lang, documents, size, tokens in rows:
+        if (known := code(lang)) in found:
+            raise RequestError(f"the stock names {known} twice", "one row a language, its tokens added up")
+        found[known] = (int(documents), int(size), int(tokens))
+    return Available.of(found)

@@ -15,7 +15,7 @@ from glotmix.core.tabular import as_table, texts
 from glotmix.embed import choose
 from glotmix.embed.protocol import Embedder
 from glotmix.quality import anchors, classifier_bank, load, probability, train_rater
-from glotmix.quality.heads import Head
+from glotmix.quality.heads import Head, both
 from glotmix.quality.names import Against, Kind, Strategy
 from glotmix.quality.rater import Rater
 from glotmix.quality.raters_config import STRUCTURE
@@ -58,6 +58,8 @@ class TrainedRater(Shown):
         if "lang" not in table.column_names:
             raise RequestError("a text is rated within its language, and none is given", 'score(texts, "fra_Latn")')
         rated = load.function(self.rater, self.embedders, as_)
+        if not table.num_rows:
+            return np.empty(0)
         return rated(table["text"].to_pylist(), table["lang"].to_pylist())
 
     def save(self, folder: str | Path) -> Path:
@@ -103,6 +105,7 @@ def train(
         RequestError: if there is no embedder of that name.
     """
     documents = anchors.draw(_labels(labels), per_language, seed)
+    both(documents["label"].to_numpy(zero_copy_only=False))
     embedders = {name: choose.load(name) for name in features if name != STRUCTURE}
     eyes = load.feature_extractor(features, embedders)
     data = train_rater.labelled(documents, eyes, per_language, upsample, against=against)

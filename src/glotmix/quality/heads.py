@@ -210,6 +210,19 @@ class Classifier:
         )
 
 
+def both(labels: NDArray[np.bool_]) -> None:
+    """Refuse labels of one kind alone.
+
+    Raises:
+        DataError: saying which.
+    """
+    if labels.all() or not labels.any():
+        raise DataError(
+            f"a rater needs good and bad documents: all labels are {'good' if labels.all() else 'bad'}",
+            "add anchors of the other label",
+        )
+
+
 def train(
     features: Matrix,
     labels: NDArray[np.bool_],
@@ -233,11 +246,7 @@ def train(
     Raises:
         DataError: if one of the classes has no document.
     """
-    if labels.all() or not labels.any():
-        raise DataError(
-            f"a rater needs good and bad documents: all labels are {'good' if labels.all() else 'bad'}",
-            "add anchors of the other label",
-        )
+    both(labels)
     # Boosters draw rows by position, and sums depend on their order: so the order is made one of the data's own.
     order = np.lexsort((weights, labels, *features.T))
     features, labels, weights = features[order], labels[order], weights[order]

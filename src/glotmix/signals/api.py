@@ -128,6 +128,9 @@ def find_duplicates(documents: Any, **settings: Any) -> Signal:
     from glotmix.signals import duplicates, signatures
 
     given = texts(documents)
+    if not len(given):
+        checked("signals.duplicates", duplicates.DuplicatesConfig, settings)
+        return Signal("duplicates", duplicates.SCHEMA.empty_table())
     config = checked("signals.duplicates", duplicates.DuplicatesConfig, {"selftest": 0} | settings)
     ids = given["id"].cast(pa.string()) if "id" in given.column_names else pa.array(map(str, range(len(given))))
     if pc.count_distinct(ids).as_py() != len(given):
