@@ -118,6 +118,25 @@ def test_a_page_may_declare_what_is_no_encoding_and_a_recipe_may_not(tmp_path, n
         source("a.txt", options={"encoding": name})
 
 
+@pytest.mark.parametrize("code", ["utf-8", "cp1251"])
+def test_a_row_of_a_table_with_two_faults_is_not_lost(tmp_path, code, capfd):
+    text = SCRIPTS["rus_Cyrl"]
+    bad = b"\xff\xfe" if code == "utf-8" else b"\x98"  # the one byte that cp1251 has not
+    rows = [f"{text} {n},{n}\n".encode(code) for n in range(30)]
+    rows[3] = bad + rows[3].replace(b",", b",x,")
+    rows[5] = bad + rows[5]
+    rows[7] = rows[7].replace(b",", b";")
+    put(tmp_path, "a.csv", b"text,b\n" + b"".join(rows))
+    options = {} if code == "utf-8" else {"options": {"encoding": code}}
+    assert [d["b"] for d in read(tmp_path, "a.csv", **options)] == [str(n) for n in range(30) if n not in (3, 5, 7)]
+    lost = quarantined(tmp_path / "corpus")
+    assert [(q["row"], q["reason"]) for q in lost] == [
+        (3, "wrong number of cells"), (5, "invalid UTF-8"), (7, "wrong number of cells")
+    ]  # fmt: skip
+    assert lost[0]["start"].startswith("\\xff\\xfe" if code == "utf-8" else "\\x98")
+    assert "Traceback" not in capfd.readouterr().err
+
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
 
 

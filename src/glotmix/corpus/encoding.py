@@ -219,14 +219,48 @@ def _kept(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("glotmix.kept", _kept)
 
 
+_MARKED = re.compile("([\ufdd0-\ufddf])([\ufde0-\ufdef])")
+
+
+def _mark(error: UnicodeError) -> tuple[bytes, int]:
+    """Write bytes that `_kept` kept as pairs of characters that no text has (Unicode's noncharacters)."""
+    assert isinstance(error, UnicodeEncodeError)
+    kept = [ord(c) & 0xFF for c in error.object[error.start : error.end]]
+    return "".join(chr(0xFDD0 + (byte >> 4)) + chr(0xFDE0 + (byte & 15)) for byte in kept).encode(), error.end
+
+
+codecs.register_error("glotmix.mark", _mark)
+
+
+def unmarked(text: str) -> bytes:
+    """Return the bytes of a text in which some are marked.
+
+    >>> unmarked("a\ufdd8\ufde1")
+    b'a\x81'
+    """
+
+    def byte(found: "re.Match[str]") -> str:
+        return chr(0xDC00 + ((ord(found[1]) - 0xFDD0) << 4) + ord(found[2]) - 0xFDE0)
+
+    return _MARKED.sub(byte, text).encode("utf-8", "surrogateescape")
+
+
 class Transcoded:
     """A stream of UTF-8 from a file in any encoding. Bytes that are not in that encoding stay what no UTF-8 is.
 
     So the row that holds them is refused, and no other.
+
+    Args:
+        stream: of the file.
+        told: its encoding.
+        mark: whether they are marked (see `unmarked`) for a reader that bears nothing but UTF-8.
     """
 
-    def __init__(self, stream: IO[bytes], told: Guess) -> None:
+    def __init__(self, stream: IO[bytes], told: Guess, mark: bool = False) -> None:
         self._stream = stream
+        self._errors = "glotmix.mark" if mark else "surrogateescape"
+        self.broken = False
+        """Whether there were any so far."""
         self._decoder = codecs.getincrementaldecoder("utf-8-sig" if told.utf8 else told.name)("glotmix.kept")
         self._rest = b""
         self.closed = False
@@ -235,7 +269,12 @@ class Transcoded:
         """Return about that many bytes, fewer at the end."""
         while size < 0 or len(self._rest) < size:
             data = self._stream.read(_CHUNK if size < 0 else size)
-            self._rest += self._decoder.decode(data, final=not data).encode("utf-8", "surrogateescape")
+            text = self._decoder.decode(data, final=not data)
+            try:
+                self._rest += text.encode()
+            except UnicodeEncodeError:
+                self.broken = True
+                self._rest += text.encode("utf-8", self._errors)
             if not data:
                 break
         found, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])

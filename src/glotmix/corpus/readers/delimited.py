@@ -125,8 +125,9 @@ def _read(source: Source, file: InputFile, start: int, stop: int | None) -> Iter
 
     try:
         with jsonl.opened(file) as stream:
+            text = encoding.Transcoded(stream, told, mark=True)
             reader = pc_csv.open_csv(
-                pa.PythonFile(encoding.Transcoded(stream, told), "r"),
+                pa.PythonFile(text, "r"),
                 pc_csv.ReadOptions(
                     use_threads=False,
                     block_size=_BLOCK,
@@ -145,7 +146,7 @@ def _read(source: Source, file: InputFile, start: int, stop: int | None) -> Iter
                     strings_can_be_null=False,
                 ),
             )
-            yield from _numbered(source, file, reader, bad, told, form.head + 1)
+            yield from _numbered(source, file, reader, text, bad, told, form.head + 1)
     except pa.ArrowInvalid as error:
         raise DataError(
             f"source '{source.name}': {file.shown} cannot be read: {error}",
@@ -156,13 +157,19 @@ def _read(source: Source, file: InputFile, start: int, stop: int | None) -> Iter
 
 
 def _numbered(
-    source: Source, file: InputFile, reader: Any, bad: list[Any], told: encoding.Guess, head: int
+    source: Source,
+    file: InputFile,
+    reader: Any,
+    text: encoding.Transcoded,
+    bad: list[Any],
+    told: encoding.Guess,
+    head: int,
 ) -> Iterator[Rows]:
     """Yield the rows by their numbers; `head` is what Arrow calls the first one behind the names."""
     first = 0
     gone: list[int] = []
     for batch in reader:
-        table = pa.Table.from_batches([batch])
+        table = pa.Table.from_batches([_as_bytes(batch) if text.broken else batch])
         for name, value in told.columns.items():
             if name not in table.column_names:
                 table = table.append_column(name, pa.repeat(pa.scalar(value), table.num_rows))
@@ -185,11 +192,22 @@ def _numbered(
         yield replace(tabular.rows(source, empty, first, file.shown), rejects=_refused(bad, head), read=len(bad))
 
 
+def _as_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with the bytes that were marked: what is no UTF-8 is refused as in any other table."""
+    columns = []
+    for column in batch.columns:
+        values = [encoding.unmarked(value) for value in column.to_pylist()]
+        columns.append(pa.array(values, pa.binary()).view(pa.string()))
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
 def _refused(bad: list[Any], head: int) -> list[Reject]:
     found = []
     for row in bad:
         cells = f"{row.actual_columns} instead of {row.expected_columns}"
-        found.append(Reject((row.number or head) - head, "wrong number of cells", cells, shown(row.text)))
+        found.append(
+            Reject((row.number or head) - head, "wrong number of cells", cells, shown(encoding.unmarked(row.text)))
+        )
     return found
 
 
