@@ -8,8 +8,10 @@ from typer.testing import CliRunner
 
 from glotmix.cli import app
 from glotmix.core.errors import DataError, RequestError
+from glotmix.mix.accounting import Available
+from glotmix.mix.config import MixConfig
 from glotmix.mix.law_fit import choose
-from glotmix.mix.phases import parts_of, schedules, staged
+from glotmix.mix.phases import parts_of, schedules, staged, staged_by
 from glotmix.mix.run_tables import write
 from glotmix.mix.runs import Runs
 from glotmix.proxy import design as designs
@@ -60,6 +62,39 @@ def test_where_the_order_is_worth_nothing_the_constant_mixture_stands():
     found = solved(table(40, late=1.0, noise=0.01))
     assert not found.proven and "not shown to bring anything" in found.said
     assert found.constant["tha_Thai"] == pytest.approx(1 / 3, abs=0.08)
+
+
+def test_a_constant_mixture_that_is_not_shown_to_be_better_than_unimax_is_not_taken():
+    # The prior is the best there is, and the noise makes another look better.
+    found = solved(table(24, noise=0.03, seed=4))
+    assert not found.constant_proven and found.constant_gain[1] <= 0 < found.constant_gain[0]
+    assert not found.proven
+    assert found.total == found.prior == pytest.approx(dict.fromkeys(LANGUAGES, 1 / 3))
+    assert "No constant mixture is shown to be better than unimax, which is taken" in found.said
+    # One that is shown to be better is taken.
+    uneven = np.array([0.8, 0.1, 0.1])
+    choices = [choose(table(60), t, ("pooled_cells", "effective_data")) for t in LANGUAGES]
+    better = staged(table(60), choices, EVEN, uneven, np.ones(3), draws=12)
+    assert better.constant_proven and better.constant_gain[1] > 0
+    assert better.total == better.constant
+
+
+def test_what_speaks_against_the_runs_leaves_unimax_and_says_so():
+    found = solved(table(60, late=4.0), warnings=("the proxies have learned nothing of tha_Thai",))
+    assert not found.proven and found.gain[1] > 0
+    assert found.total == found.prior
+    assert found.said == "The runs cannot say whether anything is better than unimax: see the warnings. It is taken."
+
+
+def test_schedules_keep_floors_and_refuse_what_they_do_not_heed():
+    runs = table(40)
+    there = Available.of(dict.fromkeys(LANGUAGES, (1_000, 1_000_000, 1_000_000)))
+    made = staged_by(there, MixConfig(tokens=1e6, floors={"th": 0.45}, bootstrap=6), runs)
+    late = sum(part * phase["tha_Thai"] for part, phase in zip(made.parts, made.phases, strict=True))
+    assert min(late, made.constant["tha_Thai"], made.prior["tha_Thai"]) >= 0.45 - 1e-6
+    for more in ({"objective": "worst"}, {"groups": {"two": {"languages": LANGUAGES[:2], "floor": 0.1}}}):
+        with pytest.raises(RequestError, match="schedules over phases do not heed it"):
+            staged_by(there, MixConfig(tokens=1e6, **more), runs)
 
 
 def test_what_are_no_schedules_is_refused():

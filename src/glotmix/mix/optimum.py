@@ -9,6 +9,7 @@ from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix import evidence, rule
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.baselines import natural, temperature
+from glotmix.mix.cells import languages
 from glotmix.mix.doubts import Doubt, doubts, unmeasured
 from glotmix.mix.law_fit import MANY, Choice, Score, choose, fit, judged_on
 from glotmix.mix.laws import Context, law
@@ -384,7 +385,8 @@ def _warnings(runs: Runs, doubted: Sequence[Doubt], shares: Array) -> list[str]:
     said = [doubt.said for doubt in doubted]
     wanted = 3 * (len(runs.domains) + 1)
     if len(runs) < wanted:
-        said.append(f"{len(runs)} runs over {len(runs.domains)} languages are few: {wanted} are a good number (Olmix)")
+        what = "languages" if languages(runs.domains) is None else "cells"
+        said.append(f"{len(runs)} runs over {len(runs.domains)} {what} are few: {wanted} are a good number (Olmix)")
     for domain, share, most in zip(runs.domains, shares, runs.shares.max(axis=0), strict=True):
         if share > most + 0.02:
             said.append(

@@ -2,8 +2,8 @@
 
 A schedule is a mixture over languages × phases: the domain `eng_Latn@2` is English in the second phase, its share one
 of all training tokens, so that the shares of a phase sum to its part of the budget. Proxies train schedules; the law
-over cells says what a token of each language is worth in each phase; beside the best schedule stands the best constant
-mixture, and the schedule is to be taken only where it is shown to be better.
+over cells says what a token of each language is worth in each phase. What is simpler stands until it is shown that more
+brings more: UniMax, then the best constant mixture, then the best schedule.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from glotmix.mix.baselines import unimax
 from glotmix.mix.cells import PHASE, language_of
 from glotmix.mix.config import MixConfig
 from glotmix.mix.design import Design, design, local
+from glotmix.mix.doubts import doubts
 from glotmix.mix.law_fit import Choice, choose
 from glotmix.mix.limits import Box, Limits, box
 from glotmix.mix.optimum import weights_of
@@ -36,23 +37,31 @@ class Staged:
         parts: part of the budget of each phase, in order.
         phases: the schedule found: shares of each phase by language, each summing to one.
         constant: the best constant mixture.
-        gain: predicted gain of the schedule over it, with the ends of its 95 % interval.
-        proven: whether the lower end is above zero.
+        prior: the constant mixture that stands until another is shown to be better.
+        gain: predicted gain of the schedule over the constant mixture that stands, with the ends of its 95 % interval.
+        proven: whether the lower end is above zero, and nothing speaks against the runs.
+        constant_gain: the same of the best constant mixture over the prior.
+        constant_proven: likewise.
         said: the verdict in a sentence.
+        warnings: what the runs cannot speak for.
     """
 
     parts: tuple[float, ...]
     phases: tuple[Mapping[str, float], ...]
     constant: Mapping[str, float]
+    prior: Mapping[str, float]
     gain: tuple[float, float, float]
     proven: bool
+    constant_gain: tuple[float, float, float]
+    constant_proven: bool
     said: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def total(self) -> dict[str, float]:
-        """Shares over all phases of what is to be taken: the schedule's where it is proven, else the constant's."""
+        """Shares over all phases of what is to be taken: of the schedule where it is proven, else of what stands."""
         if not self.proven:
-            return dict(self.constant)
+            return dict(self.constant if self.constant_proven else self.prior)
         return {
             lang: sum(part * phase[lang] for part, phase in zip(self.parts, self.phases, strict=True))
             for lang in self.constant
@@ -153,8 +162,13 @@ def staged_by(available: Available, config: MixConfig, runs: Runs) -> Staged:
 
     Raises:
         DataError: see `parts_of`.
-        RequestError: for languages without stock, or limits that no mixture can keep.
+        RequestError: for languages without stock, limits that no mixture can keep, or settings that schedules do not
+            heed.
     """
+    usual = MixConfig()
+    for name in ("groups", "objective", "prior"):
+        if getattr(config, name) != getattr(usual, name):
+            raise RequestError(f"mix.{name}: schedules over phases do not heed it", f"leave out mix.{name}, or phases")
     langs, _ = parts_of(runs)
     if missing := [lang for lang in langs if lang not in available.languages]:
         raise RequestError(f"the stock says nothing of {', '.join(missing)}", "a CSV with lang and tokens")
@@ -162,10 +176,12 @@ def staged_by(available: Available, config: MixConfig, runs: Runs) -> Staged:
     limits = Limits(config.cap, config.max_epochs_of, config.floors, config.ceilings)
     within = box(available, config.tokens or available.total, limits)
     choices = [choose(runs, target, LAWS, seed=config.seed) for target in runs.targets]
+    weights = weights_of(runs, config.weights)
     prior = unimax(available, within)[order]
     return staged(
-        runs, choices, weights_of(runs, config.weights), prior / prior.sum(), np.asarray(within.high)[order],
-        config.caution, config.kl_strength, config.keep, config.bootstrap, config.seed,
+        runs, choices, weights, prior / prior.sum(), np.asarray(within.high)[order],
+        config.caution, config.kl_strength, config.keep, config.bootstrap, config.seed, np.asarray(within.low)[order],
+        tuple(doubt.said for doubt in doubts(runs, choices, weights, tuple(config.floors))),
     )  # fmt: skip
 
 
@@ -180,6 +196,8 @@ def staged(
     keep: float = 0.02,
     draws: int = 40,
     seed: int = 0,
+    floors: Array | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> Staged:
     """Find the best schedule and the best constant mixture, by the rule of `rule.Rule`.
 
@@ -194,6 +212,8 @@ def staged(
         keep: part of its share of the prior that every language keeps over all phases.
         draws: of the runs.
         seed: of the draws.
+        floors: least share of each language over all phases, shape (m,).
+        warnings: what the runs cannot speak for: where there is any, nothing is shown.
 
     Raises:
         DataError: see `parts_of`.
@@ -210,7 +230,7 @@ def staged(
     goal = Goal([], weights, free, Repeats(np.full(p * m, np.inf)), whole)
     drawn = worlds(goal, runs, choices, whole, draws, seed, dosed=False)
     value, slope = _objective(drawn, prior, (p, m), caution, anchor)
-    low = np.minimum(keep * prior, caps)
+    low = np.minimum(np.maximum(keep * prior, 0 if floors is None else floors), caps)
 
     def constant(r: Array) -> Array:
         return np.asarray((parts[:, None] * r).ravel())
@@ -224,19 +244,44 @@ def staged(
     phase = np.asarray(np.kron(np.eye(p), np.ones((1, m))), dtype=np.float64)
     found = _minimise(value, slope, constant(best), phase, parts, total, low, caps)
     found = found if value(found) < value(constant(best)) else constant(best)
-    mean, low_end, high_end = (float(x[0]) for x in drawn.interval(found, constant(best)[None]))
-    gain = (mean, low_end, high_end)
-    figure = f"{gain[0]:+.4f} [{gain[1]:+.4f}, {gain[2]:+.4f}]"
-    proven = gain[1] > 0
-    said = f"The schedule is predicted to gain {figure} over the best constant mixture."
-    if not proven:
-        said = f"Phases are not shown to bring anything: the best schedule is predicted to gain {figure} over the best "
-        said += "constant mixture, which is simpler."
+
+    def over(one: Array, other: Array) -> tuple[float, float, float]:
+        mean, low_end, high_end = (float(x[0]) for x in drawn.interval(one, other[None]))
+        return mean, low_end, high_end
+
+    first = over(constant(best), whole)
+    holds = first[1] > 0 and not warnings
+    stands = constant(best) if holds else whole
+    gain = over(found, stands)
+    proven = gain[1] > 0 and not warnings
     shares = found.reshape(p, m) / parts[:, None]
     return Staged(
         tuple(map(float, parts)), tuple(dict(zip(langs, map(float, row), strict=True)) for row in shares),
-        dict(zip(langs, map(float, best), strict=True)), gain, proven, said,
+        dict(zip(langs, map(float, best), strict=True)), dict(zip(langs, map(float, prior), strict=True)),
+        gain, proven, first, holds, _said(gain, proven, first, holds, bool(warnings)), warnings,
     )  # fmt: skip
+
+
+def _said(
+    gain: tuple[float, float, float], proven: bool, first: tuple[float, float, float], holds: bool, doubted: bool
+) -> str:
+    """Return the verdict in a sentence or two."""
+    if doubted:
+        return "The runs cannot say whether anything is better than unimax: see the warnings. It is taken."
+    figure, other = (f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]" for mean, low, high in (gain, first))
+    named = "the best constant mixture" if holds else "unimax"
+    said = (
+        f"The schedule is predicted to gain {figure} over {named}."
+        if proven
+        else f"Phases are not shown to bring anything: the best schedule is predicted to gain {figure} over {named}, "
+        "which is simpler."
+    )
+    if holds:
+        return said
+    taken = "" if proven else ", which is taken"
+    return (
+        f"{said} No constant mixture is shown to be better than unimax{taken}: the best is predicted to gain {other}."
+    )
 
 
 def _objective(

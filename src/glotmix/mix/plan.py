@@ -231,7 +231,6 @@ def _from_schedules(
     available: Available, config: MixConfig, tokens: int, limits: Limits, others: Mapping[str, Array], runs: "Runs"
 ) -> Plan:
     """Choose a mixture for each phase, or one for all where phases are not shown to bring anything."""
-    from glotmix.mix.doubts import doubts
     from glotmix.mix.phases import staged_by
     from glotmix.native.threads import one_thread
 
@@ -246,7 +245,7 @@ def _from_schedules(
         baselines=_counted(available, others, tokens, limits),
         predictions=(),
         gains=(),
-        warnings=(*(doubt.said for doubt in doubts(runs)), *_repeats(mixture)),
+        warnings=(*found.warnings, *_repeats(mixture)),
         phases=asdict(found),
     )
 
