@@ -3,7 +3,8 @@
 **Documents.** The 25 documents of NTREX that the embedder never saw stand in English and one more language among 600
 documents of the crawl in each; `pairs.documents.p1.{lang}` is the part whose best by the margin is the right one, the
 mean of both directions. `pairs.precision` and `pairs.recall` are of what the lines keep, every pair of the crawl's
-counted as wrong; `pairs.null` is the part of documents that get a pair where all is crawl.
+counted as wrong; `pairs.null` is the part of documents that get a pair where all is crawl. `pairs.few.precision.{aim}`
+and `pairs.few.recall.{aim}` are the same of ten hidden documents in English and one other language at a time.
 
 **Sentences.** Debian's handbook, paragraph by paragraph; one in eight is left out of either side, one in ten joined to
 the next, and the order is told to nobody. F1 of exact links.
@@ -13,7 +14,7 @@ import html
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -48,6 +49,12 @@ EDITIONS = {
     "arb_Arab": "ar-MA", "jpn_Jpan": "ja-JP", "kor_Hang": "ko-KR", "zho_Hans": "zh-CN", "fas_Arab": "fa-IR",
 }  # fmt: skip
 SMALL = ("deu_Latn", "hin_Deva")
+FEW = (
+    "spa_Latn", "rus_Cyrl", "hin_Deva", "tha_Thai", "zho_Hans", "amh_Ethi", "heb_Hebr", "mya_Mymr", "ell_Grek",
+    "kor_Hang", "swh_Latn", "tam_Taml",
+)  # fmt: skip
+HIDDEN = 10
+AIMS = (0.98, 0.999)
 _BLOCK = re.compile(r"<(p|h[1-6]|dt)\b[^>]*>(.*?)</\1>", re.DOTALL)
 
 
@@ -109,10 +116,10 @@ def retrieval(small: bool) -> Iterator[Row]:
     yield Row(NAME, "pairs.documents.p1.worst", min(values), None, None, len(values), "share", about)
 
 
-def _corpus(to: Path, langs: tuple[str, ...], hidden: bool) -> Path:
+def _corpus(to: Path, langs: tuple[str, ...], hidden: Collection[str]) -> Path:
     shutil.rmtree(to, ignore_errors=True)
     for lang in langs:
-        news = [(f"{lang}/{doc}", "\n".join(lines)) for doc, lines in _news()[lang].items()] if hidden else []
+        news = [(f"{lang}/{doc}", "\n".join(lines)) for doc, lines in _news()[lang].items() if doc in hidden]
         rows = [*news, *((f"{lang}/crawl-{n}", text) for n, text in enumerate(_crawl(lang)))]
         order = np.random.default_rng([0, *lang.encode()]).permutation(len(rows))
         columns = {"id": [rows[i][0] for i in order], "text": [rows[i][1] for i in order]}
@@ -122,11 +129,11 @@ def _corpus(to: Path, langs: tuple[str, ...], hidden: bool) -> Path:
     return to
 
 
-def _mined(corpus: Path, to: Path, anchors: tuple[str, ...] = ("eng_Latn",)) -> record.Record:
+def _mined(corpus: Path, to: Path, anchors: tuple[str, ...] = ("eng_Latn",), precision: float = 0.98) -> record.Record:
     shutil.rmtree(to, ignore_errors=True)
 
     def make(output: record.Output) -> record.Counts:
-        found = mine.make(output, corpus, None, shipped(), staged.Mining(anchors=anchors))
+        found = mine.make(output, corpus, None, shipped(), staged.Mining(precision, anchors))
         return pairs.write(output, sets.mined(found, {}), None, None)
 
     return record.build(to, record.Identity("align/pairs", pairs.VERSION), make, may_be_empty=True)
@@ -135,22 +142,47 @@ def _mined(corpus: Path, to: Path, anchors: tuple[str, ...] = ("eng_Latn",)) -> 
 def lines(small: bool) -> Iterator[Row]:
     """Yield precision and recall of the documents that are kept, and what is kept where nothing is a translation."""
     langs = ("eng_Latn", *(SMALL if small else LANGUAGES))
-    made = _mined(_corpus(FOLDER / "hidden", langs, hidden=True), FOLDER / "pairs")
-    found = table.read(sorted((FOLDER / "pairs").glob("part-*.parquet")), ["document"])
-    kept = {tuple(name.split("|")) for name in found["document"].to_pylist()}
-    right = {pair for pair in kept if len({side.partition("/")[2] for side in pair}) == 1 and "/crawl-" not in pair[0]}
+    made = _mined(_corpus(FOLDER / "hidden", langs, _news()["eng_Latn"]), FOLDER / "pairs")
+    kept, right = _judged()
     wanted = len(_news()["eng_Latn"]) * (len(langs) - 1)
     about = {"languages": len(langs) - 1, "mined": made.notes["mined"], "aim": 0.98, "with": "eng_Latn"}
     for metric, part, whole in (("precision", len(right), len(kept)), ("recall", len(right), wanted)):
         low, high = wilson(part, whole) if whole else (None, None)
         ends = (None, None) if low is None else (float(low), float(high))
         yield Row(NAME, f"pairs.{metric}", part / whole if whole else None, *ends, whole, "share", about)
-    made = _mined(_corpus(FOLDER / "apart", langs, hidden=False), FOLDER / "none")
+    made = _mined(_corpus(FOLDER / "apart", langs, ()), FOLDER / "none")
     told = made.notes["mined"]
     size = CROWD * (len(langs) - 1)
     low, high = wilson(told["pairs"], size)
     about = {"n": "documents beside English", "pairs": told["pairs"], "candidates": told["candidates"]}
     yield Row(NAME, "pairs.null", told["pairs"] / size, float(low), float(high), size, "share", about)
+
+
+def _judged() -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
+    """Return the pairs of documents that were kept, and those of them that are right."""
+    found = table.read(sorted((FOLDER / "pairs").glob("part-*.parquet")), ["document"])
+    kept = {tuple(name.split("|")) for name in found["document"].to_pylist()}
+    right = {pair for pair in kept if len({side.partition("/")[2] for side in pair}) == 1 and "/crawl-" not in pair[0]}
+    return kept, right
+
+
+def few(small: bool) -> Iterator[Row]:
+    """Yield precision and recall where one other language stands beside English, and ten documents are translations."""
+    langs = FEW[:2] if small else FEW
+    sums = {aim: np.zeros(2, int) for aim in AIMS}
+    names = sorted(_news()["eng_Latn"])
+    for number, lang in enumerate(langs):
+        chosen = {names[(2 * number + n) % len(names)] for n in range(HIDDEN)}
+        corpus = _corpus(FOLDER / "few", ("eng_Latn", lang), chosen)
+        for aim in AIMS:
+            _mined(corpus, FOLDER / "pairs", precision=aim)
+            sums[aim] += [len(some) for some in _judged()]
+    for aim, (kept, right) in sums.items():
+        about = {"languages": len(langs), "hidden": HIDDEN, "among": CROWD, "aim": aim}
+        for metric, whole in (("precision", int(kept)), ("recall", HIDDEN * len(langs))):
+            low, high = wilson(right, whole)
+            name = f"pairs.few.{metric}.{aim:g}"
+            yield Row(NAME, name, int(right) / whole, float(low), float(high), whole, "share", about)
 
 
 @cache
@@ -316,6 +348,7 @@ def writers(small: bool) -> Iterator[Row]:
 PARTS = {
     "pairs.retrieval": retrieval,
     "pairs.lines": lines,
+    "pairs.few": few,
     "pairs.sentences": aligned,
     "writers": writers,
 }
