@@ -349,7 +349,7 @@ def _outside(available: Available, outside: Array, prior: str) -> list[str]:
 
 def weights_of(runs: Runs, given: Mapping[str, float]) -> Array:
     """Return the importance of every target, 1 where none is given, scaled to sum to one, shape (t,)."""
-    given = {target if target in runs.targets else code(target): weight for target, weight in given.items()}
+    given = {known if (known := code(target)) in runs.targets else target: weight for target, weight in given.items()}
     for target, weight in given.items():
         if target not in runs.targets:
             raise RequestError(
