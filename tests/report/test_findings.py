@@ -34,6 +34,15 @@ def test_the_first_sentence_names_the_fault_its_language_and_its_source():
     assert [one["state"] for one in found["languages"]] == ["look", "fit"]
 
 
+def test_languages_that_nobody_can_tell_apart_are_no_wrong_ones():
+    table = rows_of([("bos_Latn", "news", 100, 100, "", 0.9), ("heb_Hebr", "news", 100, 100, "", 0.9)])
+    found = said(table, ["hrv_Latn"] * 60 + ["bos_Latn"] * 40 + ["hbo_Hebr"] * 100)
+    assert found["first"] == "2 of 2 languages are fit to train on as far as was measured."
+    assert said(table, ["fra_Latn"] * 60 + ["bos_Latn"] * 40 + ["heb_Hebr"] * 100)["first"].startswith(
+        "60% of 100 documents declared bos_Latn"
+    )
+
+
 def test_a_language_with_too_few_documents_to_judge_is_said_to_be_that():
     clean = rows_of([("swh_Latn", "news", 59, 59, "", 0.9), ("mya_Mymr", "news", 58, 58, "", 0.9)])
     found = said(clean)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from glotmix.align.packing import Unit
 from glotmix.core import language
-from glotmix.signals import language_id
+from glotmix.signals import confusions, language_id
 from glotmix.signals.identifiers import Identifier
 
 VERSION = 2
@@ -232,7 +232,9 @@ def misread(units: Sequence[Unit], identifier: Identifier) -> set[tuple[int, str
 
 
 def _kin(label: str, lang: str) -> bool:
-    """Say whether one is likely taken for the other in a single sentence: both of one macrolanguage."""
+    """Say whether one is likely taken for the other: both of one macrolanguage, or of those that nobody tells apart."""
+    if not confusions.apart(lang, label):
+        return True
     one, other = (language.macro(code.partition("_")[0]) or code.partition("_")[0] for code in (label, lang))
     return one == other
 

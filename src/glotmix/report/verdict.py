@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix.core import language, table
+from glotmix.core import table
 from glotmix.core.context import RunContext
 from glotmix.core.record import JSON, Counts, Output, read
 from glotmix.core.step import StepSpec
@@ -25,6 +25,7 @@ from glotmix.report import findings, scarce, sources
 from glotmix.report.findings import Finding
 from glotmix.report.sources import Cell
 from glotmix.select import enough
+from glotmix.signals import confusions
 
 VERSION = 7
 FILE = "verdict.json"
@@ -176,7 +177,9 @@ def _of_languages(
     for lang in sorted(set(langs)):
         mine = langs == lang
         n, share = int(mine.sum()), float(size[mine].sum()) / total
-        other = np.array([label is not None and not _same(label, lang) for label in np.asarray(labels, object)[mine]])
+        # Languages that nobody can tell apart are no wrong ones.
+        told = {label: confusions.apart(lang, label) for label in {*np.asarray(labels, object)[mine]} - {None}}
+        other = np.array([told.get(label, False) for label in np.asarray(labels, object)[mine]], bool)
         wrong = against[mine] & other
         if enough.above(int(wrong.sum()), n, WRONG):
             names, counts = np.unique(np.asarray(labels, object)[mine][wrong].astype(str), return_counts=True)
@@ -231,10 +234,6 @@ def _of_languages(
             unknown.append((lang, ", ".join(known[lang]["others"]) or "nothing", share))
     found += scarce.unknown(unknown)
     return found
-
-
-def _same(label: str, lang: str) -> bool:
-    return label[:3] == lang[:3] or language.parse(label).iso == language.parse(lang).iso
 
 
 def _where(cells: Sequence[Cell], lang: str, ledger: pa.Table, mine: NDArray[np.bool_], bad: NDArray[np.bool_]) -> str:

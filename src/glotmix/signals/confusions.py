@@ -15,7 +15,7 @@ from pathlib import Path
 from glotmix.core.errors import RequestError
 from glotmix.core.language import Language, parse
 
-VERSION = 1
+VERSION = 2
 FILE = Path(str(files("glotmix") / "data" / "identification.tsv"))
 COLUMNS = ("lang", "known", "pieces", "right", "least", "together", "reads_as")
 
@@ -26,8 +26,11 @@ _ALIKE = (
     ("bos", "hrv", "srp", "cnr", "hbs"),
     ("msa", "zsm", "ind", "zlm", "mly"),
     ("yue", "cmn", "zho", "wuu", "hak", "nan", "gan"),
+    ("heb", "hbo"),
+    ("ell", "grc"),
 )
-"""ISO 639-3 codes of languages that no identifier tells apart in one script at a document's length."""
+"""ISO 639-3 codes of languages that no identifier tells apart in one script at a document's length. Old Hebrew is known
+by its vowels and old Greek by its accents; modern poems, prayers, and books from before 1982 have them, too."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +80,6 @@ def apart(declared: str, label: str) -> bool:
     if mine is not None and label in mine.together:
         return False
     return not (theirs is not None and declared in theirs.together)
-
-
-def group(lang: str) -> tuple[str, ...]:
-    """Return the languages that a document declared in one may as well be in, itself first."""
-    held = measured()
-    others = set(held[lang].together) if lang in held else set()
-    others |= {name for name, one in held.items() if lang in one.together}
-    iso = _iso(lang)
-    same = next((codes for codes in _ALIKE if iso in codes), ())
-    others |= {name for name in held if _iso(name) in same and name.rpartition("_")[2] == lang.rpartition("_")[2]}
-    return (lang, *sorted(others - {lang}))
 
 
 def unknown(langs: Iterable[str], knows: Callable[[Language], bool]) -> list[str]:
