@@ -1,13 +1,16 @@
 """What the verdict says of languages and sources, one line for each thing to look at."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from glotmix.cli import show
 from glotmix.core import warning
-from glotmix.report import sources, verdict
+from glotmix.report import scarce, sources, verdict
 from glotmix.select import enough
+from glotmix.signals import confusions
 from verdict_world import rows_of, said
 
 
@@ -188,6 +191,10 @@ def test_a_terminal_says_a_finding_once_and_cuts_no_language(capsys):
     show.show_summary(result)
     out = capsys.readouterr().out
     assert out.count("[source-loses]") == 1 and "fra_Latn: no document is kept [nothing-kept]" in out
+    result["verdict"] = found | {"findings": [asdict(scarce.unknown([("run_Latn", "kin_Latn", 0.1)])[0])]}
+    result["warnings"] = confusions.unknown(["run_Latn"], lambda one: False)
+    show.show_summary(result)
+    assert capsys.readouterr().out.count("[unknown-to-identifier]") == 1, "in other words, and once"
     rows = [line.split() for line in out.splitlines() if line.startswith(("hin_Deva ", "rus_Cyrl "))]
     assert {row[1] for row in rows} == {"news", "a-source-of-lines"}
     assert {tuple(row[2:4]) for row in rows} == {("100", "100"), ("100", "70")}

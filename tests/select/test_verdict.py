@@ -308,6 +308,9 @@ def test_languages_that_the_identifier_does_not_know_are_named_with_what_they_re
     knows = partial(language_id.knows, labels)
     (tigrinya,) = confusions.unknown(["tir_Ethi", "fra_Latn", "tha_Thai"], knows)
     assert "does not know tir_Ethi" in tigrinya
+    (both,) = confusions.unknown(["tir_Ethi", "ach_Latn", "fra_Latn"], knows)
+    assert both.startswith("the identifier does not know ach_Latn and tir_Ethi (mostly reads as amh_Ethi): a wrong")
+    assert confusions.unknown(["fra_Latn"], knows) == []
     assert "read as amh_Ethi" in tigrinya
 
 

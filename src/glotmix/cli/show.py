@@ -53,7 +53,7 @@ def show_summary(result: Mapping[str, Any]) -> None:
     if result["parallel"] and result["parallel"]["sets"]:
         _show_parallel(result["parallel"], result["folder"])
     for text in result["warnings"]:
-        if text not in said:
+        if text not in said and warning.name(text) not in said:
             terminal.warn(text)
     if lost := sum(result["quarantined"].values()):
         where = _near(str(Path(result["folder"]) / "corpus" / "quarantine"))
@@ -138,7 +138,7 @@ def _show_verdict(verdict: Mapping[str, Any]) -> frozenset[str]:
     """Print what a careful colleague would say first, then what to look at, then the table language × source.
 
     Returns:
-        the warnings that were told as findings.
+        the warnings that were told as findings; where a finding says in other words what a step warns of, its name.
     """
     console = terminal.console()
     console.print(Text(verdict["first"], style="bold"))
@@ -154,7 +154,9 @@ def _show_verdict(verdict: Mapping[str, Any]) -> frozenset[str]:
     if verdict.get("domains"):
         console.print(Text("language × domain, the eight with most documents (more: verdict/verdict.json)"))
         console.print(_cells("domain", verdict["domains"][:8]))
-    return frozenset(f"{one['text']} ({one['do']})" for one in verdict["findings"][:8])
+    shown = verdict["findings"][:8]
+    names = {str(warning.name(one["text"])) for one in shown if one["kind"] == "unknown"}
+    return frozenset(f"{one['text']} ({one['do']})" for one in shown) | names
 
 
 def _cells(of: str, rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -22,6 +22,9 @@ COLUMNS = ("lang", "known", "pieces", "right", "least", "together", "reads_as")
 ELSEWHERE = 0.9
 """The least score that counts for a language that was not measured, and for other models."""
 
+NAMED = 12
+"""Languages that a sentence names; the record of the signal has all."""
+
 _ALIKE = (
     ("bos", "hrv", "srp", "cnr", "hbs"),
     ("msa", "zsm", "ind", "zlm", "mly"),
@@ -83,25 +86,29 @@ def apart(declared: str, label: str) -> bool:
 
 
 def unknown(langs: Iterable[str], knows: Callable[[Language], bool]) -> list[str]:
-    """Return a sentence for each language that a model does not know: what its documents will read as.
+    """Return a sentence about the languages that a model does not know, and what they read as; none where it knows all.
 
     Args:
         langs: canonical codes.
         knows: says whether the model knows a language: see `language_id.knows`.
     """
-    told = []
-    for lang in sorted(set(langs)):
-        if knows(parse(lang)):
-            continue
-        known = measured().get(lang)
-        reads = "as what they read was not measured"
-        if known is not None and known.reads_as:
-            reads = f"they mostly read as {known.reads_as}"
-        told.append(
-            f"the identifier does not know {lang}: a wrong language among its documents cannot be found; {reads} "
-            "(signals.identify.model=PATH of a fastText model that knows it)"
-        )
-    return told
+    found = [lang for lang in sorted(set(langs)) if not knows(parse(lang))]
+    if not found:
+        return []
+    reads = {lang: known.reads_as for lang in found if (known := measured().get(lang)) is not None and known.reads_as}
+    fix = "signals.identify.model=PATH of a fastText model that knows"
+    if len(found) == 1:
+        (lang,) = found
+        said = f"they mostly read as {reads[lang]}" if reads else "as what they read was not measured"
+        return [
+            f"the identifier does not know {lang}: a wrong language among its documents cannot be found; {said} "
+            f"({fix} it)"
+        ]
+    named = [f"{lang} (mostly reads as {reads[lang]})" if lang in reads else lang for lang in found]
+    if len(named) > NAMED:
+        named[NAMED:] = [f"{len(named) - NAMED} more"]
+    told = f"{', '.join(named[:-1])} and {named[-1]}"
+    return [f"the identifier does not know {told}: a wrong language among their documents cannot be found ({fix} them)"]
 
 
 def _iso(code: str) -> str:

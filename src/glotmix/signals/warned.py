@@ -6,7 +6,7 @@ WARNINGS = (
     WarningSpec(
         "unknown-to-identifier",
         "the identifier does not know",
-        "The model that tells languages does not know this one, so a wrong language among its documents is not found.",
+        "The model that tells languages does not know these, so a wrong language among their documents is not found.",
         "Nothing is dropped for it. Give a model that knows it: `signals.identify.model=PATH`.",
     ),
     WarningSpec(
