@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from glotmix.align import filters
+from glotmix.align import filters, told
 from glotmix.cli import app
 from glotmix.core import record
 
@@ -65,15 +65,15 @@ def test_the_key_may_be_the_column_of_ids(tmp_path, found):
 
 
 def test_a_version_without_a_key_and_a_second_one_in_a_language_stand_with_their_reason(tmp_path, found):
-    told = [(n, lang, TEXTS[lang][n]) for n in range(3) for lang in ("eng_Latn", "tha_Thai")]
-    told += [(0, "tha_Thai", "แม่น้ำตรงนี้กว้างมาก"), (None, "eng_Latn", "Whose line is this?")]
-    columns = {"i": [r[0] for r in told], "lang": [r[1] for r in told], "text": [r[2] for r in told]}
+    versions = [(n, lang, TEXTS[lang][n]) for n in range(3) for lang in ("eng_Latn", "tha_Thai")]
+    versions += [(0, "tha_Thai", "แม่น้ำตรงนี้กว้างมาก"), (None, "eng_Latn", "Whose line is this?")]
+    columns = {"i": [r[0] for r in versions], "lang": [r[1] for r in versions], "text": [r[2] for r in versions]}
     pq.write_table(pa.table(columns), tmp_path / "all.parquet")
     rows, made = found({"name": "all", "path": "all.parquet", "language": {"column": "lang"}, "key": "i"})
     assert {r["text"]: r["reason"] for r in rows if r["reason"]} == {
         "แม่น้ำตรงนี้กว้างมาก": "same language", "Whose line is this?": "no key",
     }  # fmt: skip
-    assert made.counts["versions"] == len(told)
+    assert made.counts["versions"] == len(versions)
     assert made.counts["kept"] == 3
     assert set(made.notes["reasons"]) <= set(filters.REASONS)
 
@@ -121,6 +121,14 @@ def test_what_was_found_is_told_set_by_set_with_what_was_not_read(tmp_path):
     assert ["all", "231", "3", "same", "language", "228"] in [line.split() for line in said.splitlines()]
     assert "warning: same: no pair is kept of 3 (versions dropped: alone 3, copied 3) [no-pair-kept]" in said
     assert "2 rows were of parallel text not read" in said
-    told = json.loads(CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False).output)["parallel"]
-    assert {one["name"]: (one["units"], one["kept"]) for one in told["sets"]} == {"all": (231, 3), "same": (3, 0)}
-    assert told["mined"] is None
+    found = json.loads(CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False).output)["parallel"]
+    assert {one["name"]: (one["units"], one["kept"]) for one in found["sets"]} == {"all": (231, 3), "same": (3, 0)}
+    assert found["mined"] is None
+
+
+def test_one_mined_pair_is_one():
+    said = told.said({"pairs": 1, "candidates": 1, "precision": 0.999})
+    assert said.startswith("mined: 1 pair of documents out of 1 candidate. Right are to be 99.9 % of them")
+    assert "1,200 pairs of documents out of 2,000 candidates" in told.said(
+        {"pairs": 1200, "candidates": 2000, "precision": 0.98}
+    )

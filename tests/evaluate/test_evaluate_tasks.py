@@ -277,7 +277,7 @@ def test_texts_and_tokenizers_that_are_not_there(tmp_path, byte_level, monkeypat
     with pytest.raises(RequestError, match="no column 'line'; it has lang, id, text\n  → --key COLUMN"):
         texts.read(table, "line")
     table.write_text("lang,id,text\nth,1,สวัสดี\n,2,Who says this?\n", "utf-8")
-    with pytest.raises(DataError, match="1 rows have nothing in 'lang'"):
+    with pytest.raises(DataError, match="nothing stands in 'lang' of 1 of 2 rows"):
         texts.read(table)
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
     with pytest.raises(MissingExtraError, match="train"):

@@ -59,7 +59,11 @@ def said(mined: Mapping[str, Any]) -> str:
     Args:
         mined: what mining notes.
     """
+    pairs, candidates = (
+        f"{n:,} {what}{'' if n == 1 else 's'}"
+        for n, what in ((mined["pairs"], "pair"), (mined["candidates"], "candidate"))
+    )
     return (
-        f"mined: {mined['pairs']:,} pairs of documents out of {mined['candidates']:,} candidates. Right are to be "
+        f"mined: {pairs} of documents out of {candidates}. Right are to be "
         f"{100 * mined['precision']:g} % of them (align.mine.precision); how many are was not measured: read some"
     )

@@ -37,7 +37,10 @@ def of_table(
                 "--key COLUMN" if column == key else f"call one of them {column}",
             )
         if column != "text" and (gaps := sum(v in (None, "") for v in table[column].to_pylist())):
-            raise DataError(f"{path}: {gaps:,} rows have nothing in {column!r}", "fill them, or leave these rows out")
+            raise DataError(
+                f"{path}: nothing stands in {column!r} of {gaps:,} of {len(table):,} rows",
+                "fill them, or leave these rows out",
+            )
     codes = _codes(path, sorted(table["lang"].unique().to_pylist()), only)
     found: dict[str, dict[str, str]] = {}
     for code, text, name in zip(*(table[c].to_pylist() for c in ("lang", "text", key)), strict=True):
