@@ -25,8 +25,11 @@ ROOT = Path(__file__).resolve().parents[1].parent
 SOURCE = Path(glotmix.__file__).parent
 ERRORS = {n for n, c in vars(errors).items() if isinstance(c, type) and issubclass(c, errors.GlotmixError)}
 FILES = ("json", "jsonl", "csv", "tsv", "md", "npy", "parquet", "txt", "zst", "yaml", "py", "html", "gz", "xz", "bz2")
-OTHER_PROGRAMS = {"--log_samples", "--output_path", "--include_path", "--tasks", "--model"}
-"""Of lm_eval, which advice names where a log lacks something."""
+OTHER_PROGRAMS = {
+    "lm_eval": {"--log_samples", "--output_path", "--include_path", "--tasks", "--model"},
+    "convmv": {"--notest"},
+}
+"""Options of programs that advice names: where a log lacks something, where a file's name is not UTF-8."""
 
 
 def constants(node: ast.AST) -> Iterator[str]:
@@ -136,7 +139,7 @@ def wrong(text: str) -> list[str]:
         else:
             named.append(command)
     known = set().union(*(COMMANDS[c] for c in named)) | {"--help"} if named else OPTIONS
-    foreign = OTHER_PROGRAMS if "lm_eval" in text else set()
+    foreign = set().union(*(options for program, options in OTHER_PROGRAMS.items() if program in text))
     options = re.findall(r"(?<![\w-])--[a-z][\w-]*", text)
     found += [f"the option {option}" for option in options if option not in known | foreign]
     for path in re.findall(r"(?<![\w./-])([a-z_]+(?:\.[a-z_]+)+)(?![\w/(-])", text):
@@ -147,6 +150,8 @@ def wrong(text: str) -> list[str]:
             path != "section.key"
             and parts[-1] not in FILES
             and parts[0] != "glotmix"
+            and parts[-2:-1] != ["example"]
+            and parts[0] != "example"  # a domain (RFC 2606)
             and not any(exists(s, parts) for s in within)
         ):
             found.append(f"the setting {path}")
