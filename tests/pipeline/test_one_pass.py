@@ -9,6 +9,7 @@ import yaml
 from benchmarks import _runs
 
 from glotmix.core import record, table
+from glotmix.core.errors import GlotmixError
 from glotmix.pipeline import recipe
 from glotmix.pipeline.run import Job
 from glotmix.signals import annotate, heuristics
@@ -143,7 +144,7 @@ def test_a_signal_that_refuses_its_settings_stops_the_pass_before_anything_is_re
     job().run("corpus")
     read.clear()
     (folder / "tokenizer.json").write_text("{}", "utf-8")
-    with pytest.raises(record.GlotmixError):
+    with pytest.raises(GlotmixError):
         job("signals.tokens.tokenizer=tokenizer.json").run("signals")
     assert not any(n.startswith(("part", "lang")) for n in map(str, (folder / "out" / "signals").glob("*/*")))
     job().run("signals")
