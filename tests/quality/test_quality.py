@@ -138,6 +138,7 @@ def trained(tmp_path_factory):
         lambda r: r["probability"].update(web=[*r["probability"]["web"], "Thai"]),
         lambda r: r["probability"].update(n=[1]),
         lambda r: r["structure"].update(min_documents="20"),
+        lambda r: r["reads"][0].pop("numbers"),
     ],
 )
 def test_a_rater_with_a_changed_word_is_damaged(trained, tmp_path, change):

@@ -253,11 +253,12 @@ class Rater:
                 if about["probability"] is None
                 else Probability.of(about["probability"], _below(held, "probability.")),
             )
-        if found.reads != about["reads"] or any(r.columns != found.usual.names for r in raters.values()):
-            told = " + ".join(f"{part['name']} ({part['numbers']})" for part in about["reads"])
-            raise DataError(
-                f"{path}: its numbers do not belong to what it says it reads, {told}", f"delete {folder} and run again"
-            )
+            if found.reads != about["reads"] or any(r.columns != found.usual.names for r in raters.values()):
+                told = " + ".join(f"{part['name']} ({part['numbers']})" for part in about["reads"])
+                raise DataError(
+                    f"{path}: its numbers do not belong to what it says it reads, {told}",
+                    f"delete {folder} and run again",
+                )
         return found
 
 
