@@ -190,14 +190,20 @@ def _candidates(output: Output, held: Mapping[str, pa.Array], how: Mining) -> li
 
 
 def _drawn(staged: Path, lang: str, embedder: Embedder) -> Floats:
-    """Return vectors of sentences drawn from the candidates of a language, evenly over them."""
+    """Return the mean of the vectors of sentences drawn from the candidates of a language, (1, w); (0, w) of none.
+
+    `sentences.align` asks for nothing of them but their mean, for every pair of documents anew.
+    """
     with pa.memory_map(str(staged / "texts" / f"{lang}.arrow")) as source:
         texts = pa.ipc.open_file(source).read_all()["text"]
         at = np.unique(np.linspace(0, len(texts) - 1, min(DRAWN, len(texts))).astype(np.int64))
         some = texts.take(pa.array(at)).to_pylist()
     flat = [s for text in some for s in cut(text, lang, sentences.MOST)]
     chosen = np.unique(np.linspace(0, max(0, len(flat) - 1), min(DRAWN, len(flat))).astype(np.int64))
-    return embedder.embed([flat[i] for i in chosen]) if flat else np.zeros((0, embedder.width), np.float32)
+    if not flat:
+        return np.zeros((0, embedder.width), np.float32)
+    mean: Floats = embedder.embed([flat[i] for i in chosen]).mean(axis=0, keepdims=True)
+    return mean
 
 
 def _aligned(staged: Path, chunk: Chunk, embedder: Embedder, drawn: Mapping[str, Floats]) -> pa.Table:
