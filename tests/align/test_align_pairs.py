@@ -239,6 +239,18 @@ def test_a_version_in_another_language_is_dropped_and_others_of_its_unit_stay():
     assert filters.judge([unit, wrong], load("py3langid")) == [{}, {"rus_Cyrl": "language"}]
 
 
+def test_a_version_that_reads_as_a_language_that_nobody_tells_apart_stays():
+    from glotmix.signals.identifiers import load
+
+    # Hebrew with its vowels reads as its ancestor.
+    pointed = "".join(c + "\u05b8\u05b7\u05b4"[n % 3] * c.isalpha() for n, c in enumerate(texts_of("heb_Hebr")[3]))
+    label = load("py3langid").rank(pa.array([pointed])).field("label")[0].as_py()
+    assert load("py3langid").labels[label].startswith("hbo")
+    assert filters.judge(
+        [Unit("u", {"eng_Latn": texts_of("eng_Latn")[3], "heb_Hebr": pointed})], load("py3langid")
+    ) == [{}]
+
+
 def test_a_line_keeps_its_precision_on_scores_whose_truth_is_known():
     rng = np.random.default_rng(2)
     for seed in range(5):
