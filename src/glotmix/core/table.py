@@ -11,8 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from glotmix.core import flight
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
@@ -160,8 +162,13 @@ def write(table: pa.Table, path: Path) -> None:
     )
 
 
-def read(files: Sequence[Path], columns: Sequence[str] | None = None) -> pa.Table:
+def read(files: Sequence[Path], columns: Sequence[str] | None = None, at_once: bool = False) -> pa.Table:
     """Read whole (small) Parquet files into memory, in order; types are unified where files differ.
+
+    Args:
+        files: what to read.
+        columns: which columns; all if None.
+        at_once: whether several files are read at once, by `flight.spread`: not for use within its pieces.
 
     Raises:
         DataError: if there is no file, or their types cannot be unified.
@@ -169,11 +176,20 @@ def read(files: Sequence[Path], columns: Sequence[str] | None = None) -> pa.Tabl
     if not files:
         raise DataError("there is no Parquet file to read")
     wanted = None if columns is None else list(columns)
-    tables = [pq.read_table(f, columns=wanted, partitioning=None, page_checksum_verification=True) for f in files]
+
+    def one(file: Path) -> pa.Table:
+        return pq.read_table(file, columns=wanted, partitioning=None, page_checksum_verification=True)
+
+    tables = flight.spread(one, files) if at_once else [one(file) for file in files]
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowTypeError as error:
         raise DataError(f"{files[0].parent}: the files' columns do not fit together: {error}") from error
+
+
+def rows_of(whole: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Return some rows of a table, (k,) int64, increasing and each once: the table itself where these are all."""
+    return whole if len(rows) == whole.num_rows else whole.take(pa.array(rows))
 
 
 def sums(files: Sequence[Path], by: str, columns: Sequence[str], where: str | None = None) -> dict[str, list[int]]:

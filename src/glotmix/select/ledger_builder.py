@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix.core import settings, table
+from glotmix.core import flight, settings, table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
 from glotmix.core.language import parse
@@ -80,7 +80,7 @@ class LedgerBuilder:
         measured = self.measured
         drawn = []
         for source, rows in self.rule_groups():
-            mine = measured.take(pa.array(rows))
+            mine = table.rows_of(measured, rows)
             langs = pc.unique(mine["lang"]).to_pylist()
             resolved = {lang: self.resolve(lang, source) for lang in langs}
             lines = thresholds.derive(mine, resolved, self.recipe.select.min_documents)
@@ -140,7 +140,7 @@ class LedgerBuilder:
     @cached_property
     def corpus(self) -> pa.Table:
         """``id, lang, source`` of all documents."""
-        return table.read(self.files, ["id", "lang", "source"])
+        return table.read(self.files, ["id", "lang", "source"], at_once=True)
 
     @property
     def files(self) -> Sequence[Path]:
@@ -194,7 +194,7 @@ class LedgerBuilder:
             DataError: if they are not of the corpus's documents in the corpus's order.
         """
         name = "part-*" if self._part is None else self._part[0]
-        rows = table.read(sorted(self.context.step_dir(step).glob(f"{name}.parquet")))
+        rows = table.read(sorted(self.context.step_dir(step).glob(f"{name}.parquet")), at_once=True)
         if not rows["id"].equals(self.corpus["id"]):
             raise DataError(f"{step} does not hold the corpus's documents in the corpus's order", f"delete {step}")
         return rows
@@ -263,11 +263,14 @@ class LedgerBuilder:
         return representatives(members, [_SORT[p] for p in prefer])  # type: ignore[misc]
 
     def _write(self, output: Output, rows: pa.Table) -> Counts:
-        start = 0
-        for part in table.shards(self.context.step_dir("signals/heuristics")):
-            size = table.read([part], ["id"]).num_rows
-            table.write(rows.slice(start, size), output.path / part.name)
-            start += size
+        parts = table.shards(self.context.step_dir("signals/heuristics"))
+        ends = np.cumsum([pq.read_metadata(part).num_rows for part in parts])
+
+        def write(number: int) -> None:
+            start = int(ends[number - 1]) if number else 0
+            table.write(rows.slice(start, int(ends[number]) - start), output.path / parts[number].name)
+
+        flight.spread(write, range(len(parts)))
         kept = pc.sum(rows["kept"]).as_py()
         return {"documents": rows.num_rows, "kept": kept, "dropped": rows.num_rows - kept}
 

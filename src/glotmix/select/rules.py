@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from glotmix.core import table
@@ -75,7 +74,7 @@ def _heuristics(view: LedgerView) -> list[RuleHits]:
     found = []
     for source, rows in builder.rule_groups():
         same = pc.equal(limits["source"], source) if source else pc.is_null(limits["source"])
-        mine = builder.measured.take(pa.array(rows))
+        mine = table.rows_of(builder.measured, rows)
         lines = limits.filter(same).drop_columns("source")
         failures = thresholds.failures(mine, lines)
         if not view.context.instructs:

@@ -22,6 +22,9 @@ from glotmix.signals.evidence import Deal, deal, dealt
 from glotmix.signals.origins import Independence
 from glotmix.signals.signatures import band, nodes
 
+SHARES = 32
+"""Shares of the candidates that are checked apart, at least: whichever cores are free take the next."""
+
 Labels = tuple[NDArray[np.int64], NDArray[np.int64]]
 """The node of each document that has a candidate, increasing, and the smallest node of its cluster: two (m,) int64."""
 
@@ -71,7 +74,7 @@ def find(
     shards = table.shards(corpus)
     parts = 0
     if config.verify != "off" and len(node):
-        parts = _weight(files, node) // refine.PARTITION_SHINGLES + 1
+        parts = max(_weight(files, node) // refine.PARTITION_SHINGLES + 1, min(SHARES, len(node)))
     dealt_to = Deal(node, np.abs(label) % max(parts, 1), parts)
     sampled = Deal(also, np.zeros(len(also), np.int64), 1)
     folder = scratch / "evidence"
@@ -82,7 +85,7 @@ def find(
         if not exact:
             held = scratch / "signatures"
             deal(files, ["sketch", *(band(b) for b in range(config.bands))], [dealt_to], held)
-        (node, label), tally = _checked(held, parts, parts + exact, config)
+        (node, label), tally = _checked(held, dealt_to.partition, parts + exact, config)
         if not np.array_equal(node, dealt_to.wanted):
             raise _unfit(corpus)
         counts |= tally
@@ -98,15 +101,19 @@ def _unfit(corpus: Path) -> DataError:
 
 def _weight(files: Sequence[Path], node: NDArray[np.int64]) -> int:
     """Return how many shingles the candidates have together."""
-    total = 0
-    for file in files:
+
+    def one(file: Path) -> int:
         rows = pq.read_table(file, columns=["id", "shingles"], partitioning=None)
-        total += int(rows["shingles"].to_numpy()[np.isin(nodes(rows["id"]), node)].sum())
-    return total
+        own = nodes(rows["id"])
+        at = np.searchsorted(node, own)
+        at[at == len(node)] = 0
+        return int(rows["shingles"].to_numpy()[node[at] == own].sum())
+
+    return sum(flight.spread(one, files))
 
 
-def _checked(folder: Path, parts: int, batches: int, config: DuplicatesConfig) -> tuple[Labels, Counts]:
-    """Return the clusters of all partitions, and counts of pairs."""
+def _checked(folder: Path, share: NDArray[np.int64], batches: int, config: DuplicatesConfig) -> tuple[Labels, Counts]:
+    """Return the clusters of all partitions, and counts of pairs; `share` has the partition of each candidate."""
     assert config.verify != "off"
     verify = config.verify
 
@@ -115,7 +122,8 @@ def _checked(folder: Path, parts: int, batches: int, config: DuplicatesConfig) -
         checked, own = refine.verified(rows, verify, config, config.threshold)
         return checked, own.to_numpy()
 
-    found = flight.spread(one, range(parts))
+    # By the label's hash some share may have no candidate at all.
+    found = flight.spread(one, np.unique(share).tolist())
     node = np.concatenate([own for _, own in found])
     label = np.concatenate([own[checked.labels] for checked, own in found])
     order = np.argsort(node)

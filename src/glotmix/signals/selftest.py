@@ -20,7 +20,7 @@ from glotmix.core import table
 from glotmix.core.record import JSON
 from glotmix.native import folding, link, shingles
 from glotmix.native.arrays import buffers
-from glotmix.signals.candidates import joined, node_of
+from glotmix.signals.candidates import joined, node_of, stars
 from glotmix.signals.clusters import DuplicatesConfig
 from glotmix.signals.refine import verified
 from glotmix.signals.signatures import band, nodes, sign
@@ -103,7 +103,7 @@ def _labels(mixed: pa.Table, config: DuplicatesConfig) -> NDArray[np.int64]:
     signed = sign(config)(text)
     names = [field.name for field in signed.type]
     keys = [signed.field(band(b)) for b in range(config.bands)]
-    labels = joined(len(own), (key.to_numpy() for key in keys))
+    labels = joined(len(own), (stars(key.to_numpy()) for key in keys))
     if config.verify == "off":
         return labels
     crowded = np.flatnonzero(np.bincount(labels, minlength=len(own))[labels] > 1)
