@@ -22,9 +22,9 @@ _PACKED = "align/packed"
 
 def available(documents: pa.Table, alive: Any) -> Available:
     """Count documents, bytes and tokens per language among the documents that are alive."""
-    held = documents.filter(pa.array(alive)).group_by("lang")
-    sums = held.aggregate([("id", "count"), ("bytes", "sum"), ("tokens", "sum")]).sort_by("lang")
-    return Available.of({r["lang"]: (r["id_count"], r["bytes_sum"], r["tokens_sum"]) for r in sums.to_pylist()})
+    held = documents.select(["lang", "bytes", "tokens"]).filter(pa.array(alive)).group_by("lang")
+    sums = held.aggregate([([], "count_all"), ("bytes", "sum"), ("tokens", "sum")]).sort_by("lang")
+    return Available.of({r["lang"]: (r["count_all"], r["bytes_sum"], r["tokens_sum"]) for r in sums.to_pylist()})
 
 
 def budget(context: RunContext) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class LedgerBuilder:
                 self.apply(rule)
         rows = self.assembled()
         output.notes |= self.notes
-        kept = pc.unique(rows.filter(rows["kept"])["lang"]).to_pylist()
+        kept = pc.unique(rows["lang"].filter(rows["kept"])).to_pylist()
         output.notes |= notes(self.survivors, kept, pc.unique(rows["lang"]).to_pylist(), self.warnings)
         return self._write(output, rows)
 
