@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from glotmix.align.packing import Unit
 from glotmix.core import language
@@ -237,8 +236,3 @@ def _kin(label: str, lang: str) -> bool:
         return True
     one, other = (language.macro(code.partition("_")[0]) or code.partition("_")[0] for code in (label, lang))
     return one == other
-
-
-def kept_mask(units: Sequence[Unit], dropped: Sequence[Mapping[str, str]]) -> NDArray[np.bool_]:
-    """Return (n,) whether a unit has two versions and more left."""
-    return np.array([len(u.versions) - len(d) >= 2 for u, d in zip(units, dropped, strict=True)], bool)
