@@ -89,6 +89,42 @@ def test_the_first_part_that_fails_stops_the_run_and_the_finished_ones_stay(on, 
     assert sorted(begun + before) == sorted([NAMES[0], *NAMES])
 
 
+def test_the_next_parts_are_made_while_others_wait_for_the_disk(on):
+    on(workers=2)
+    # Two parts wait for the disk until two further ones are in the making.
+    all_four = threading.Barrier(4, timeout=30)
+    landed = []
+
+    def make(name: str) -> str:
+        if name in NAMES[2:4]:
+            all_four.wait()
+        return name
+
+    def then(name: str, made: str) -> None:
+        assert made == name
+        if name in NAMES[:2]:
+            all_four.wait()
+        landed.append(name)
+
+    assert sorted(name for name, _, _ in flight.fly(make, NAMES, then=then)) == sorted(NAMES)
+    assert sorted(landed) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_part_that_cannot_be_brought_onto_the_disk_fails_and_those_behind_it_are_not_begun(on, workers):
+    on(workers=workers)
+    begun, seen = [], []
+
+    def then(name: str, made: None) -> None:
+        if name == NAMES[0]:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        for name, _, _ in flight.fly(begun.append, NAMES, then=then):
+            seen.append(name)
+    assert NAMES[0] not in seen and NAMES[-1] not in begun
+
+
 def test_of_several_errors_the_first_part_s_is_raised(on):
     on(workers=3)
     together = threading.Barrier(3, timeout=30)

@@ -101,6 +101,7 @@ def fly(
     part_memory: int = PART_MEMORY,
     here: bool = False,
     one_by_one: bool = False,
+    then: Callable[[str, Made], None] | None = None,
 ) -> Iterator[tuple[str, Made, Place]]:
     """Make parts, and yield each as it is finished: its name, what came of it, and where it was made.
 
@@ -110,27 +111,41 @@ def fly(
         part_memory: bytes that one of them takes.
         here: whether they must be made in this process, because they share what it holds.
         one_by_one: whether each uses the whole machine, and in this process.
+        then: what is left to do for a part that is made, and waits for the disk alone: on threads of one process the
+            next part is made meanwhile.
 
     Raises:
         Exception: that of the first part, in the order of `names`, of those that failed. Parts that had begun are
             finished before; none is begun after a failure.
     """
+
+    def whole(name: str) -> Made:
+        made = make(name)
+        if then:
+            then(name, made)
+        return made
+
     told = engine()
     if told.runner == "ray" and not here and not one_by_one:
-        yield from _on_ray(make, names, part_memory)
+        yield from _on_ray(whole, names, part_memory)
         return
     slots = 1 if one_by_one else min(told.slots(part_memory), len(names))
     if slots <= 1:
         for name in names:
-            yield name, make(name), HERE
+            yield name, whole(name), HERE
     elif told.cores <= THREADS or here or len(names) < THREADS:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-        with threadpool_limits(limits=1), ThreadPoolExecutor(slots, thread_name_prefix="part") as pool:
-            for name, made in _finished(lambda name: pool.submit(make, name), names, slots):
+        with (
+            threadpool_limits(limits=1),
+            ThreadPoolExecutor(slots, thread_name_prefix="part") as pool,
+            ThreadPoolExecutor(slots, thread_name_prefix="disk") as disk,
+        ):
+            last = (lambda name, made: disk.submit(then, name, made)) if then else None
+            for name, made in _finished(lambda name: pool.submit(make, name), names, slots, last):
                 yield name, made, HERE
     else:
-        yield from _in_processes(make, names, slots)
+        yield from _in_processes(whole, names, slots)
 
 
 def spread(function: Callable[[Piece], Made], pieces: Sequence[Piece]) -> list[Made]:
@@ -149,14 +164,22 @@ def _threads(workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix="rows")
 
 
-def _finished(begin: Callable[[str], "Future[Made]"], names: Sequence[str], slots: int) -> Iterator[tuple[str, Made]]:
-    """Keep so many parts in flight, and yield them as they come."""
+def _finished(
+    begin: Callable[[str], "Future[Made]"],
+    names: Sequence[str],
+    slots: int,
+    then: Callable[[str, Made], "Future[None]"] | None = None,
+) -> Iterator[tuple[str, Made]]:
+    """Keep so many parts in flight, and as many more in what comes then; yield them as they come."""
     waiting = iter(names)
-    flying: dict[Future[Made], str] = {}
+    flying: dict[Future[Any], str] = {}
+    landing: dict[str, Made] = {}
     failed: dict[str, BaseException] = {}
     try:
         while True:
-            while not failed and len(flying) < slots and (not flying or memory.room()):
+            while not failed and len(flying) - len(landing) < slots and len(flying) < 2 * slots:
+                if flying and not memory.room():
+                    break
                 if (name := next(waiting, None)) is None:
                     break
                 flying[begin(name)] = name
@@ -166,10 +189,16 @@ def _finished(begin: Callable[[str], "Future[Made]"], names: Sequence[str], slot
             for future in done:
                 name = flying.pop(future)
                 error = future.exception()
-                if error is None:
-                    yield name, future.result()
-                else:
+                if error is not None:
+                    landing.pop(name, None)
                     failed[name] = error
+                elif name in landing:
+                    yield name, landing.pop(name)
+                elif then:
+                    landing[name] = future.result()
+                    flying[then(name, landing[name])] = name
+                else:
+                    yield name, future.result()
     finally:
         for future in flying:
             future.cancel()

@@ -139,7 +139,8 @@ def together(
                 finished(output, name, json_text.loads(marker.read_text("utf-8")))
     wanted = {name: units[name] for name, steps in lacking.items() if steps}
     part = _Part({output.step: output.path for output in outputs}, wanted, {n: lacking[n] for n in wanted}, make)
-    for name, made, place in flight.fly(part, list(wanted), here=here, one_by_one=one_by_one):
+    flown = flight.fly(part, list(wanted), here=here, one_by_one=one_by_one, then=part.settle)
+    for name, made, place in flown:
         for output in outputs:
             if output.step in made:
                 counts, weight = made[output.step]
@@ -174,13 +175,18 @@ class _Part(Generic[Unit]):
     make: Callable[[Unit, Mapping[str, Path]], dict[str, tuple[Counts, float]]]
 
     def __call__(self, name: str) -> dict[str, tuple[Counts, float]]:
-        scratch = {step: self.folders[step] / PROGRESS / f"{name}.scratch" for step in self.lacking[name]}
+        scratch = self._scratch(name)
         for folder in scratch.values():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-        made = self.make(self.units[name], scratch)
-        for step, folder in scratch.items():
+        return self.make(self.units[name], scratch)
+
+    def settle(self, name: str, made: dict[str, tuple[Counts, float]]) -> None:
+        """Move the files of a part into place, then write its markers."""
+        for step, folder in self._scratch(name).items():
             files.settle(folder, self.folders[step])
             shutil.rmtree(folder)
             files.write_text(self.folders[step] / PROGRESS / f"{name}.json", json.dumps(made[step][0]))
-        return made
+
+    def _scratch(self, name: str) -> dict[str, Path]:
+        return {step: self.folders[step] / PROGRESS / f"{name}.scratch" for step in self.lacking[name]}
