@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,9 +19,13 @@ from glotmix.pipeline import costs
 from glotmix.signals import annotate
 
 SIZES, SMALL_SIZES = (1_000_000, 3_000_000, 10_000_000), (20_000, 60_000, 200_000)
+RATED, SMALL_RATED = (1_000_000, 3_000_000), (20_000, 60_000)
 EQUAL, SMALL_EQUAL = 300_000, 20_000
 MEMORY_MB, TIMES, GROWTH = 3000, 1.5, 1.1
 """What the project holds itself to: peak memory, that of the largest over that of the smallest, growth of CPU time."""
+
+RETAIN = {"share": "the best share by a rater", "lose": "what a rater does not call unnatural"}
+"""How a recipe with a rater chooses: `select.retain`."""
 
 TIMES_THE_SAMPLE, MEASURABLE = 4, 0.3
 """Documents of the corpus for each of the sample; CPU-seconds that a step must take for its error to say anything."""
@@ -34,25 +38,34 @@ def decide(sizes: Sequence[int], equal: int) -> Iterator[Row]:
     costs = {}
     for documents in sizes:
         costs[documents] = _decided(_signals(documents), "parts")[0]
-        told = {"cpu_seconds": costs[documents].cpu_seconds, "wall_seconds": costs[documents].wall_seconds}
-        yield row(
-            f"decide.peak_memory_mb.{documents}",
-            costs[documents].peak_mb,
-            n=documents,
-            unit="MB",
-            settings=told | {"workers": 2, "limit": MEMORY_MB, "limit, times the smallest": TIMES},
-        )
+        yield _peak(f"decide.peak_memory_mb.{documents}", documents, costs[documents])
         shutil.rmtree(_folder(documents))
     exponent = harness.growth(sizes, [costs[n].cpu_seconds for n in sizes])
     yield row("decide.growth_exponent", exponent, n=len(sizes), settings={"sizes": sizes, "limit": GROWTH})
     same = []
-    for rated in (False, True):
-        folder = _signals(equal, rated)
-        digests = {_decided(folder, way, rated)[1] for way in ("memory", "parts")}
+    for retain in (None, *RETAIN):
+        folder = _signals(equal, retain is not None)
+        digests = {_decided(folder, way, retain)[1] for way in ("memory", "parts")}
         same.append(len(digests) == 1)
         shutil.rmtree(folder)
-    told = {"documents": equal, "recipes": ["no rater", "the best share by a rater"]}
+    told = {"documents": equal, "recipes": ["no rater", *RETAIN.values()]}
     yield row("decide.equal_bytes", sum(same) / len(same), n=len(same), unit="share of recipes", settings=told)
+
+
+def decide_rated(sizes: Sequence[int]) -> Iterator[Row]:
+    """Yield memory of the decisions where a rater chooses among the documents that all rules let pass."""
+    for documents in sizes:
+        folder = _signals(documents, rated=True)
+        for retain, name in {"share": "rated", "lose": "rated_lose"}.items():
+            cost = _decided(folder, "parts", retain)[0]
+            yield _peak(f"decide.{name}.peak_memory_mb.{documents}", documents, cost, {"retain": RETAIN[retain]})
+        shutil.rmtree(folder)
+
+
+def _peak(metric: str, documents: int, cost: Cost, told: Mapping[str, object] | None = None) -> Row:
+    spent = {"cpu_seconds": cost.cpu_seconds, "wall_seconds": cost.wall_seconds, "workers": 2}
+    limits = {"limit": MEMORY_MB, "limit, times the smallest": TIMES}
+    return row(metric, cost.peak_mb, n=documents, unit="MB", settings=spent | limits | dict(told or {}))
 
 
 def on_ray(documents: int, nodes: int = 3) -> Iterator[Row]:
@@ -154,8 +167,8 @@ def _signals(documents: int, rated: bool = False) -> Path:
     return folder
 
 
-def _decided(folder: Path, way: str, rated: bool = False) -> tuple[Cost, str]:
-    command = [sys.executable, "-m", "benchmarks._decide", folder / "out", way, *(["rated"] if rated else [])]
+def _decided(folder: Path, way: str, retain: str | None = None) -> tuple[Cost, str]:
+    command = [sys.executable, "-m", "benchmarks._decide", folder / "out", way, *([retain] if retain else [])]
     cost = harness.measure(command)
     if cost.exit:
         raise harness.BenchmarkError(f"deciding {way} ended with {cost.exit}:\n{cost.output}")
@@ -164,6 +177,7 @@ def _decided(folder: Path, way: str, rated: bool = False) -> tuple[Cost, str]:
 
 PARTS: dict[str, _parts.Part] = {
     "decide": lambda small: decide(SMALL_SIZES if small else SIZES, SMALL_EQUAL if small else EQUAL),
+    "rated": lambda small: decide_rated(SMALL_RATED if small else RATED),
     "ray": lambda small: on_ray(1_000 if small else 20_000),
     "store": lambda small: in_a_store(1_000),
     "estimate": lambda small: estimate(1_000 if small else 20_000),

@@ -1,15 +1,23 @@
 """The ledger decided part by part is, byte for byte, the ledger decided in memory."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import cloudpickle
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from benchmarks import _many
 
 from glotmix.core import flight, table
+from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
 from glotmix.core.record import Output, Silent
-from glotmix.select import ledger_parts
+from glotmix.core.rules import Rule
+from glotmix.select import ledger_parts, rules, search, steps, warned
 from glotmix.select.ledger_builder import LedgerBuilder
 from glotmix.signals import annotate
 
@@ -39,9 +47,16 @@ RECIPES = {
 
 @pytest.fixture
 def small(monkeypatch):
-    """Many parts and buckets of few documents."""
+    """Many parts and buckets of few documents, few around a line that are sorted at once, and stages that travel."""
+    fly = flight.fly
+
+    def travels(make, names, *args, **kwargs):
+        return fly(cloudpickle.loads(cloudpickle.dumps(make)), names, *args, **kwargs)
+
+    monkeypatch.setattr(flight, "fly", travels)
     monkeypatch.setattr(annotate, "GROUP_BYTES", 12_000)
     monkeypatch.setattr(ledger_parts, "BUCKET", 700)
+    monkeypatch.setattr(search, "AT_ONCE", 40)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -92,7 +107,118 @@ def test_few_documents_are_decided_in_memory_and_many_in_parts(small, tmp_path, 
     assert not ledger_parts.needed(context)
     monkeypatch.setattr(ledger_parts, "IN_MEMORY", 399)
     assert ledger_parts.needed(context)
-    assert not ledger_parts.needed(_many.context(tmp_path / "out", {"select": {"retain": "all", "rehydrate": 3.0}}))
+    assert ledger_parts.needed(_many.context(tmp_path / "out", {"select": {"retain": "all", "rehydrate": 3.0}}))
+
+
+def test_what_asks_for_all_documents_at_once_is_decided_in_memory_and_says_so(small, tmp_path, monkeypatch):
+    _many.make(tmp_path / "out", 400, shard=50)
+    monkeypatch.setattr(ledger_parts, "IN_MEMORY", 399)
+    talks = _many.context(tmp_path / "out", {"kind": "instructions"})
+    assert not ledger_parts.needed(talks)
+    monkeypatch.setattr(LedgerBuilder, "make_ledger", lambda self, output: {"warnings": self.warnings})
+    (told,) = steps._ledger(talks, Output(tmp_path / "ledger", "ledger", Silent()))["warnings"]
+    assert told.startswith("400 documents are decided in memory") and "signals.cross_corpus_duplicates" in told
+    assert [one.name for one in warned.WARNINGS if one.says in told] == ["decided-in-memory"]
+    plugin = SimpleNamespace(rules=(Rule("rarest", lambda view: [], 950),))
+    monkeypatch.setattr(RunContext, "steps", property(lambda self: (plugin,)))
+    assert "the rule rarest of a plugin" in ledger_parts.at_once(_many.context(tmp_path / "out"))
+
+
+DOMAINS = ("a.example", "b.example", "c.example", "d.example", None)
+WORLDS = {
+    "per domain": {"select": {"retain": "share", "per_domain": 20}},
+    "per domain, all else": {"quality": None, "select": {"retain": "all", "per_domain": 9}},
+    "within domains": {"select": {"within": "domain"}},
+    "drawn within domains": {"select": {"within": "domain", "sample": "gumbel", "temperature": 0.5}},
+    "drawn within sources": {"select": {"within": "source", "sample": "gumbel"}},
+    "one line of sources": {"select": {"within": "source", "score": "score"}},
+    "one line of domains": {"select": {"within": "domain", "score": "score", "per_domain": 30}},
+    "nothing": {"settings": {"default": {"quality": {"keep": 0}}}, "select": {"retain": "share"}},
+    "everything": {"settings": {"default": {"quality": {"keep": 1}}}, "select": {"retain": "share"}},
+    "tokens": {
+        "settings": {"language": {"amh_Ethi": {"heuristics": {"chars": {"low": 1e9}}}}},
+        "select": {"retain": "tokens", "tokens": {"eng_Latn": 1500, "heb_Hebr": 1e12, "amh_Ethi": 10, "tha_Thai": 0}},
+    },
+    "drawn tokens": {"select": {"retain": "tokens", "sample": "gumbel", "tokens": {"eng_Latn": 1500}}},
+    "budget": {"select": {"retain": "budget"}, "mix": {"tokens": 9000, "max_epochs": 2}},
+    "lose": {
+        "select": {"retain": "lose", "per_domain": 25},
+        "settings": {"source": {"web": {"quality": {"lose": 0.2}}}},
+    },
+    "lose without probabilities": {"select": {"retain": "lose"}},
+    "rehydrated": {"select": {"retain": "share", "rehydrate": 3.0, "licenses": {"allow": ["MIT"], "missing": "drop"}}},
+    "licences and addresses": {
+        "select": {"retain": "share", "licenses": {"deny": ["MIT"], "unknown": "keep"}},
+        "signals": {"urls": {"same": "drop"}},
+    },
+}
+RULES = {
+    "lose": {"quality", "domain"},
+    "per domain": {"quality", "domain"},
+    "per domain, all else": {"domain"},
+    "everything": set(),
+    "tokens": {"budget"},
+    "drawn tokens": {"budget"},
+    "budget": {"budget"},
+    "rehydrated": {"quality", "license"},
+    "licences and addresses": {"urls.same", "license"},
+}
+
+
+def world(folder: Path, seed: int) -> None:
+    """Make many signals, with a score of few values that some documents lack, domains, addresses and licences."""
+    _many.make(folder, 4000, True, shard=130, seed=seed)
+    rng = np.random.default_rng(seed)
+    for path in sorted((folder / "corpus").rglob("*.parquet")):
+        rows = table.read([path])
+        names = ["MIT", "Apache-2.0", "our own", "free for all", None]
+        rights = pa.array(rng.choice(names, rows.num_rows).tolist(), pa.string())
+        table.write(rows.append_column("rights", rights), path)
+    for path in sorted((folder / "signals" / "quality").glob("*.parquet")):
+        rows = table.read([path])
+        n = rows.num_rows
+        score = np.round(rng.random(n), int(rng.integers(1, 3))).astype(np.float32)
+        score = pa.array(score, mask=rng.random(n) < 0.02)
+        columns = {"id": rows["id"], "score": score, "quantile": score, "calibrated": rows["calibrated"]}
+        table.write(pa.table(columns), path)
+        pages = [f"https://a.example/{p}" if p < 900 else None for p in rng.integers(0, 1000, n).tolist()]
+        columns = {
+            "domain": pa.array(rng.choice(DOMAINS, n, p=[0.5, 0.2, 0.1, 0.01, 0.19]).tolist(), pa.string()),
+            "suffix": pa.nulls(n, pa.string()),
+            "listed": pa.nulls(n, pa.string()),
+            "robots": pa.nulls(n, pa.string()),
+            "canonical": pa.array(pages, pa.string()),
+        }
+        table.write(pa.table({"id": rows["id"], **columns}), folder / "signals" / "urls" / path.name)
+        clusters = table.read([folder / "signals" / "duplicates" / path.name])
+        size = pa.array(np.where(rng.random(n) < 0.5, 5, clusters["cluster_size"].to_numpy()), pa.int32())
+        at = clusters.column_names.index("cluster_size")
+        table.write(clusters.set_column(at, "cluster_size", size), folder / "signals" / "duplicates" / path.name)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_same_bytes_whatever_the_recipe(name, small, tmp_path, monkeypatch):
+    world(tmp_path / "out", seed=len(name))
+    content = {"quality": {}, **WORLDS[name]}
+    urls = {"column": "url", **content.get("signals", {}).get("urls", {})}
+    sources = [_many._source("web"), {**_many._source("books"), "license": {"column": "rights"}}]
+    content |= {"signals": {"urls": urls}, "corpus": {"sources": sources}}
+    context = _many.context(tmp_path / "out", content)
+    chance = SimpleNamespace(line=lambda lang, share: 0.3 + share) if name == "lose" else None
+    rater = SimpleNamespace(probability=chance, usual=SimpleNamespace(structure=None))
+    monkeypatch.setattr(rules, "Rater", SimpleNamespace(read=lambda path: rater))
+    LedgerBuilder(context).make_thresholds(Output(tmp_path / "out" / "thresholds", "thresholds", Silent()))
+    made = {way: Output(tmp_path / f"ledger-{way}", "ledger", Silent()) for way in ("memory", "parts")}
+    counts = LedgerBuilder(context).make_ledger(made["memory"])
+    assert ledger_parts.make_ledger(context, made["parts"]) == counts
+    assert json.dumps(made["parts"].notes) == json.dumps(made["memory"].notes)
+    assert files(made["parts"].path) == files(made["memory"].path)
+    found = table.read(sorted(made["parts"].path.glob("*.parquet")))
+    assert RULES.get(name, {"quality"}) <= set(found["rule"].unique().to_pylist())
+    told = " ".join(made["parts"].notes["warnings"])
+    assert ("no budget of good text" in told) == (name == "lose without probabilities")
+    assert ("free for all" in told) == ("licenses" in content["select"])
+    assert (pc.max(found["weight"]).as_py() > 1) == (name == "rehydrated")
 
 
 @pytest.mark.usefixtures("one_part_at_a_time")

@@ -4,11 +4,17 @@ import pytest
 
 from glotmix.core.rules import RuleHits
 from glotmix.select.ledger import SCHEMA, Decisions, assemble, duplicates, wrong_language
-from glotmix.select.retention import retain
+from glotmix.select.ranking import Ranking
 
 
 def rows(*positions: int) -> np.ndarray:
     return np.array(positions, dtype=np.int64)
+
+
+def retain(documents, alive, wanted, size, reasons, rule):
+    ranking = Ranking(wanted, reasons, rule, size)
+    found, lines = ranking.retain(documents, alive)
+    return found, ranking.cutoffs(lines)
 
 
 def ranked(langs: list[str], quality: list[float], size: list[int] | None = None) -> pa.Table:

@@ -1,6 +1,7 @@
 """Gumbel top-k: probabilities, laws, budgets."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,8 +9,8 @@ import pytest
 
 from glotmix.core.errors import RequestError
 from glotmix.select.ledger import Decisions, assemble
-from glotmix.select.retention import retain
-from glotmix.select.sample import gumbel_keys
+from glotmix.select.ranking import Ranking
+from glotmix.select.sample import Draw, gumbel_keys
 
 
 def ids(n, salt=""):
@@ -63,11 +64,12 @@ def test_retention_by_draw_keeps_a_budget_per_language_and_says_so():
         }
     )
 
+    budget = Ranking({"fra_Latn": 1500.0}, {"fra_Latn": "wanted"}, "budget", "tokens")
+
     def draw(table, temperature=1.0):
-        return retain(
-            table, np.ones(n, bool), {"fra_Latn": 1500.0}, "tokens", {"fra_Latn": "wanted"}, "budget",
-            lambda names, quality: gumbel_keys(names, quality, temperature, 0),
-        )  # fmt: skip
+        ranking = budget if temperature is None else replace(budget, draw=Draw(temperature, 0))
+        found, lines = ranking.retain(table, np.ones(n, bool))
+        return found, ranking.cutoffs(lines)
 
     found, lines = draw(documents)
     dropped = set(found.rows.tolist())
@@ -78,7 +80,7 @@ def test_retention_by_draw_keeps_a_budget_per_language_and_says_so():
     assert lines["fra_Latn"].quantile is None
     assert "and not drawn: wanted" in found.evidence[0]
     quality = documents["quality"].to_numpy()
-    top, _ = retain(documents, np.ones(n, bool), {"fra_Latn": 1500.0}, "tokens", {"fra_Latn": "wanted"}, "budget")
+    top, _ = draw(documents, None)
     best = [i for i in range(0, n, 2) if i not in set(top.rows.tolist())]
     assert quality[best].mean() > quality[kept].mean() > quality[::2].mean() + 0.2
     hot, _ = draw(documents, 1e6)

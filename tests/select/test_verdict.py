@@ -15,6 +15,7 @@ from glotmix.pipeline import recipe as recipes
 from glotmix.quality import reference
 from glotmix.report import sources, verdict
 from glotmix.select import ledger, precision, retention, thresholds, unusual
+from glotmix.select.ranking import Ranking
 from glotmix.signals import confusions, identifiers, language_id
 from glotmix.signals.heuristics import GRAIN
 from verdict_world import rows_of, said
@@ -104,8 +105,11 @@ def test_a_budget_of_good_text_drops_below_the_line_and_keeps_what_is_near_it():
 def test_a_share_within_each_source_is_fair_to_a_source_of_lower_scores():
     rows = documents([*np.linspace(0.6, 0.9, 50), *np.linspace(0.1, 0.4, 50)], origin=["news"] * 50 + ["lists"] * 50)
     reasons = {"eng_Latn": "the best 60% are kept"}
-    whole, _ = retention.retain(rows, np.ones(100, bool), {"eng_Latn": 0.6}, None, reasons, "quality")
-    fair, cutoffs = retention.retain_within(rows, np.ones(100, bool), {"eng_Latn": 0.6}, reasons, "quality")
+    alive = np.ones(100, bool)
+    whole, _ = Ranking({"eng_Latn": 0.6}, reasons, "quality").retain(rows, alive)
+    within = Ranking({"eng_Latn": 0.6}, reasons, "quality", within="source")
+    fair, lines = within.retain(rows, alive)
+    cutoffs = within.cutoffs(lines)
     assert (whole.rows >= 50).sum() == 40
     assert (fair.rows >= 50).sum() == 20
     assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].of) == (60, 100)
@@ -132,9 +136,9 @@ def test_retention_within_domains_is_fair_to_each_and_those_without_are_together
     where = ["good.example"] * 40 + ["plain.example"] * 40 + [None] * 20
     rows = rows.append_column("domain", pa.array(where))
     reasons = {"eng_Latn": "the best 60% are kept"}
-    found, cutoffs = retention.retain_within(
-        rows, np.ones(100, bool), {"eng_Latn": 0.6}, reasons, "quality", column="domain"
-    )
+    within = Ranking({"eng_Latn": 0.6}, reasons, "quality", within="domain")
+    found, lines = within.retain(rows, np.ones(100, bool))
+    cutoffs = within.cutoffs(lines)
     assert [int(((found.rows >= a) & (found.rows < b)).sum()) for a, b in ((0, 40), (40, 80), (80, 100))] == [16, 16, 8]
     assert (cutoffs["eng_Latn"].kept, cutoffs["eng_Latn"].quantile) == (60, None)
     assert "of plain.example (24 of 40 documents of eng_Latn)" in found.evidence[16]
@@ -362,7 +366,7 @@ def test_the_evidence_of_many_documents_is_written_when_it_is_asked_for():
         f"P(natural) {score[row]:.3f} below 0.400: the line that costs {langs[row]} at most "
         f"{0.05 if row % 2 == 0 else 0.1:.0%} of its good text"
     )
-    kept, _ = retention.retain(rows, alive, {"eng_Latn": 0.5, "tha_Thai": 0.3}, None, dict.fromkeys(langs, "why"), "q")
+    kept, _ = Ranking({"eng_Latn": 0.5, "tha_Thai": 0.3}, dict.fromkeys(langs, "why"), "q").retain(rows, alive)
     assert kept.rows.tolist() == sorted(kept.rows.tolist()) and not (langs[kept.rows] == "amh_Ethi").any()
     assert kept.evidence[-1].endswith("why (52 of 172 documents of tha_Thai)")
     for hits in (found, kept):

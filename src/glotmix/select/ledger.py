@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from glotmix.core.rules import RuleHits
-from glotmix.select.retention import Cutoff
+from glotmix.select.ranking import Cutoff
 
 VERSION = 6
 

@@ -22,8 +22,8 @@ from glotmix.corpus.columns import text_for_bytes
 from glotmix.corpus.sources import Column
 from glotmix.mix.accounting import Available
 from glotmix.mix.steps import available
-from glotmix.select import ledger, licenses, retention, thresholds
-from glotmix.select.rehydrate import weights
+from glotmix.select import ledger, licenses, rehydrate, thresholds
+from glotmix.select.ranking import Cutoff
 from glotmix.select.representatives import representatives
 
 VERSION = 5
@@ -51,7 +51,8 @@ class LedgerBuilder:
         self._part = part
         self.recipe = context.recipe
         self.decisions = ledger.Decisions(0)
-        self.cutoffs: dict[str, retention.Cutoff] = {}
+        self.cutoffs: dict[str, Cutoff] = {}
+        self.judged = licenses.Judged.nothing()
         self.notes: dict[str, JSON] = {}
         self.warnings: list[str] = []
         self._survivors: Available | None = None
@@ -106,30 +107,55 @@ class LedgerBuilder:
         rows = self.assembled()
         output.notes |= self.notes
         kept = pc.unique(rows["lang"].filter(rows["kept"])).to_pylist()
-        output.notes |= notes(self.survivors, kept, pc.unique(rows["lang"]).to_pylist(), self.warnings)
+        warnings = [*self.judged.warnings(self.recipe.select.licenses), *self.warnings]
+        output.notes |= notes(self.survivors, kept, pc.unique(rows["lang"]).to_pylist(), warnings)
         return self._write(output, rows)
 
     def rules(self) -> list[Rule]:
         """Return the rules of all steps, in the order of the funnel."""
         return sorted((rule for step in self.context.steps for rule in step.rules), key=lambda r: (r.place, r.name))
 
-    def decide(self, documents: pa.Table, survivors: Available) -> None:
-        """Begin where retention does: with the documents that all other rules let pass."""
-        self.documents = documents
-        self.decisions = ledger.Decisions(documents.num_rows)
+    def decide(self, survivors: Available) -> None:
+        """Begin where retention does: with what all other rules let pass."""
         self._survivors = survivors
+
+    def hit(self, hits: Sequence[RuleHits]) -> None:
+        """Note what was decided before, in the order of the funnel."""
+        for one in hits:
+            self.decisions.apply(one)
 
     def apply(self, rule: Rule) -> list[RuleHits]:
         """Apply a rule to the documents, and return what it hit."""
         found = list(rule.apply(self))
-        for hits in found:
-            self.decisions.apply(hits)
+        self.hit(found)
         return found
 
-    def assembled(self) -> pa.Table:
-        """Return the ledger's rows, as it was decided."""
-        weight = self._weights(self.documents, self.decisions)
-        return ledger.assemble(self.documents, self.decisions, self.cutoffs, weight)
+    def cut(self, cutoffs: Mapping[str, Cutoff]) -> None:
+        """Note where retention cut the languages."""
+        self.cutoffs |= cutoffs
+        self.notes["retention"] = {
+            lang: {"quantile": one.quantile, "kept": one.kept, "of": one.of, "reason": one.reason}
+            for lang, one in cutoffs.items()
+        }
+
+    def assembled(self, removals: rehydrate.Removals | None = None) -> pa.Table:
+        """Return the ledger's rows, as it was decided.
+
+        Args:
+            removals: those of the whole corpus, where this is a part of it.
+        """
+        most, documents = self.recipe.select.rehydrate, self.documents
+        weight = np.ones(documents.num_rows, np.float32)
+        if most is not None:
+            found = rehydrate.scale(self.removals() if removals is None else removals, most)
+            weight = rehydrate.looked_up(documents["lang"], documents["cluster_size"], found)
+        return ledger.assemble(documents, self.decisions, self.cutoffs, pa.array(weight))
+
+    def removals(self) -> rehydrate.Removals:
+        """Return how many documents of clusters of each size the rules drop, those of duplicates aside."""
+        failed = self.decisions.failed
+        removed = np.array([any(not rule.startswith("duplicates.") for rule in one) for one in failed], bool)
+        return rehydrate.removals(self.documents["lang"], self.documents["cluster_size"], removed)
 
     @property
     def survivors(self) -> Available:
@@ -226,14 +252,6 @@ class LedgerBuilder:
             else:
                 found.append(pa.array([license_] * len(sources), pa.string()))
         return pa.chunked_array(found, pa.string())
-
-    def _weights(self, documents: pa.Table, decisions: ledger.Decisions) -> pa.Array:
-        most = self.recipe.select.rehydrate
-        if most is None:
-            return pa.array(np.ones(documents.num_rows, np.float32))
-        size = documents["cluster_size"].to_numpy()
-        removed = np.array([any(not rule.startswith("duplicates.") for rule in failed) for failed in decisions.failed])
-        return pa.array(weights(documents["lang"].combine_chunks(), pa.array(size), removed, most))
 
     def rule_groups(self) -> list[tuple[str | None, NDArray[np.int64]]]:
         """Return the sources that set heuristics of their own, and None for all others, with their documents."""

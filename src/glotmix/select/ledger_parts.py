@@ -1,15 +1,14 @@
 """The ledger decided part by part, where there are more documents than memory should hold: the same bytes.
 
 A map and a reduce over the parts of the signals. Rules that look at a document alone are applied to each part; members
-of duplicate clusters are dealt by their cluster to buckets, and each bucket decides its clusters; then come the rules
-that ask who is left, retention over what is left of all parts, and the parts of the ledger. What stays in the memory of
-this process: a few numbers per language, and, where a rater chooses, what retention ranks of the documents left.
+of duplicate clusters are dealt by their cluster to buckets, and each bucket decides its clusters (so are addresses that
+several documents have); then come the rules that ask who is left, retention over what is left of all parts (see
+`select.retention_parts`), and the parts of the ledger. This process holds a few numbers per language.
 """
 
-import pickle
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,13 +26,14 @@ from glotmix.core.record import Counts, Output
 from glotmix.core.rules import RuleHits
 from glotmix.mix.accounting import Available
 from glotmix.mix.steps import available
-from glotmix.select import ledger, retention, thresholds
+from glotmix.select import dealt, ledger, licenses, rehydrate, retention_parts, rules, thresholds
 from glotmix.select.ledger_builder import RETENTION, LedgerBuilder, notes, nothing_left
 from glotmix.select.min_sources import scarcity
+from glotmix.select.retention_parts import Rest, load, save
+from glotmix.signals import addresses
 from glotmix.signals.annotate import parts
-from glotmix.signals.signatures import nodes
 
-VERSION = 2
+VERSION = 3
 
 IN_MEMORY = 2_000_000
 """Documents up to which the ledger is decided in memory: about a kilobyte each."""
@@ -44,24 +44,33 @@ BUCKET = 2_000_000
 DUPLICATES = 60
 """The place of the rule that decides clusters: rules before it look at a document alone."""
 
+SAME = "urls.same"
+"""The rule that decides documents of one address; those before it look at a document alone, too."""
+
 _SCRATCH = ".deciding"
 _MEMBERS = ("id", "cluster", "content", "quality", "chars", "rank")
-_RANKED = ("id", "lang", "source", "bytes", "tokens", "quality", "quantile", "calibrated", "domain")
+
+
+def documents(context: RunContext) -> int:
+    """Return how many documents the corpus has."""
+    return sum(pq.read_metadata(f).num_rows for f in table.shards(context.corpus))
 
 
 def needed(context: RunContext) -> bool:
-    """Say whether a recipe's ledger is decided in parts: there are many documents, and no rule needs all at once.
+    """Say whether a recipe's ledger is decided in parts: there are many documents, and no rule needs all at once."""
+    return documents(context) > IN_MEMORY and at_once(context) is None
 
-    Rehydration, rules on licences (their warnings count over all documents), addresses that several documents have,
-    and the choice of conversations do.
-    """
-    section, urls = context.recipe.select, context.recipe.signals.urls
-    if context.instructs or section.rehydrate is not None or section.licenses is not None:
-        return False
-    if urls is not None and urls.same == "drop":
-        return False
-    documents: int = sum(pq.read_metadata(f).num_rows for f in table.shards(context.corpus))
-    return documents > IN_MEMORY
+
+def at_once(context: RunContext) -> str | None:
+    """Return what of a recipe asks for all documents in memory, and what to do about it; None if nothing does."""
+    if context.instructs:
+        return (
+            "the choice of conversations compares all of them: cut them into recipes of at most "
+            f"{IN_MEMORY:,}, each with those before it in signals.cross_corpus_duplicates.signatures"
+        )
+    own = {rule.name for rule in rules.RULES}
+    found = [r.name for step in context.steps for r in step.rules if r.place >= RETENTION and r.name not in own]
+    return f"the rule {found[0]} of a plugin looks at all of them: leave the plugin out" if found else None
 
 
 @dataclass(frozen=True)
@@ -131,40 +140,58 @@ def make_ledger(context: RunContext, output: Output) -> Counts:
     """Write the parts of the ledger as `LedgerBuilder.make_ledger` does."""
     scratch = output.path / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
-    for folder in ("alone", "members", "chosen", "after", "left", "retained"):
-        (scratch / folder).mkdir(parents=True)
     files = parts(context.corpus)
     every = [run for here in files.values() for run in runs(here)]
     languages = list(dict.fromkeys(run.lang for run in every))
+    pairs = list(dict.fromkeys((run.lang, run.source) for run in every))
     buckets = sum(run.rows for run in every) // BUCKET + 1
     # Without what the context keeps (models, say): it may travel to other processes and machines.
-    work = _Work(RunContext(context.recipe, context.base, context.folder), scratch, files, languages, buckets)
-    for _ in flight.fly(work.alone, list(files)):
-        pass
-    for _ in flight.fly(work.choose, [str(number) for number in range(buckets)]):
+    context = RunContext(context.recipe, context.base, context.folder)
+    work = _Work(context, scratch, files, languages, buckets)
+    names = [str(number) for number in range(buckets)]
+    judged = licenses.Judged.nothing()
+    for _, (unknown, missing), _ in flight.fly(work.alone, list(files)):
+        judged = judged.and_more(unknown, missing)
+    if work.drops_same:
+        for stage, of in ((work.same, names), (work.members, list(files))):
+            for _ in flight.fly(stage, of):
+                pass
+    for _ in flight.fly(work.choose, names):
         pass
     left = _Left()
     for _, told, _ in flight.fly(work.after, list(files)):
         left.add(told)
     if not left.documents:
         raise nothing_left(left.rules)
-    warnings = [w for lang in languages if lang in left.asked for w in scarcity(lang, *left.asked[lang])]
     survivors = Available.of({lang: left.documents[lang] for lang in sorted(left.documents)})
-    cutoffs, told_of = work.retain(survivors)
+    builder = LedgerBuilder(context)
+    builder.decide(survivors)
+    work.retain(builder, pairs)
+    removals: rehydrate.Removals | None = None
+    if context.recipe.select.rehydrate is not None:
+        removals = {}
+        for _, some, _ in flight.fly(work.removals, list(files)):
+            removals = rehydrate.together(removals, some)
+
+    cutoffs = builder.cutoffs
 
     def last(part: str, folder: Path) -> Counts:
-        rows = work.decided(part, cutoffs)
+        view = work.finished(part)
+        view.cutoffs = cutoffs
+        rows = view.assembled(removals)
         table.write(rows, folder / f"{part}.parquet")
-        kept = pc.value_counts(rows.filter(rows["kept"])["lang"]).to_pylist()
+        kept = pc.value_counts(rows["lang"].filter(rows["kept"])).to_pylist()
         total = sum(k["counts"] for k in kept)
         counts = {"documents": rows.num_rows, "kept": total, "dropped": rows.num_rows - total}
         return counts | {f"kept {k['values']}": k["counts"] for k in kept}
 
     counts = output.each({part: part for part in files}, last)
     shutil.rmtree(scratch)
-    output.notes |= told_of
+    output.notes |= builder.notes
     kept = [name.removeprefix("kept ") for name in counts if name.startswith("kept ")]
-    output.notes |= notes(survivors, kept, languages, warnings)
+    warnings = judged.warnings(context.recipe.select.licenses)
+    warnings += [w for lang in languages if lang in left.asked for w in scarcity(lang, *left.asked[lang])]
+    output.notes |= notes(survivors, kept, languages, [*warnings, *builder.warnings])
     return {name: n for name, n in counts.items() if not name.startswith("kept ")}
 
 
@@ -206,6 +233,17 @@ class _Work:
     languages: Sequence[str]
     buckets: int
 
+    @property
+    def drops_same(self) -> bool:
+        """Whether of several documents with one address one stays."""
+        urls = self.context.recipe.signals.urls
+        return urls is not None and urls.same == "drop"
+
+    @property
+    def rest(self) -> Rest:
+        """What is left for retention."""
+        return Rest(self.scratch, list(self.files), self.buckets)
+
     def view(self, part: str) -> LedgerBuilder:
         """Return the ledger of a part, with nothing decided."""
         view = LedgerBuilder(self.context, (part, self.files[part]))
@@ -213,21 +251,47 @@ class _Work:
         view.decisions = ledger.Decisions(view.corpus.num_rows)
         return view
 
-    def alone(self, part: str) -> None:
-        """Apply the rules that look at a document alone, and deal members of clusters to the buckets."""
-        view = self.view(part)
-        self._save("alone", part, [h for rule in view.rules() if rule.place < DUPLICATES for h in view.apply(rule)])
-        documents = view.documents
-        rows = np.flatnonzero(view.alive() & (documents["cluster_size"].to_numpy() > 1))
-        members = documents.select(_MEMBERS).take(pa.array(rows)).append_column("row", pa.array(rows))
-        bucket = nodes(members["cluster"].combine_chunks()) % self.buckets
-        _batches(self.scratch / "members" / part, members, bucket, self.buckets)
+    def alone(self, part: str) -> tuple[Counter[str], int]:
+        """Apply the rules that look at a document alone, and deal addresses and members of clusters to the buckets.
+
+        Returns:
+            documents by licence that SPDX does not know, and those without one.
+        """
+        view, stage, hits = self.view(part), "first", list[RuleHits]()
+        for rule in (rule for rule in view.rules() if rule.place < DUPLICATES):
+            if rule.name != SAME:
+                hits += view.apply(rule)
+            elif self.drops_same:
+                self._deal_addresses(view, part)
+                save(self.scratch / stage / part, hits)
+                stage, hits = "alone", []
+        save(self.scratch / stage / part, hits)
+        if not self.drops_same:
+            self._deal_members(view, part)
+        return view.judged.unknown, view.judged.missing
+
+    def same(self, bucket: str) -> None:
+        """Decide the addresses of a bucket: the first document of each stays, in its language."""
+        found, part = dealt.of_parts(self.scratch / "addresses", list(self.files), int(bucket))
+        key = pc.binary_join_element_wise(found["lang"], found["page"], " ").combine_chunks()
+        _, first, of = np.unique(key.dictionary_encode().indices.to_numpy(), return_index=True, return_inverse=True)
+        out = np.flatnonzero(first[of] != np.arange(len(of)))
+        told = zip(
+            found["page"].take(pa.array(out)).to_pylist(),
+            found["id"].take(pa.array(first[of][out])).to_pylist(),
+            strict=True,
+        )
+        evidence = [addresses.told(page, other) for page, other in told]
+        rows = pa.table({"row": found["row"].take(pa.array(out)), "evidence": pa.array(evidence, pa.string())})
+        dealt.deal(self.scratch / "same" / bucket, rows, part[out], len(self.files))
+
+    def members(self, part: str) -> None:
+        """Deal members of clusters to the buckets, where addresses were decided before."""
+        self._deal_members(self._singly(part), part)
 
     def choose(self, bucket: str) -> None:
         """Decide the clusters of a bucket, and write what is dropped, a batch for each part."""
-        dealt = [_batch(self.scratch / "members" / part, int(bucket)) for part in self.files]
-        members = pa.Table.from_batches(dealt).combine_chunks()
-        part = np.repeat(np.arange(len(dealt)), [batch.num_rows for batch in dealt])
+        members, part = dealt.of_parts(self.scratch / "members", list(self.files), int(bucket))
         chosen = LedgerBuilder(self.context).representatives(members)
         out = np.flatnonzero(~chosen["kept"].to_numpy(zero_copy_only=False))
         partners = chosen["duplicate_of"].take(pa.array(out)).combine_chunks()
@@ -235,7 +299,7 @@ class _Work:
         content = members["content"].to_numpy()
         rows = members["row"].to_numpy()[out]
         found = pa.table({"row": rows, "partner": partners, "same": pa.array(content[out] == content[position])})
-        _batches(self.scratch / "chosen" / bucket, found, part[out], len(dealt))
+        dealt.deal(self.scratch / "chosen" / bucket, found, part[out], len(self.files))
 
     def after(self, part: str) -> _Told:
         """Apply the rules that ask who is left, up to retention, and tell what is left then."""
@@ -247,79 +311,72 @@ class _Work:
                 if rule.name == "source_overlap":
                     asked = _asked(view)
                 hits += view.apply(rule)
-        self._save("after", part, hits)
-        if self.ranks:
-            rows = np.flatnonzero(view.alive())
-            ranked = view.documents.select(_RANKED).take(pa.array(rows)).append_column("row", pa.array(rows))
-            table.write(ranked, self.scratch / "left" / f"{part}.parquet")
-        documents: dict[str, tuple[int, int, int]] = {}
-        if view.alive().any():
-            left = available(view.documents, view.alive())
-            sizes = zip(left.documents, left.bytes, left.tokens, strict=True)
-            documents = dict(zip(left.languages, sizes, strict=True))
-        return _Told(Counter(rule for rule, _ in view.decisions.first.values()), documents, asked)
-
-    @property
-    def ranks(self) -> bool:
-        """Whether retention chooses among the documents that are left."""
+        save(self.scratch / "after" / part, hits)
         section = self.context.recipe.select
-        return section.per_domain is not None or (self.context.recipe.quality is not None and section.retain != "all")
+        if section.per_domain is not None or (self.context.recipe.quality is not None and section.retain != "all"):
+            rows = pa.array(np.flatnonzero(view.alive()))
+            self.rest.write(part, view.documents.select(retention_parts.COLUMNS).take(rows).append_column("row", rows))
+        left: dict[str, tuple[int, int, int]] = {}
+        if view.alive().any():
+            found = available(view.documents, view.alive())
+            left = dict(zip(found.languages, zip(found.documents, found.bytes, found.tokens, strict=True), strict=True))
+        return _Told(Counter(rule for rule, _ in view.decisions.first.values()), left, asked)
 
-    def retain(self, survivors: Available) -> tuple[dict[str, retention.Cutoff], dict[str, Any]]:
-        """Choose among the documents that are left; return the cutoffs, and what the record says of them."""
-        builder = LedgerBuilder(self.context)
-        builder.decide(self._ranked(), survivors)
-        hits = [h for rule in builder.rules() if rule.place >= RETENTION for h in builder.apply(rule)]
-        files = self._ranked_files()
-        starts = np.cumsum([0, *(pq.read_metadata(f).num_rows for f in files)]).tolist()
-        for part, file, (start, stop) in zip(self.files, files, pairwise(starts), strict=False):
-            rows = table.read([file], ["row"])["row"].to_numpy()
-            mine = []
-            for hit in hits:
-                low, high = np.searchsorted(hit.rows, [start, stop])
-                mine.append(RuleHits(hit.rule, rows[hit.rows[low:high] - start], hit.evidence[low:high], hit.drops))
-            self._save("retained", part, mine)
-        return builder.cutoffs, builder.notes
+    def retain(self, builder: LedgerBuilder, pairs: Sequence[tuple[str, str]]) -> None:
+        """Choose among the documents that are left, and note where each language was cut."""
+        most = self.context.recipe.select.per_domain
+        if most is not None:
+            retention_parts.crowded(self.rest, most)
+        choice = rules.choice(builder, pairs)
+        if choice is not None:
+            cutoffs, others = retention_parts.retain(self.rest, choice, self.languages)
+            if others is not None:
+                builder.notes["would_keep"] = others
+            builder.cut(cutoffs)
 
-    def decided(self, part: str, cutoffs: Mapping[str, retention.Cutoff]) -> pa.Table:
-        """Return the ledger's rows of a part."""
+    def removals(self, part: str) -> rehydrate.Removals:
+        """Count what the rules drop of clusters of each size."""
+        return self.finished(part).removals()
+
+    def finished(self, part: str) -> LedgerBuilder:
+        """Return the ledger of a part, with everything decided."""
         view = self._so_far(part)
-        for stage in ("after", "retained"):
-            for hits in self._load(stage, part):
-                view.decisions.apply(hits)
-        view.cutoffs = dict(cutoffs)
-        return view.assembled()
+        for stage in ("after", "crowded", "retained"):
+            view.hit(load(self.scratch / stage / part))
+        return view
 
     def _so_far(self, part: str) -> LedgerBuilder:
         """Return the ledger of a part with what stands in it alone, and its duplicates, decided."""
-        view = self.view(part)
-        for hits in self._load("alone", part):
-            view.decisions.apply(hits)
-        number = list(self.files).index(part)
-        dropped = [_batch(self.scratch / "chosen" / str(b), number) for b in range(self.buckets)]
-        found = pa.Table.from_batches(dropped).sort_by("row")
+        view = self._singly(part)
+        found = dealt.of_buckets(self.scratch / "chosen", self.buckets, list(self.files).index(part))
         rows, same = found["row"].to_numpy(), found["same"].to_numpy(zero_copy_only=False)
-        hit, view.decisions.duplicate_of = ledger.duplicate_hits(rows, same, found["partner"].to_pylist())
-        for hits in hit:
-            view.decisions.apply(hits)
+        hits, view.decisions.duplicate_of = ledger.duplicate_hits(rows, same, found["partner"].to_pylist())
+        view.hit(hits)
         return view
 
-    def _ranked_files(self) -> list[Path]:
-        return [self.scratch / "left" / f"{part}.parquet" for part in self.files] if self.ranks else []
+    def _singly(self, part: str) -> LedgerBuilder:
+        """Return the ledger of a part with all that is decided before its duplicates."""
+        view = self.view(part)
+        view.hit(load(self.scratch / "first" / part))
+        if self.drops_same:
+            found = dealt.of_buckets(self.scratch / "same", self.buckets, list(self.files).index(part))
+            view.hit([RuleHits(SAME, found["row"].to_numpy(), found["evidence"].to_pylist())])
+        view.hit(load(self.scratch / "alone" / part))
+        return view
 
-    def _ranked(self) -> pa.Table:
-        files = self._ranked_files()
-        return (
-            table.read(files, list(_RANKED)).combine_chunks() if files else pa.table({"id": pa.array([], pa.string())})
-        )
+    def _deal_addresses(self, view: LedgerBuilder, part: str) -> None:
+        pages = view.signal("signals/urls")["canonical"]
+        rows = np.flatnonzero(view.alive() & pages.is_valid().to_numpy())
+        found = view.documents.select(["id", "lang"]).append_column("page", pages).take(pa.array(rows))
+        key = pc.binary_join_element_wise(found["lang"], found["page"], " ").combine_chunks()
+        found = found.append_column("row", pa.array(rows))
+        dealt.deal(self.scratch / "addresses" / part, found, dealt.bucket(key, self.buckets), self.buckets)
 
-    def _save(self, stage: str, part: str, hits: list[RuleHits]) -> None:
-        (self.scratch / stage / part).write_bytes(pickle.dumps(hits))
-
-    def _load(self, stage: str, part: str) -> list[RuleHits]:
-        path = self.scratch / stage / part
-        found: list[RuleHits] = pickle.loads(path.read_bytes()) if path.is_file() else []
-        return found
+    def _deal_members(self, view: LedgerBuilder, part: str) -> None:
+        rows = np.flatnonzero(view.alive() & (view.documents["cluster_size"].to_numpy() > 1))
+        members = view.documents.select(_MEMBERS).take(pa.array(rows)).append_column("row", pa.array(rows))
+        bucket = dealt.bucket(members["cluster"].combine_chunks(), self.buckets)
+        dealt.deal(self.scratch / "members" / part, members, bucket, self.buckets)
 
 
 def _asked(view: LedgerBuilder) -> dict[str, tuple[int, int, int]]:
@@ -332,25 +389,3 @@ def _asked(view: LedgerBuilder) -> dict[str, tuple[int, int, int]]:
             mine = alive & pc.equal(documents["lang"], lang).to_numpy(zero_copy_only=False)
             found[lang] = (wanted, int(size[mine].sum()), int(size[mine & (sources >= wanted)].sum()))
     return found
-
-
-def _batches(path: Path, rows: pa.Table, where: NDArray[np.int64], count: int) -> None:
-    """Write a file of so many batches: those rows in each that belong there, in their order."""
-    order = np.argsort(where, kind="stable")
-    starts = np.searchsorted(where[order], np.arange(count + 1))
-    ordered = rows.take(pa.array(order)).combine_chunks()
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
-        for batch in _cut(ordered, starts):
-            writer.write_batch(batch)
-
-
-def _cut(rows: pa.Table, starts: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
-    none = pa.RecordBatch.from_pylist([], rows.schema)
-    for start, stop in pairwise(starts.tolist()):
-        found = rows.slice(start, stop - start).to_batches()
-        yield found[0] if found else none
-
-
-def _batch(path: Path, number: int) -> pa.RecordBatch:
-    with pa.OSFile(str(path)) as opened:
-        return pa.ipc.open_file(opened).get_batch(number)

@@ -166,9 +166,20 @@ class Judged:
     unknown: Counter[str]
     missing: int
 
-    def warnings(self, config: LicenseConfig) -> list[str]:
+    @classmethod
+    def nothing(cls) -> "Judged":
+        """Return what no document's licences mean."""
+        return cls(RuleHits("license", np.zeros(0, np.int64), []), Counter(), 0)
+
+    def and_more(self, unknown: Counter[str], missing: int) -> "Judged":
+        """Return it with what other documents' licences told."""
+        return Judged(self.failures, self.unknown + unknown, self.missing + missing)
+
+    def warnings(self, config: LicenseConfig | None) -> list[str]:
         """Say what was not decided by a licence."""
-        found = []
+        found: list[str] = []
+        if config is None:
+            return found
         for text, count in sorted(self.unknown.items(), key=lambda item: (-item[1], item[0]))[:10]:
             try:
                 parse(text)

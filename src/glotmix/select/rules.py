@@ -1,6 +1,7 @@
 """The rules of the ledger itself, in the order of the funnel; a signal's own rules stand in the signal's file."""
 
-from functools import partial
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
@@ -17,11 +18,12 @@ from glotmix.select import ledger, licenses, retention, thresholds, unusual
 from glotmix.select.comparable import would_keep
 from glotmix.select.ledger_builder import RETENTION, LedgerBuilder
 from glotmix.select.min_sources import disagreement
-from glotmix.select.sample import gumbel_keys
+from glotmix.select.ranking import Across, Ranking
+from glotmix.select.sample import Draw
 from glotmix.signals import confusions
 from glotmix.signals.heuristics import GRAIN
 
-VERSION = 3
+VERSION = 4
 
 
 def _builder(view: LedgerView) -> LedgerBuilder:
@@ -30,7 +32,7 @@ def _builder(view: LedgerView) -> LedgerBuilder:
 
 
 def _license(view: LedgerView) -> list[RuleHits]:
-    """Return what its licence does not let one keep, and warn of what no list decided."""
+    """Return what its licence does not let one keep, and note what no list decided."""
     config = view.context.recipe.select.licenses
     if config is None:
         return []
@@ -44,9 +46,7 @@ def _license(view: LedgerView) -> list[RuleHits]:
                         f"corpus.sources: the licence of '{source.name}': {error}",
                         "write its SPDX id (or LicenseRef-NAME), or set select.licenses.unknown=keep",
                     ) from error
-    judged = licenses.judge(view.documents["license"].combine_chunks(), config)
-    for text in judged.warnings(config):
-        view.warn(text)
+    judged = _builder(view).judged = licenses.judge(view.documents["license"].combine_chunks(), config)
     return [judged.failures]
 
 
@@ -92,26 +92,6 @@ def _rater(view: LedgerView) -> Rater | None:
     return rater if rater.probability is not None else None
 
 
-def _lose(view: LedgerView, rater: Rater) -> list[RuleHits]:
-    """Drop what the rater calls unnatural, by the line that loses a given share of good text in each language."""
-    builder, documents, alive = _builder(view), view.documents, view.alive()
-    chance = rater.probability
-    assert chance is not None
-    pairs = documents.group_by(["lang", "source"]).aggregate([]).to_pylist()
-    lines = {}
-    for lang, source in ((row["lang"], row["source"]) for row in pairs):
-        own = view.setting(lang, source, "quality.lose")
-        share = view.context.recipe.select.lose if own is None else float(own)
-        lines[lang, source] = (chance.line(lang, share), share)
-    failures, cutoffs = retention.lose(documents, alive, lines, "quality")
-    builder.cutoffs |= cutoffs
-    builder.notes["retention"] = {
-        lang: {"quantile": cutoff.quantile, "kept": cutoff.kept, "of": cutoff.of, "reason": cutoff.reason}
-        for lang, cutoff in cutoffs.items()
-    }
-    return failures
-
-
 def _duplicates(view: LedgerView) -> list[RuleHits]:
     builder = _builder(view)
     found, partners = ledger.duplicates(view.documents, view.alive(), builder.representatives)
@@ -133,66 +113,101 @@ def _per_domain(view: LedgerView) -> list[RuleHits]:
     return [] if most is None else [retention.crowded(view.documents, view.alive(), most, "domain")]
 
 
-def _retain(view: LedgerView) -> list[RuleHits]:
-    """Keep the best of each language, or a draw: a share, a number of tokens, or what the mixture needs."""
+@dataclass(frozen=True)
+class Choice:
+    """How retention chooses among the documents that all other rules let pass.
+
+    Args:
+        lose: (language, source) → (the score below which a document falls, the share of good text that it costs);
+            None where documents compete.
+        ranking: who competes, and how much is kept.
+        across: the score by which as many documents as the ranking keeps are chosen of all languages together.
+    """
+
+    lose: Mapping[tuple[str, str], tuple[float, float]] | None = None
+    ranking: Ranking | None = None
+    across: str | None = None
+
+    def best(self, total: int) -> Across | None:
+        """Return the contest of all languages together, for so many documents, where that is asked for."""
+        reason = f"one line for all languages, as many as the best of each would be ({total:,})"
+        return None if self.across is None else Across(self.across, total, reason, "quality")
+
+
+def choice(view: LedgerView, pairs: Iterable[tuple[str, str]]) -> Choice | None:
+    """Return how retention chooses; None where it keeps all.
+
+    Args:
+        view: the ledger, with what the other rules left.
+        pairs: the languages and sources of its documents.
+    """
     context, recipe = view.context, view.context.recipe
     if context.instructs:
-        return []
+        return None
     section, mode = recipe.select, recipe.select.retain
     if mode == "tokens" and not section.tokens:
         raise RequestError("select.retain is tokens, and no language has a number", "select.tokens={fra_Latn: 1e9}")
     if recipe.quality is None or mode == "all":
-        return []
+        return None
     if (rater := _rater(view)) is not None:
-        return _lose(view, rater)
+        lines = {}
+        for lang, source in pairs:
+            own = view.setting(lang, source, "quality.lose")
+            share = section.lose if own is None else float(own)
+            assert rater.probability is not None
+            lines[lang, source] = (rater.probability.line(lang, share), share)
+        return Choice(lines)
     if mode == "lose":
         view.warn(
             "the rater gives no probabilities, so no budget of good text can be kept: the best quality.keep of each "
             "language are kept instead (select.retain=share says so, select.retain=all keeps every one)"
         )
         mode = "share"
-    builder, documents, alive = _builder(view), view.documents, view.alive()
-    keys = partial(gumbel_keys, temperature=section.temperature, seed=recipe.seed)
-    retain = partial(retention.retain, documents, alive, keys=keys if section.sample == "gumbel" else None)
+    survivors = _builder(view).survivors
+    draw = Draw(section.temperature, recipe.seed) if section.sample == "gumbel" else None
     if mode == "share":
-        wanted = {lang: float(view.setting(lang, None, "quality.keep")) for lang in builder.survivors.languages}
+        wanted = {lang: float(view.setting(lang, None, "quality.keep")) for lang in survivors.languages}
         best = "the best" if section.sample == "top" else f"by quality at temperature {section.temperature:g},"
         reasons = {lang: f"{best} {100 * share:.3g}% are kept" for lang, share in wanted.items()}
-        if section.within != "language":
-            failure, cutoffs = retention.retain_within(
-                documents, alive, wanted, reasons, "quality", keys=retain.keywords["keys"], column=section.within
-            )
-        else:
-            failure, cutoffs = retain(wanted, None, reasons, "quality")
-        if section.score != "quantile":
-            total = sum(cutoff.kept for cutoff in cutoffs.values())
-            column = {"score": "quality"}.get(section.score, section.score)
-            reason = f"one line for all languages, as many as the best of each would be ({total:,})"
-            failure, cutoffs = retention.retain_across(documents, alive, column, total, reason, "quality")
-    elif mode == "tokens":
+        within = None if section.within == "language" else section.within
+        across = None if section.score == "quantile" else {"score": "quality"}.get(section.score, section.score)
+        return Choice(ranking=Ranking(wanted, reasons, "quality", within=within, draw=draw), across=across)
+    if mode == "tokens":
         wanted = {parse(code).code: float(number) for code, number in section.tokens.items()}
         reasons = {lang: f"select.tokens wants {number:,.0f}" for lang, number in wanted.items()}
-        failure, cutoffs = retain(wanted, "tokens", reasons, "budget")
     else:
         # The whole rule, not the shares alone: what is chosen hangs on its doubt.
-        config = recipe.mix
-        mixture = mixing.plan(builder.survivors, config, context.base).mixture
+        mixture = mixing.plan(survivors, recipe.mix, context.base).mixture
         most = recipe.mix.cap or 1.0
-        epochs = {lang: recipe.mix.max_epochs_of.get(lang, most) for lang in builder.survivors.languages}
+        epochs = {lang: recipe.mix.max_epochs_of.get(lang, most) for lang in survivors.languages}
         wanted = {row.lang: row.tokens_used / epochs[row.lang] for row in mixture.rows}
         reasons = {
             row.lang: f"{row.tokens_used:,} tokens at {epochs[row.lang]:g} epochs need {wanted[row.lang]:,.0f}"
             for row in mixture.rows
         }
-        failure, cutoffs = retain(wanted, "tokens", reasons, "budget")
-    kept = alive.copy()
-    kept[failure.rows] = False
-    builder.cutoffs |= cutoffs
-    builder.notes["would_keep"] = would_keep(documents, alive, int(np.count_nonzero(kept)))
-    builder.notes["retention"] = {
-        lang: {"quantile": cutoff.quantile, "kept": cutoff.kept, "of": cutoff.of, "reason": cutoff.reason}
-        for lang, cutoff in cutoffs.items()
-    }
+    return Choice(ranking=Ranking(wanted, reasons, "budget", "tokens", draw=draw))
+
+
+def _retain(view: LedgerView) -> list[RuleHits]:
+    """Drop what the rater calls unnatural; or keep the best of each language, or a draw: a share, tokens, a budget."""
+    builder, documents, alive = _builder(view), view.documents, view.alive()
+    pairs = documents.group_by(["lang", "source"]).aggregate([]).to_pylist()
+    chosen = choice(view, ((row["lang"], row["source"]) for row in pairs))
+    if chosen is None:
+        return []
+    if chosen.lose is not None:
+        hits, left = retention.lose(documents, alive, chosen.lose, "quality")
+        builder.cut(retention.lost(left))
+        return hits
+    assert chosen.ranking is not None
+    failure, lines = chosen.ranking.retain(documents, alive)
+    cutoffs = chosen.ranking.cutoffs(lines)
+    best = chosen.best(sum(one.kept for one in lines.values()))
+    if best is not None:
+        failure, held = best.retain(documents, alive)
+        cutoffs = {lang: one.cutoff(best.reason) for lang, one in held.items()}
+    builder.notes["would_keep"] = would_keep(documents, alive, int(np.count_nonzero(alive)) - len(failure.rows))
+    builder.cut(cutoffs)
     return [failure]
 
 

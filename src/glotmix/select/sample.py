@@ -7,7 +7,12 @@ top-k; Vieira 2014, Kool et al. 2019). z is the quality in standard deviations o
 random, a small one is top-k.
 """
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
+from math import fsum, sqrt
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +20,62 @@ from numpy.typing import NDArray
 
 from glotmix.core.errors import RequestError
 
+Moments: TypeAlias = tuple[float, float]
+"""Mean and standard deviation."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How documents are drawn: see `gumbel_keys`.
+
+    Args:
+        temperature: τ.
+        seed: of the draw.
+        moments: those of each group of documents, where more belong to it than are looked at here.
+    """
+
+    temperature: float
+    seed: int
+    moments: Mapping[tuple[str, str | None], Moments] | None = None
+
+    def keys(
+        self, group: tuple[str, str | None], ids: pa.ChunkedArray, quality: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Return (n,) keys of documents of a group."""
+        known = None if self.moments is None else self.moments[group]
+        return gumbel_keys(ids, quality, self.temperature, self.seed, known)
+
+
+def exactly(values: Iterable[float]) -> list[float]:
+    """Return the few numbers that add up to exactly what many do, so that sums of pieces are the sum of the whole.
+
+    Shewchuk 1997, doi:10.1007/PL00009321: `math.fsum` rounds the true sum once, and what it missed is summed again.
+
+    >>> exactly([1.0, 1e100, 1.0, -1e100]), exactly([0.1] * 10)
+    ([2.0], [1.0, 5.551115123125783e-17])
+    """
+    values, found = list(values), list[float]()
+    while missed := fsum(chain(values, (-one for one in found))):
+        found.append(missed)
+    return found
+
+
+def deviations(quality: NDArray[np.floating], centre: float) -> NDArray[np.float64]:
+    """Return the squared distances of the known qualities from their mean."""
+    return np.asarray((known(quality) - centre) ** 2, np.float64)
+
+
+def known(quality: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the qualities that are there."""
+    return np.asarray(quality[~np.isnan(quality)], np.float64)
+
 
 def gumbel_keys(
-    ids: pa.ChunkedArray, quality: NDArray[np.floating], temperature: float, seed: int
+    ids: pa.ChunkedArray,
+    quality: NDArray[np.floating],
+    temperature: float,
+    seed: int,
+    moments: Moments | None = None,
 ) -> NDArray[np.float64]:
     """Return (n,) keys of the documents of one language; NaN, a missing quality, counts as the mean.
 
@@ -28,15 +86,22 @@ def gumbel_keys(
         quality: (n,).
         temperature: τ, more than 0.
         seed: of the draw.
+        moments: of the quality; those of these documents where nothing is said.
 
     Raises:
         RequestError: for a temperature that is not positive.
     """
     if not temperature > 0:
         raise RequestError(f"the temperature is {temperature:g}", "select.sample=top keeps the best for certain")
-    known = quality[~np.isnan(quality)].astype(float)
-    centre, spread = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
-    z = np.where(np.isnan(quality), 0.0, (quality - centre) / (spread if spread > 0 else 1.0))
+    if moments is None:
+        n = len(known(quality))
+        # Sums that depend on no order: they are the same where documents are decided part by part.
+        centre = fsum(known(quality).tolist()) / n if n else 0.0
+        moments = centre, sqrt(fsum(deviations(quality, centre).tolist()) / n) if n else 0.0
+    centre, spread = moments
+    # A spread too small for the numbers of the quality is none.
+    spread = spread if quality.dtype.type(spread) > 0 else 1.0
+    z = np.where(np.isnan(quality), 0.0, (quality - centre) / spread)
     salt = seed.to_bytes(8, "little", signed=True)
     hashes = (int.from_bytes(blake2b(i.encode(), digest_size=8, salt=salt).digest(), "little") for i in ids.to_pylist())
     # Never 0 or 1: the logarithm of both is needed.

@@ -68,7 +68,13 @@ def _thresholds(context: RunContext, output: Output) -> Counts:
 def _ledger(context: RunContext, output: Output) -> Counts:
     if ledger_parts.needed(context):
         return ledger_parts.make_ledger(context, output)
-    return LedgerBuilder(context).make_ledger(output)
+    builder, documents = LedgerBuilder(context), ledger_parts.documents(context)
+    if documents > ledger_parts.IN_MEMORY:
+        builder.warn(
+            f"{documents:,} documents are decided in memory, in about {documents / 1e6:,.0f} GB: "
+            f"{ledger_parts.at_once(context)}"
+        )
+    return builder.make_ledger(output)
 
 
 STEPS = (

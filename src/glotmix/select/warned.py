@@ -27,4 +27,10 @@ WARNINGS = (
         "`select.retain: lose` needs probabilities, and this rater has none. A share of each language is kept instead.",
         "Train a rater on labels of both kinds, or say `select.retain: share` or `all`.",
     ),
+    WarningSpec(
+        "decided-in-memory",
+        "documents are decided in memory, in about",
+        "The corpus has more than two million documents, and something in the recipe asks for all of them at once.",
+        "Do what the warning says, or run it on a machine with that much memory.",
+    ),
 )

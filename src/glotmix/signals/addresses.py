@@ -339,8 +339,13 @@ def _same(view: LedgerView) -> list[RuleHits]:
         if pages[row] is not None:
             first = seen.setdefault((langs[row], pages[row]), row)
             if first != row:
-                same[row] = f"{pages[row]} is the address of {ids[first].as_py()}"
+                same[row] = told(pages[row], ids[first].as_py())
     return [RuleHits("urls.same", np.array(list(same), np.int64), list(same.values()))]
+
+
+def told(page: str, other: str) -> str:
+    """Return why a document is dropped whose address another one has."""
+    return f"{page} is the address of {other}"
 
 
 def _inputs(context: RunContext) -> dict[str, str]:
