@@ -27,7 +27,7 @@ def rows_of(parts):
     )  # fmt: skip
 
 
-def said(table, labels=None, broken=None, lines=None, notes=None, **more):
+def said(table, labels=None, broken=None, lines=None, notes=None, domains=None, **more):
     n = table.num_rows
     langs = table["lang"].to_pylist()
     labels = labels or langs
@@ -39,4 +39,7 @@ def said(table, labels=None, broken=None, lines=None, notes=None, **more):
         }
     )
     held = np.zeros(n) if broken is None else broken
-    return verdict.verdict(table, identified, held, notes or {}, lines or {}, [], **more)
+    total = sum(table["bytes"].to_pylist())
+    return verdict.verdict(
+        [verdict.Block(table, identified, held, domains)], total, notes or {}, lines or {}, [], **more
+    )

@@ -13,7 +13,7 @@ from glotmix.core.rules import RuleHits
 from glotmix.corpus import misspelt
 from glotmix.pipeline import recipe as recipes
 from glotmix.quality import reference
-from glotmix.report import sources, verdict
+from glotmix.report import sources
 from glotmix.select import ledger, precision, retention, thresholds, unusual
 from glotmix.select.ranking import Ranking
 from glotmix.signals import confusions, identifiers, language_id
@@ -165,17 +165,14 @@ def test_of_a_crowded_domain_the_best_documents_of_each_language_are_kept():
 def test_a_domain_that_fills_a_language_is_told_of():
     table = rows_of([("hau_Latn", "news", 100, 100, "", 0.8)])
     names = pa.chunked_array([["big.example"] * 40 + [f"s{n}.example" for n in range(50)] + [None] * 10])
-    cells, warned = sources.domains(table.append_column("domain", names))
+    cells = sources.domains(table.append_column("domain", names))
+    warned = sources.crowds(cells, sources.cells(table))
     assert (cells[0].source, cells[0].read) == ("big.example", 40)
     assert len(cells) == 51
     (one,) = warned
     assert one.text.startswith("big.example is 39% of the text that is kept of hau_Latn (40 of 100 documents)")
     assert one.fix == "select.per_domain=5"
-    found = verdict.verdict(
-        table,
-        pa.table({"label": ["hau_Latn"] * 100, "score": pa.array([0.99] * 100, pa.float32()), "agrees": [True] * 100}),
-        np.zeros(100), {}, {}, [], names,
-    )  # fmt: skip
+    found = said(table, domains=names)
     assert found["domains"][0]["domain"] == "big.example"
     assert [one["kind"] for one in found["findings"]] == ["domain"]
 

@@ -1,10 +1,10 @@
 """What goes out beside the data: the card, the blends for trainers, the resolved recipe."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import yaml
 
 from glotmix.core import record, table
@@ -22,15 +22,15 @@ VERSION = 5
 
 def describe(context: RunContext, output: Output, recipe: dict[str, Any]) -> None:
     """Write ``README.md``, ``recipe.yaml``, ``blend.megatron.txt`` and ``blend.nanotron.yaml`` into a data set."""
-    rows = table.read(table.shards(context.step_dir("ledger")), ["lang", "source", "license", "bytes", "kept", "rule"])
+    told = _told(context)
     shares = read_shares(context.step_dir("mixture"))
     columns = output.notes.get("columns", [])
     whole = read_languages(context.step_dir("mixture"))
-    langs = _languages(rows, whole, "bytes" if context.recipe.signals.tokens.tokenizer is None else "tokens")
+    langs = _languages(told, whole, "bytes" if context.recipe.signals.tokens.tokenizer is None else "tokens")
     text = card.render(
         context.recipe.name,
         langs,
-        _sources(context, rows),
+        _sources(context, told),
         recipe,
         columns=[str(c) for c in columns] if isinstance(columns, list) else [],
         formats=context.recipe.export.formats,
@@ -56,19 +56,62 @@ def _few(langs: list[dict[str, Any]]) -> str:
     return f"Too few documents to judge (fewer than {enough.ENOUGH} were read): {', '.join(found)}." if found else ""
 
 
-def _languages(rows: pa.Table, shares: dict[str, Any], unit: str) -> list[dict[str, Any]]:
+@dataclass
+class _Told:
+    """What the ledger tells of a language in a source: documents read and kept, bytes kept, documents dropped by rule,
+    and those kept by licence."""
+
+    read: int = 0
+    kept: int = 0
+    bytes: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    licenses: Counter[str] = field(default_factory=Counter)
+
+    def __iadd__(self, other: "_Told") -> "_Told":
+        self.read, self.kept, self.bytes = self.read + other.read, self.kept + other.kept, self.bytes + other.bytes
+        self.dropped.update(other.dropped)
+        self.licenses.update(other.licenses)
+        return self
+
+
+def _told(context: RunContext) -> dict[tuple[str, str], _Told]:
+    """Return what the ledger tells by language and source, added up one part at a time."""
+    found: dict[tuple[str, str], _Told] = {}
+    for shard in table.shards(context.step_dir("ledger")):
+        rows = table.read([shard], ["lang", "source", "license", "bytes", "kept", "rule"])
+        groups = rows.group_by(["lang", "source", "kept", "rule", "license"], use_threads=False)
+        for row in groups.aggregate([([], "count_all"), ("bytes", "sum")]).to_pylist():
+            one, n = found.setdefault((row["lang"], row["source"]), _Told()), row["count_all"]
+            one.read += n
+            if row["rule"] is not None:
+                one.dropped[row["rule"]] += n
+            if row["kept"]:
+                one.kept, one.bytes = one.kept + n, one.bytes + row["bytes_sum"]
+                if row["license"] is not None:
+                    one.licenses[row["license"]] += n
+    return found
+
+
+def _together(told: Mapping[tuple[str, str], _Told], side: int, name: str) -> _Told:
+    """Return what is told of a language (side 0) or a source (1) as a whole."""
+    found = _Told()
+    for key, one in told.items():
+        if key[side] == name:
+            found += one
+    return found
+
+
+def _languages(told: Mapping[tuple[str, str], _Told], shares: dict[str, Any], unit: str) -> list[dict[str, Any]]:
     found = []
-    for lang in sorted(pc.unique(rows["lang"]).to_pylist()):
-        mine = rows.filter(pc.equal(rows["lang"], lang))
-        kept = mine.filter(mine["kept"])
-        share = shares.get(lang, {})
+    for lang in sorted({lang for lang, _ in told}):
+        mine, share = _together(told, 0, lang), shares.get(lang, {})
         found.append(
             {
                 "lang": lang,
-                "read": mine.num_rows,
-                "kept": kept.num_rows,
-                "bytes": pc.sum(kept["bytes"]).as_py() or 0,
-                "dropped": dict(Counter(mine["rule"].drop_null().to_pylist())),
+                "read": mine.read,
+                "kept": mine.kept,
+                "bytes": mine.bytes,
+                "dropped": dict(mine.dropped),
                 "tokens": share.get("tokens"),
                 "unit": unit,
                 "share": share.get("share"),
@@ -78,21 +121,20 @@ def _languages(rows: pa.Table, shares: dict[str, Any], unit: str) -> list[dict[s
     return found
 
 
-def _sources(context: RunContext, rows: pa.Table) -> list[dict[str, Any]]:
+def _sources(context: RunContext, told: Mapping[tuple[str, str], _Told]) -> list[dict[str, Any]]:
     found = []
     for source in context.recipe.corpus.sources:
-        mine = rows.filter(pc.equal(rows["source"], source.name))
+        mine = _together(told, 1, source.name)
         about: dict[str, Any] = {
             "name": source.name,
-            "read": mine.num_rows,
-            "kept": pc.sum(mine["kept"]).as_py() or 0,
+            "read": mine.read,
+            "kept": mine.kept,
             "license": source.license,
             "derived_from": list(source.derived_from),
         }
         if isinstance(source.license, Column):
             about["license"] = {"column": source.license.column}
-            held = Counter(mine.filter(mine["kept"])["license"].drop_null().to_pylist())
-            about["licenses"] = [name for name, _ in sorted(held.items(), key=lambda item: (-item[1], item[0]))]
+            about["licenses"] = [n for n, _ in sorted(mine.licenses.items(), key=lambda item: (-item[1], item[0]))]
         found.append(about)
     return found
 

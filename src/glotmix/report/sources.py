@@ -1,6 +1,5 @@
 """The table language × source, and what is unfair or telling in it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -77,11 +76,11 @@ def cells(ledger: pa.Table, column: str = "source") -> list[Cell]:
     kept = ledger["kept"].to_numpy(zero_copy_only=False)
     size = ledger["bytes"].to_numpy()
     score = ledger["quality"].to_numpy(zero_copy_only=False)
-    rules = ledger["rule"].to_pylist()
     for key, begin, end in zip(codes.dictionary.to_pylist(), [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
         rows = order[begin:end]
         lang, source = key.split("\t", 1)
-        lost = Counter(_kind(rules[row]) for row in rows[~kept[rows]].tolist())
+        gone = pc.value_counts(ledger["rule"].take(pa.array(rows[~kept[rows]]))).to_pylist()
+        lost = {_kind(one["values"]): one["counts"] for one in gone}
         judged = {rule: n for rule, n in lost.items() if rule.startswith(("heuristics.", *_ASKED))}
         own = score[rows][~np.isnan(score[rows].astype(float))] if len(rows) else score[rows]
         found.append(
@@ -95,8 +94,8 @@ def cells(ledger: pa.Table, column: str = "source") -> list[Cell]:
     return sorted(found, key=lambda cell: (cell.lang, cell.source))
 
 
-def domains(ledger: pa.Table) -> tuple[list[Cell], list[Warned]]:
-    """Return the table by language and domain, of the `MOST_DOMAINS` with most documents, and what to look at in it.
+def domains(ledger: pa.Table) -> list[Cell]:
+    """Return the table by language and domain, of the `MOST_DOMAINS` with most documents.
 
     Args:
         ledger: rows with a ``domain``, null for a document without an address.
@@ -106,17 +105,28 @@ def domains(ledger: pa.Table) -> tuple[list[Cell], list[Warned]]:
     order = [("bytes_count", "descending"), ("lang", "ascending"), ("domain", "ascending")]
     most = counted.sort_by(order).slice(0, MOST_DOMAINS).select(["lang", "domain"])
     found = cells(rows.join(most, ["lang", "domain"], join_type="inner"), "domain") if most.num_rows else []
-    found.sort(key=lambda cell: (-cell.read, cell.lang, cell.source))
-    kept = ledger.filter(ledger["kept"]).group_by("lang").aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist()
-    of = {row["lang"]: (row["bytes_sum"], row["bytes_count"]) for row in kept}
+    return most_read(found)
+
+
+def most_read(found: Sequence[Cell]) -> list[Cell]:
+    """Return the `MOST_DOMAINS` cells with most documents, these first."""
+    return sorted(found, key=lambda cell: (-cell.read, cell.lang, cell.source))[:MOST_DOMAINS]
+
+
+def crowds(by_domain: Sequence[Cell], by_source: Sequence[Cell]) -> list[Warned]:
+    """Return the domains that are much of a language's kept text."""
+    of: dict[str, tuple[int, int]] = {}
+    for cell in by_source:
+        size, documents = of.get(cell.lang, (0, 0))
+        of[cell.lang] = size + cell.bytes_kept, documents + cell.kept
     warned = []
-    for cell in found:
+    for cell in by_domain:
         size, documents = of.get(cell.lang, (0, 0))
         if documents >= LEAST and cell.bytes_kept > CROWD * size:
             figures = {"share": cell.bytes_kept / size, "read": cell.kept, "of": documents}
             fix = f"select.per_domain={max(documents // 20, 1)}"
             warned.append(Warned("domain", cell.lang, cell.source, figures, fix, cell.bytes_kept))
-    return found, warned
+    return warned
 
 
 def _kind(rule: str | None) -> str:
@@ -133,18 +143,27 @@ def warned(table: Sequence[Cell], ledger: pa.Table, fair: str | None = None, los
             dropped or kept for what it is alone.
         lose: whether a line of the rater decides (`select.retain: lose`).
     """
+    return [*unfair(table, fair, lose), *predicted(table, ledger, fair, lose)]
+
+
+def unfair(table: Sequence[Cell], fair: str | None, lose: bool) -> list[Warned]:
+    """Return the sources that lose more than the others of their language, or most of their text; see `warned`."""
     found: list[Warned] = []
-    by_lang: dict[str, list[Cell]] = {}
-    for cell in table:
-        by_lang.setdefault(cell.lang, []).append(cell)
-    for own in by_lang.values():
+    for own in _by_lang(table).values():
         if not any(cell.kept for cell in own):
             # Told of as a language of which nothing is kept.
             continue
         for cell in own:
             others = [c for c in own if c is not cell]
             found += _against(cell, sum(c.judged for c in others), sum(c.read for c in others), fair, lose)
-    return found + _predicted(by_lang, ledger, fair, lose)
+    return found
+
+
+def _by_lang(table: Sequence[Cell]) -> dict[str, list[Cell]]:
+    found: dict[str, list[Cell]] = {}
+    for cell in table:
+        found.setdefault(cell.lang, []).append(cell)
+    return found
 
 
 def _against(cell: Cell, lost: int, read: int, fair: str | None, lose: bool) -> list[Warned]:
@@ -177,20 +196,18 @@ def off(rule: str, where: str) -> str:
     return f"settings.{where}.quality.lose=0.01" if rule == "quality" else READ
 
 
-def _predicted(by_lang: dict[str, list[Cell]], ledger: pa.Table, fair: str | None, lose: bool) -> list[Warned]:
-    """Return the languages whose score the source or the length alone predicts."""
+def predicted(table: Sequence[Cell], ledger: pa.Table, fair: str | None, lose: bool) -> list[Warned]:
+    """Return the languages whose score the source or the length alone predicts; see `warned`."""
     found = []
     score = ledger["quality"].to_numpy(zero_copy_only=False).astype(float)
     if np.isnan(score).all():
         return []
-    langs = np.asarray(ledger["lang"].to_pylist(), object)
-    sources = np.asarray(ledger["source"].to_pylist(), object)
     chars = ledger["chars"].to_numpy()
-    for lang, own in by_lang.items():
-        mine = (langs == lang) & ~np.isnan(score)
+    for lang, own in _by_lang(table).items():
+        mine = pc.equal(ledger["lang"], lang).to_numpy() & ~np.isnan(score)
         size = sum(cell.bytes for cell in own)
         for cell in own:
-            one = mine & (sources == cell.source)
+            one = mine & pc.equal(ledger["source"], cell.source).to_numpy()
             if min(one.sum(), (mine & ~one).sum()) < LEAST:
                 continue
             n, others = int(one.sum()), int((mine & ~one).sum())

@@ -5,9 +5,8 @@ are about, times how bad their kind is. What was not measured is said too, and i
 """
 
 import json
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from glotmix.core.record import JSON, Counts, Output, read
 from glotmix.core.step import StepSpec
 from glotmix.corpus.sources import IDENTIFY
 from glotmix.report import findings, scarce, sources
-from glotmix.report.findings import Finding
+from glotmix.report.findings import Finding, Warned
 from glotmix.report.sources import Cell
 from glotmix.select import enough
 from glotmix.signals import confusions
@@ -33,6 +32,8 @@ FILE = "verdict.json"
 WRONG, REPEATED, BROKEN, JUNK = enough.WATCHED, 0.5, enough.WATCHED, 0.4
 """Shares of a language's documents from which it needs a look: read as another language; dropped as duplicates; broken
 characters; called unnatural by the rater."""
+AT_ONCE = 2_000_000
+"""Documents that are looked at together; a language of more is looked at whole."""
 FIT, LOOK, FEW = "fit", "look", "few"
 """What a language may be: fit to train on as far as was measured, one to look at, of too few documents to judge."""
 
@@ -47,14 +48,29 @@ _REFUTES = frozenset({"language", "broken", "junk", "lost", "quarter", "loses"})
 """Kinds that make a language one to look at."""
 
 
+@dataclass(frozen=True)
+class Block:
+    """What a verdict reads of some languages: all of their documents.
+
+    Args:
+        ledger: their rows.
+        identified: ``label, score, agrees`` of the same.
+        broken: (n,) share of broken characters.
+        domains: (n,) of the documents' addresses, null for none; None where they were not looked at.
+    """
+
+    ledger: pa.Table
+    identified: pa.Table
+    broken: NDArray[np.float64]
+    domains: pa.ChunkedArray | None = None
+
+
 def verdict(
-    ledger: pa.Table,
-    identified: pa.Table,
-    broken: NDArray[np.float64],
+    blocks: Iterable[Block],
+    total: int,
     notes: Mapping[str, Mapping[str, JSON]],
     lines: Mapping[str, float],
     unmeasured: Sequence[str],
-    domains: pa.ChunkedArray | None = None,
     fair: str | None = None,
     lose: bool = True,
     guessed: Collection[str] = (),
@@ -62,13 +78,11 @@ def verdict(
     """Return the verdict as plain data.
 
     Args:
-        ledger: rows of all documents.
-        identified: ``label, score, agrees`` of the same.
-        broken: (n,) share of broken characters.
+        blocks: all documents: the languages of each block stand behind those of the one before.
+        total: their bytes.
         notes: step → the notes of its record: of ``corpus`` and ``signals/identify``.
         lines: language → the score below which the rater calls a document unnatural; empty where nothing is rated.
         unmeasured: what was not measured, in words with what to type.
-        domains: (n,) of the documents' addresses, null for none; None where they were not looked at.
         fair: see `sources.warned`.
         lose: likewise.
         guessed: the sources whose languages the identifier told.
@@ -77,13 +91,29 @@ def verdict(
         ``first`` (the sentence to read), ``languages`` (lang, state, why, documents), ``findings``, ``sources``,
         ``domains``.
     """
-    total = max(int(pc.sum(ledger["bytes"]).as_py() or 0), 1)
-    cells = sources.cells(ledger)
+    total = max(total, 1)
+    cells: list[Cell] = []
+    by_domain: list[Cell] = []
+    predicted: list[Warned] = []
     found = _of_reading(notes.get("corpus", {}))
-    found += _of_languages(ledger, identified, broken, notes.get("signals/identify", {}), lines, cells, total)
+    known: Any = notes.get("signals/identify", {}).get("languages", {})
+    unknown: list[tuple[str, str, float]] = []
+    for block in blocks:
+        own = sources.cells(block.ledger)
+        cells += own
+        predicted += sources.predicted(own, block.ledger, fair, lose)
+        if block.domains is not None:
+            here = sources.domains(block.ledger.append_column("domain", block.domains))
+            by_domain = sources.most_read([*by_domain, *here])
+        for lang in sorted({cell.lang for cell in own}):
+            mine = _of(block, lang)
+            share = (pc.sum(mine.ledger["bytes"]).as_py() or 0) / total
+            found += _of_language(lang, mine, lines.get(lang), [cell for cell in own if cell.lang == lang], share)
+            if lang in known and not known[lang]["known"]:
+                unknown.append((lang, ", ".join(known[lang]["others"]) or "nothing", share))
+    found += scarce.unknown(unknown)
     found += scarce.scarce(cells, guessed, total)
-    by_domain, crowds = ([], []) if domains is None else sources.domains(ledger.append_column("domain", domains))
-    warned = [*sources.warned(cells, ledger, fair, lose), *crowds]
+    warned = [*sources.unfair(cells, fair, lose), *predicted, *sources.crowds(by_domain, cells)]
     wrong: list[tuple[tuple[str, ...], str]] = [(f.langs, f.text) for f in found if f.kind in _REFUTES]
     wrong += [((one.lang,), one.text) for one in warned if one.kind in _REFUTES]
     for group in findings.together(warned):
@@ -157,126 +187,128 @@ def _of_reading(notes: Mapping[str, JSON]) -> list[Finding]:
     return found
 
 
-def _of_languages(
-    ledger: pa.Table, identified: pa.Table, broken: NDArray[np.float64], notes: Mapping[str, JSON],
-    lines: Mapping[str, float], cells: Sequence[Cell], total: int,
-) -> list[Finding]:  # fmt: skip
-    """Return what is wrong with a language's documents."""
-    langs = np.asarray(ledger["lang"].to_pylist(), object)
-    size = ledger["bytes"].to_numpy().astype(float)
-    rules = np.asarray([rule or "" for rule in ledger["rule"].to_pylist()], object)
-    kept = ledger["kept"].to_numpy(zero_copy_only=False)
-    score = ledger["quality"].to_numpy(zero_copy_only=False).astype(float)
-    labels = identified["label"].to_pylist()
-    sure = np.nan_to_num(identified["score"].to_numpy(zero_copy_only=False).astype(float)) >= 0.8
-    agrees = identified["agrees"].to_pylist()
-    against = np.array([a is False for a in agrees]) & sure
-    known: Any = notes.get("languages", {})
-    unknown: list[tuple[str, str, float]] = []
+def _of(block: Block, lang: str) -> Block:
+    """Return what a block has of one of its languages."""
+    mine = pc.equal(block.ledger["lang"], lang)
+    if pc.all(mine).as_py():
+        return block
+    at = mine.to_numpy()
+    return Block(block.ledger.filter(mine), block.identified.filter(mine), block.broken[at])
+
+
+def _of_language(lang: str, block: Block, line: float | None, cells: Sequence[Cell], share: float) -> list[Finding]:
+    """Return what is wrong with a language's documents.
+
+    Args:
+        lang: the language.
+        block: its documents alone.
+        line: the score below which the rater calls a document unnatural.
+        cells: the language in each of its sources.
+        share: the language's share of all bytes.
+    """
+    ledger, n = block.ledger, block.ledger.num_rows
     found: list[Finding] = []
-    for lang in sorted(set(langs)):
-        mine = langs == lang
-        n, share = int(mine.sum()), float(size[mine].sum()) / total
-        # Languages that nobody can tell apart are no wrong ones.
-        told = {label: confusions.apart(lang, label) for label in {*np.asarray(labels, object)[mine]} - {None}}
-        other = np.array([told.get(label, False) for label in np.asarray(labels, object)[mine]], bool)
-        wrong = against[mine] & other
-        if enough.above(int(wrong.sum()), n, WRONG):
-            names, counts = np.unique(np.asarray(labels, object)[mine][wrong].astype(str), return_counts=True)
-            text = (
-                f"{wrong.mean():.0%} of {n:,} documents declared {lang} read as another language, most as "
-                f"{names[counts.argmax()]}{_where(cells, lang, ledger, mine, wrong)}"
-            )
-            found.append(
-                Finding(
-                    "language",
-                    (lang,),
-                    text,
-                    "glotmix why RECIPE ID, or correct the source's language",
-                    share * float(wrong.mean()),
-                )
-            )
-        bad = broken[mine] > 0.002
-        if enough.above(int(bad.sum()), n, BROKEN):
-            where = _where(cells, lang, ledger, mine, bad)
-            text = f"{bad.mean():.0%} of {n:,} documents of {lang} hold broken characters{where}"
-            found.append(
-                Finding(
-                    "broken", (lang,), text, "mend the source's encoding (options.encoding)", share * float(bad.mean())
-                )
-            )
-        if lang in lines:
-            junk = score[mine] < lines[lang]
-            if enough.above(int(junk.sum()), n, JUNK):
-                text = (
-                    f"the rater calls {junk.mean():.0%} of {n:,} documents of {lang} unnatural"
-                    f"{_where(cells, lang, ledger, mine, junk)}"
-                )
-                found.append(Finding("junk", (lang,), text, sources.READ, share * float(junk.mean())))
-        again = np.array([rule.startswith("duplicates.") for rule in rules[mine]])
-        if enough.above(int(again.sum()), n, REPEATED):
-            where = _where(cells, lang, ledger, mine, again)
-            text = f"{again.mean():.0%} of {n:,} documents of {lang} repeat another{where}"
-            found.append(
-                Finding(
-                    "repeated",
-                    (lang,),
-                    text,
-                    "glotmix duplicates RECIPE shows what they are copies of",
-                    share * float(again.mean()),
-                )
-            )
-        if not kept[mine].any():
-            (rule, count), *_ = Counter(rules[mine].tolist()).most_common()
-            text = f"no document of {lang} is kept; {count:,} of {n:,} are lost to {rule}"
-            found.append(Finding("lost", (lang,), text, sources.off(rule, f"language.{lang}"), share))
-        if lang in known and not known[lang]["known"]:
-            unknown.append((lang, ", ".join(known[lang]["others"]) or "nothing", share))
-    found += scarce.unknown(unknown)
+
+    def tell(kind: str, bad: NDArray[np.bool_], most: float, what: str, do: str) -> None:
+        if enough.above(int(bad.sum()), n, most):
+            text = what.format(share=f"{bad.mean():.0%}", n=f"{n:,}") + _where(cells, ledger, bad)
+            found.append(Finding(kind, (lang,), text, do, share * float(bad.mean())))
+
+    labels = block.identified["label"].combine_chunks().dictionary_encode()
+    sure = np.nan_to_num(block.identified["score"].to_numpy().astype(float)) >= 0.8
+    against = pc.invert(block.identified["agrees"]).fill_null(False).to_numpy() & sure
+    # Languages that nobody can tell apart are no wrong ones.
+    apart = pa.array([confusions.apart(lang, label) for label in labels.dictionary.to_pylist()], pa.bool_())
+    wrong = against & apart.take(labels.indices).fill_null(False).to_numpy(zero_copy_only=False)
+    most = _most(block.identified["label"], wrong)[0] if wrong.any() else ""
+    told = f"{{share}} of {{n}} documents declared {lang} read as another language, most as {most}"
+    tell("language", wrong, WRONG, told, "glotmix why RECIPE ID, or correct the source's language")
+    told = f"{{share}} of {{n}} documents of {lang} hold broken characters"
+    tell("broken", block.broken > 0.002, BROKEN, told, "mend the source's encoding (options.encoding)")
+    if line is not None:
+        junk = ledger["quality"].to_numpy().astype(float) < line
+        told = f"the rater calls {{share}} of {{n}} documents of {lang} unnatural"
+        tell("junk", junk, JUNK, told, sources.READ)
+    again = pc.starts_with(ledger["rule"], "duplicates.").fill_null(False).to_numpy()
+    told = f"{{share}} of {{n}} documents of {lang} repeat another"
+    tell("repeated", again, REPEATED, told, "glotmix duplicates RECIPE shows what they are copies of")
+    if not pc.any(ledger["kept"]).as_py():
+        rules = pc.value_counts(ledger["rule"]).to_pylist()
+        worst = max(rules, key=lambda one: one["counts"])
+        rule, count = worst["values"] or "", worst["counts"]
+        text = f"no document of {lang} is kept; {count:,} of {n:,} are lost to {rule}"
+        found.append(Finding("lost", (lang,), text, sources.off(rule, f"language.{lang}"), share))
     return found
 
 
-def _where(cells: Sequence[Cell], lang: str, ledger: pa.Table, mine: NDArray[np.bool_], bad: NDArray[np.bool_]) -> str:
+def _where(cells: Sequence[Cell], ledger: pa.Table, bad: NDArray[np.bool_]) -> str:
     """Return the source that most of it comes from, where the language has several."""
-    own = [cell for cell in cells if cell.lang == lang]
-    if len(own) < 2:
+    if len(cells) < 2:
         return ""
-    names = np.asarray(ledger["source"].to_pylist(), object)[mine][bad].astype(str)
-    found, counts = np.unique(names, return_counts=True)
-    return f", {counts.max() / counts.sum():.0%} of them from {found[counts.argmax()]}"
+    name, share = _most(ledger["source"], bad)
+    return f", {share:.0%} of them from {name}"
+
+
+def _most(names: pa.ChunkedArray, mine: NDArray[np.bool_]) -> tuple[str, float]:
+    """Return the most frequent of some names, the first by the alphabet of several, and its share."""
+    counts = {str(one["values"]): one["counts"] for one in pc.value_counts(names.filter(pa.array(mine))).to_pylist()}
+    name = max(sorted(counts), key=lambda one: counts[one])
+    return name, counts[name] / sum(counts.values())
 
 
 def _make(context: RunContext, output: Output) -> Counts:
-    columns = ["id", "lang", "source", "bytes", "chars", "kept", "rule", "quality"]
-    ledger = table.read(table.shards(context.step_dir("ledger")), columns)
-    identified = _signal(context, "signals/identify", ["label", "score", "agrees"])
-    broken = np.nan_to_num(
-        _signal(context, "signals/heuristics", ["broken_share"])["broken_share"].to_numpy(zero_copy_only=False)
-    ).astype(float)
     notes = {n: one.notes for n in ("corpus", "signals/identify") if (one := read(context.step_dir(n))) is not None}
-    domains = _signal(context, "signals/urls", ["domain"])["domain"] if context.has("signals/urls") else None
+    sizes = table.sums(table.shards(context.step_dir("ledger")), "lang", ["bytes"])
     select = context.recipe.select
     fair = None if select.within != "language" else _FAIR.get(select.retain)
     found = verdict(
-        ledger, identified, broken, notes, _lines(context, ledger), _unmeasured(context), domains, fair,
+        _blocks(context, {lang: documents for lang, (documents, _) in sizes.items()}),
+        sum(size for _, size in sizes.values()), notes, _lines(context, sizes), _unmeasured(context), fair,
         select.retain == "lose" and not context.instructs, _guessed(context),
     )  # fmt: skip
     (output.path / FILE).write_text(json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False), "utf-8")
     told = [one for one in found["findings"] if one["kind"] in _OF_SOURCES]
     strays = [one for one in found["findings"] if one["kind"] == "stray"]
     output.notes["warnings"] = [f"{one['text']} ({one['do']})" for one in [*told[:5], *strays]]
-    return {"documents": ledger.num_rows, "findings": len(found["findings"])}
+    return {"documents": sum(documents for documents, _ in sizes.values()), "findings": len(found["findings"])}
+
+
+def _blocks(context: RunContext, documents: Mapping[str, int]) -> Iterator[Block]:
+    """Yield the corpus in blocks of whole languages: of so many documents at most, or one language.
+
+    Args:
+        context: the recipe at work.
+        documents: of each language.
+    """
+    shards = table.shards(context.step_dir("ledger"))
+    holds = {shard: set(pc.unique(table.read([shard], ["lang"])["lang"]).to_pylist()) for shard in shards}
+    groups: list[list[str]] = []
+    room = 0
+    for lang in sorted(documents):
+        if documents[lang] > room:
+            groups.append([])
+            room = AT_ONCE
+        groups[-1].append(lang)
+        room -= documents[lang]
+    for langs in groups:
+        mine = [shard for shard in shards if not holds[shard].isdisjoint(langs)]
+
+        def of(step: str, columns: list[str], mine: Sequence[Path] = mine) -> pa.Table:
+            return table.read([context.step_dir(step) / shard.name for shard in mine], columns)
+
+        ledger = of("ledger", ["lang", "source", "bytes", "chars", "kept", "rule", "quality"])
+        wanted = pc.is_in(ledger["lang"], pa.array(langs))
+        identified = of("signals/identify", ["label", "score", "agrees"]).filter(wanted)
+        broken = of("signals/heuristics", ["broken_share"]).filter(wanted)["broken_share"].to_numpy()
+        domains = of("signals/urls", ["domain"]).filter(wanted)["domain"] if context.has("signals/urls") else None
+        yield Block(ledger.filter(wanted), identified, np.nan_to_num(broken).astype(float), domains)
 
 
 def _guessed(context: RunContext) -> list[str]:
     return [one.name for one in context.recipe.corpus.sources if one.language == IDENTIFY]
 
 
-def _signal(context: RunContext, step: str, columns: list[str]) -> pa.Table:
-    return table.read(sorted(context.step_dir(step).glob("part-*.parquet")), columns)
-
-
-def _lines(context: RunContext, ledger: pa.Table) -> dict[str, float]:
+def _lines(context: RunContext, langs: Iterable[str]) -> dict[str, float]:
     from glotmix.quality.rater import Rater
     from glotmix.quality.steps import APPLIED
 
@@ -284,7 +316,6 @@ def _lines(context: RunContext, ledger: pa.Table) -> dict[str, float]:
     if context.instructs or not context.has("signals/quality") or not folder.is_dir():
         return {}
     chance = Rater.read(folder).probability
-    langs = pc.unique(ledger["lang"]).to_pylist()
     return {} if chance is None else {lang: chance.line(lang, context.recipe.select.lose) for lang in langs}
 
 
