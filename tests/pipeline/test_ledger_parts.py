@@ -17,6 +17,7 @@ from glotmix.core.context import RunContext
 from glotmix.core.errors import DataError
 from glotmix.core.record import Output, Silent
 from glotmix.core.rules import Rule
+from glotmix.report import verdict
 from glotmix.select import ledger_parts, rules, search, steps, warned
 from glotmix.select.ledger_builder import LedgerBuilder
 from glotmix.signals import annotate
@@ -219,6 +220,32 @@ def test_the_same_bytes_whatever_the_recipe(name, small, tmp_path, monkeypatch):
     assert ("no budget of good text" in told) == (name == "lose without probabilities")
     assert ("free for all" in told) == ("licenses" in content["select"])
     assert (pc.max(found["weight"]).as_py() > 1) == (name == "rehydrated")
+
+
+def test_a_verdict_is_the_same_on_one_language_at_a_time(small, tmp_path, monkeypatch):
+    world(tmp_path / "out", seed=7)
+    for path in sorted((tmp_path / "out" / "signals" / "heuristics").glob("*.parquet")):
+        rows = table.read([path])
+        at, n = rows.column_names.index("broken_share"), rows.num_rows
+        table.write(rows.set_column(at, "broken_share", pa.array(np.arange(n) % 9 / 900, pa.float32())), path)
+    content = {"quality": {}, "select": {"retain": "share"}, "signals": {"urls": {"column": "url"}}}
+    context = _many.context(tmp_path / "out", content)
+    LedgerBuilder(context).make_thresholds(Output(tmp_path / "out" / "thresholds", "thresholds", Silent()))
+    (tmp_path / "out" / "ledger").mkdir()
+    LedgerBuilder(context).make_ledger(Output(tmp_path / "out" / "ledger", "ledger", Silent()))
+    told = []
+    for at_once in (verdict.AT_ONCE, 900, 1):
+        monkeypatch.setattr(verdict, "AT_ONCE", at_once)
+        blocks = list(verdict._blocks(context, dict.fromkeys(_many.LANGUAGES, 400)))
+        assert len(blocks) == {900: 5, 1: 10}.get(at_once, 1)
+        assert sum(block.ledger.num_rows for block in blocks) == 4000
+        made = Output(tmp_path / f"verdict-{at_once}", "verdict", Silent())
+        made.path.mkdir()
+        counts = verdict._make(context, made)
+        told.append(((made.path / verdict.FILE).read_text("utf-8"), made.notes, counts))
+    assert told[1] == told[0] and told[2] == told[0]
+    kinds = {one["kind"] for one in json.loads(told[0][0])["findings"]}
+    assert {"broken", "domain"} <= kinds
 
 
 @pytest.mark.usefixtures("one_part_at_a_time")

@@ -32,7 +32,7 @@ FILE = "verdict.json"
 WRONG, REPEATED, BROKEN, JUNK = enough.WATCHED, 0.5, enough.WATCHED, 0.4
 """Shares of a language's documents from which it needs a look: read as another language; dropped as duplicates; broken
 characters; called unnatural by the rater."""
-AT_ONCE = 2_000_000
+AT_ONCE = 500_000
 """Documents that are looked at together; a language of more is looked at whole."""
 FIT, LOOK, FEW = "fit", "look", "few"
 """What a language may be: fit to train on as far as was measured, one to look at, of too few documents to judge."""
