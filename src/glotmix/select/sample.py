@@ -66,8 +66,8 @@ def deviations(quality: NDArray[np.floating], centre: float) -> NDArray[np.float
 
 
 def known(quality: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the qualities that are there."""
-    return np.asarray(quality[~np.isnan(quality)], np.float64)
+    """Return the qualities that are there, and are numbers."""
+    return np.asarray(quality[np.isfinite(quality)], np.float64)
 
 
 def gumbel_keys(
