@@ -170,6 +170,20 @@ def test_histograms_against_numpy(world):
                 assert counted == wanted.tolist()
 
 
+@given(
+    st.lists(st.floats(-1e30, 1e30).filter(lambda x: x == 0 or abs(x) > 1e-8), min_size=1),
+    st.integers(1, 4),
+    st.sampled_from([0.01, 0.5, 0.99]),
+)
+def test_percentiles_of_parts_are_those_of_all_values_to_one_per_cent(values, count, share):
+    sketch = scores._Sketch()
+    for n in range(count):
+        if mine := values[n::count]:
+            sketch.add(np.array(mine))
+    exact = sorted(values)[int(share * (len(values) - 1))]
+    assert math.isclose(sketch.quantile(share), exact, rel_tol=0.0101)
+
+
 def test_a_score_that_does_not_apply_is_not_measured(world):
     shown = next(h for h in _histograms(world) if h.column == "stop_words")
     assert "tha_Thai" not in shown.measured() and "fra_Latn" in shown.measured()

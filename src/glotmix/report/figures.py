@@ -5,10 +5,13 @@ on the whole page: by documents read, then by code.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from glotmix.core import table
 
@@ -37,6 +40,29 @@ _BETWEEN = "\x1f"
 def parts(folder: Path) -> list[Path]:
     """Return the parts of a ledger or a signal (other tables, such as the thresholds, may stand beside them)."""
     return sorted(folder.glob("part-*.parquet"))
+
+
+def pairs(
+    ledger: Path, files: Sequence[Path], of_ledger: Sequence[str], of_signal: Sequence[str]
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield columns of the ledger, and of a signal, of the same documents in the same order, one part at a time.
+
+    Args:
+        ledger: the ledger.
+        files: the parts of the signal.
+        of_ledger: columns of the one.
+        of_signal: columns of the other.
+    """
+    whole = None
+    for file in files:
+        rows, mine = table.read([file], ["id", *of_signal]), ledger / file.name
+        told = table.read([mine], ["id", *of_ledger]) if mine.is_file() else None
+        if told is None or not told["id"].equals(rows["id"]):
+            # Parts that were cut otherwise.
+            whole = table.read(parts(ledger), ["id", *of_ledger]) if whole is None else whole
+            at = pc.index_in(rows["id"], value_set=whole["id"].combine_chunks())
+            told, rows = whole.take(at.drop_null()), rows.filter(at.is_valid())
+        yield told, rows
 
 
 def stage(rule: str) -> str:
@@ -252,20 +278,18 @@ class Identified:
 
 def identified(ledger: Path, identify: Path) -> list[Identified]:
     """Compare declared and identified languages."""
-    from daft import col
-
-    frame = (
-        table.scan(parts(ledger), ["id", "lang"])
-        .join(table.scan(parts(identify), ["id", "label", "agrees"]), on="id")
-        .groupby("lang", "label", "agrees")
-        .agg(col("id").count().alias("n"))
-    )
     counts: dict[str, dict[bool | None, int]] = defaultdict(lambda: defaultdict(int))
     seen: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for row in table.collect(frame).to_pylist():
-        counts[row["lang"]][row["agrees"]] += row["n"]
-        if row["agrees"] is not True:
-            seen[row["lang"]][row["label"] or "nothing"] += row["n"]
+    for told, rows in pairs(ledger, parts(identify), ["lang"], ["label", "agrees"]):
+        by = (
+            rows.append_column("lang", told["lang"])
+            .group_by(["lang", "label", "agrees"])
+            .aggregate([([], "count_all")])
+        )
+        for row in by.to_pylist():
+            counts[row["lang"]][row["agrees"]] += row["count_all"]
+            if row["agrees"] is not True:
+                seen[row["lang"]][row["label"] or "nothing"] += row["count_all"]
     made = [
         Identified(
             lang, n[True], n[False], n[None], tuple(sorted(seen[lang].items(), key=lambda pair: (-pair[1], pair[0])))
@@ -301,17 +325,10 @@ class Clustered:
 
 def clustered(ledger: Path, duplicates: Path) -> list[Clustered]:
     """Count, per language, the documents in clusters of two and more and those dropped as duplicates."""
-    from daft import col, lit
-    from daft.functions import when
-
-    frame = (
-        table.scan(parts(ledger), ["id", "lang", "rule"])
-        .join(table.scan(parts(duplicates), ["id", "cluster_size"]), on="id")
-        .where(col("cluster_size") > lit(1))
-        .with_column("exact", when(col("rule") == lit("duplicates.exact"), lit(1)).otherwise(lit(0)))
-        .with_column("near", when(col("rule") == lit("duplicates.near"), lit(1)).otherwise(lit(0)))
-        .groupby("lang")
-        .agg(col("id").count().alias("n"), col("exact").sum(), col("near").sum())
-    )
-    rows = [Clustered(r["lang"], r["n"], r["exact"], r["near"]) for r in table.collect(frame).to_pylist()]
-    return sorted(rows, key=lambda c: (-c.clustered, c.lang))
+    counts: dict[str, Counter[str | None]] = defaultdict(Counter)
+    for told, rows in pairs(ledger, parts(duplicates), ["lang", "rule"], ["cluster_size"]):
+        crowded = told.filter(pc.greater(rows["cluster_size"], 1))
+        for row in crowded.group_by(["lang", "rule"]).aggregate([([], "count_all")]).to_pylist():
+            counts[row["lang"]][row["rule"]] += row["count_all"]
+    rows_of = [Clustered(lang, n.total(), n["duplicates.exact"], n["duplicates.near"]) for lang, n in counts.items()]
+    return sorted(rows_of, key=lambda c: (-c.clustered, c.lang))

@@ -1,21 +1,19 @@
 """Histograms of every score, per language: the same bins for all languages, so that they compare."""
 
-import functools
 import math
-import operator
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from glotmix.core import table
-from glotmix.report.figures import parts
-
-if TYPE_CHECKING:
-    import daft
+from glotmix.report.figures import pairs, parts
 
 BINS = 32
 """Bins of a histogram, about: their width is a round number."""
@@ -28,6 +26,11 @@ _RULES = {"quality": ("quality", "budget"), "identify": ("identify",)}
 """Rules on the scores of a signal whose names are not the signal's and the column's."""
 
 _BETWEEN = "\x1f"
+_OF_LEDGER = ("lang", "kept", "failed")
+
+_LOG_GAMMA = math.log1p(0.02 / 0.99)
+_ZERO, _OFFSET = 1e-9, 100_000
+"""Of sketches: what is not told from 0, and what parts the buckets of positive values from those of negative ones."""
 
 
 @dataclass(frozen=True)
@@ -119,54 +122,75 @@ def histograms(ledger: Path, signal: str, folder: Path, lines: dict[str, list[Cu
         folder: the signal.
         lines: thresholds by column.
     """
-    from daft import col, lit
-    from daft.functions import list_join
-
     files = parts(folder)
     schema = pq.read_schema(files[0])
     numeric = [f for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
     whole = {f.name: pa.types.is_integer(f.type) for f in numeric}
-    documents = (
-        table.scan(parts(ledger), ["id", "lang", "kept", "failed"])
-        .with_column("failed", lit(_BETWEEN) + list_join(col("failed"), _BETWEEN))
-        .join(table.scan(files, ["id", *whole]), on="id")
-        .select("lang", "kept", "failed", *(_value(name).alias(name) for name in whole))
-        .collect()
-    )
-    scales = _scales(documents, whole, lines)
-    cells = _cells(documents, signal, scales) if scales else {}
+    scales = _scales(ledger, files, whole, lines)
+    cells = _cells(ledger, files, signal, scales)
     return [Histogram(signal, name, scales[name], cells[name], tuple(lines.get(name, ()))) for name in scales]
 
 
-def _value(column: str) -> "daft.Expression":
-    """Return a column in 64 bits, with null for what is no number."""
-    from daft import DataType, col, lit
-    from daft.functions import is_nan, when
-
-    value = col(column).cast(DataType.float64())
-    return when(is_nan(value), lit(None)).otherwise(value)
+def _values(rows: pa.Table, column: str) -> NDArray[np.float64]:
+    """Return a column in 64 bits, with NaN for what is missing."""
+    return np.asarray(rows[column].to_numpy(), np.float64)
 
 
-def _scales(documents: "daft.DataFrame", whole: dict[str, bool], lines: dict[str, list[Cutoff]]) -> dict[str, Scale]:
+@dataclass
+class _Sketch:
+    """How the values of one language are spread: the ends, and how many there are of each size, to one per cent.
+
+    The sketch of Masson, Rim and Lee (DDSketch, arXiv 1908.10693): a value's bucket is ⌈log_γ x⌉ with
+    γ = (1 + α) / (1 − α), and stands for 2 γ^bucket / (γ + 1), which is at most α·x off. Sketches of parts add up.
+    """
+
+    low: float = math.inf
+    high: float = -math.inf
+    counts: Counter[int] = field(default_factory=Counter)
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Take (k,) more values in, one at least."""
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        size = np.abs(values)
+        there = size > _ZERO
+        bucket = np.zeros(len(values), np.int64)
+        at = np.ceil(np.log(size[there]) / _LOG_GAMMA).astype(np.int64) + _OFFSET
+        bucket[there] = np.where(values[there] < 0, -at, at)
+        found, counts = np.unique(bucket, return_counts=True)
+        self.counts.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+
+    def quantile(self, share: float) -> float:
+        """Return the value below which so much of all lies, within what was seen."""
+        rank, before = int(share * (self.counts.total() - 1)), 0
+        for bucket in sorted(self.counts):
+            before += self.counts[bucket]
+            if before > rank:
+                break
+        value = 0.0 if not bucket else 2 * math.exp((abs(bucket) - _OFFSET) * _LOG_GAMMA) / (1 + math.exp(_LOG_GAMMA))
+        return min(max(math.copysign(value, bucket), self.low), self.high)
+
+
+def _scales(
+    ledger: Path, files: Sequence[Path], whole: dict[str, bool], lines: dict[str, list[Cutoff]]
+) -> dict[str, Scale]:
     """Choose bins that show the 1st to the 99th percentile of every language, and every threshold."""
-    from daft import col
-    from daft.functions import approx_percentiles
-
-    ends = table.collect(
-        documents.groupby("lang").agg(
-            *(approx_percentiles(col(name), [0.01, 0.99]).alias(f"ends {name}") for name in whole),
-            *(col(name).min().alias(f"least {name}") for name in whole),
-            *(col(name).max().alias(f"most {name}") for name in whole),
-        )
-    ).to_pylist()
+    seen: dict[str, dict[str, _Sketch]] = {name: {} for name in whole}
+    for told, rows in pairs(ledger, files, _OF_LEDGER, [*whole]):
+        langs = told["lang"].combine_chunks().dictionary_encode()
+        code = langs.indices.to_numpy()
+        for name in whole:
+            values = _values(rows, name)
+            for at, lang in enumerate(langs.dictionary.to_pylist()):
+                mine = values[(code == at) & ~np.isnan(values)]
+                if len(mine):
+                    seen[name].setdefault(lang, _Sketch()).add(mine)
     scales = {}
     for name, integer in whole.items():
-        seen = [e for e in ends if e[f"least {name}"] is not None]
-        if seen:
+        if seen[name]:
             drawn = [line.value for line in lines.get(name, ()) if line.value is not None]
-            # The percentiles are approximate: kept within what was seen, then rounded outwards.
-            low = min([*(max(e[f"ends {name}"][0], e[f"least {name}"]) for e in seen), *drawn])
-            high = max([*(min(e[f"ends {name}"][1], e[f"most {name}"]) for e in seen), *drawn])
+            # The percentiles are approximate: rounded outwards.
+            low = min([*(one.quantile(0.01) for one in seen[name].values()), *drawn])
+            high = max([*(one.quantile(0.99) for one in seen[name].values()), *drawn])
             scales[name] = scale_of(low, high, integer)
     return scales
 
@@ -198,46 +222,40 @@ def _round_up(step: float) -> float:
 
 
 def _cells(
-    documents: "daft.DataFrame", signal: str, scales: dict[str, Scale]
+    ledger: Path, files: Sequence[Path], signal: str, scales: dict[str, Scale]
 ) -> dict[str, dict[tuple[str, int], tuple[int, int, int]]]:
-    """Count the documents of each score by language, bin and fate: one query, whatever the number of scores."""
-    from daft import col, lit
-
-    places = [(_bin(col(name), scale) * lit(3) + _fate(signal, name)).alias(name) for name, scale in scales.items()]
-    rows = table.collect(
-        documents.select(col("lang"), *places)
-        .unpivot(["lang"], list(scales), variable_name="column", value_name="place")
-        .where(col("place").not_null())
-        .groupby("lang", "column", "place")
-        .agg(col("place").count().alias("n"))
-    ).to_pylist()
-    cells: dict[str, dict[tuple[str, int], list[int]]] = {name: defaultdict(lambda: [0, 0, 0]) for name in scales}
-    for row in rows:
-        number, fate = divmod(row["place"], 3)
-        cells[row["column"]][row["lang"], number][fate] += row["n"]
+    """Count the documents of each score by language, bin and fate."""
+    cells: dict[str, dict[tuple[str, int], NDArray[np.int64]]] = {name: {} for name in scales}
+    for told, rows in pairs(ledger, files, _OF_LEDGER, [*scales]):
+        langs = told["lang"].combine_chunks().dictionary_encode()
+        code, kept = langs.indices.to_numpy().astype(np.int64), told["kept"].to_numpy()
+        failed = pc.binary_join(told["failed"].combine_chunks(), _BETWEEN).dictionary_encode()
+        for name, scale in scales.items():
+            values = _values(rows, name)
+            fails = np.array([_fails(signal, name, _BETWEEN + one) for one in failed.dictionary.to_pylist()], bool)
+            # 0 for a kept document, 1 for one that fails a rule on this score, 2 for one dropped for other reasons.
+            fate = np.where(kept, 0, np.where(fails[failed.indices.to_numpy()], 1, 2))
+            there = ~np.isnan(values)
+            place = (code[there] * scale.bins + _bin(values[there], scale)) * 3 + fate[there]
+            counts = np.bincount(place, minlength=len(langs.dictionary) * scale.bins * 3).reshape(-1, scale.bins, 3)
+            for lang, number in np.argwhere(counts.any(axis=2)).tolist():
+                key = langs.dictionary[lang].as_py(), number
+                cells[name][key] = cells[name].get(key, 0) + counts[lang, number]
     return {
-        name: {key: (kept, here, other) for key, (kept, here, other) in sorted(mine.items())}
+        name: {key: (int(one[0]), int(one[1]), int(one[2])) for key, one in sorted(mine.items())}
         for name, mine in cells.items()
     }
 
 
-def _bin(value: "daft.Expression", scale: Scale) -> "daft.Expression":
-    from daft import DataType, lit
-    from daft.functions import log10
-
+def _bin(values: NDArray[np.float64], scale: Scale) -> NDArray[np.int64]:
     if scale.log:
-        value = log10(value.clip(lit(scale.edge(0)), lit(scale.edge(scale.bins))))
+        values = np.log10(np.clip(values, scale.edge(0), scale.edge(scale.bins)))
     # The small addition keeps a value that stands on an edge, such as 0.3 in 32 bits, in the bin that begins there.
-    at = ((value - lit(scale.low)) / lit(scale.step) + lit(1e-6)).floor()
-    return at.clip(lit(0.0), lit(float(scale.bins - 1))).cast(DataType.int32())
+    at = np.floor((values - scale.low) / scale.step + 1e-6)
+    return np.asarray(np.clip(at, 0, scale.bins - 1), np.int64)
 
 
-def _fate(signal: str, column: str) -> "daft.Expression":
-    """Return 0 for a kept document, 1 for one that fails a rule on this score, 2 for one dropped for other reasons."""
-    from daft import DataType, col, lit
-    from daft.functions import contains, when
-
+def _fails(signal: str, column: str, failed: str) -> bool:
+    """Say whether a rule on this score is among those that a document fails."""
     # A rule is called by signal and column, or as the column is.
-    rules = _RULES.get(signal, (f"{signal}.{column}.", column))
-    here = functools.reduce(operator.or_, (contains(col("failed"), _BETWEEN + rule) for rule in rules))
-    return when(col("kept"), lit(0)).when(here, lit(1)).otherwise(lit(2)).cast(DataType.int32())
+    return any(_BETWEEN + rule in failed for rule in _RULES.get(signal, (f"{signal}.{column}.", column)))
