@@ -224,8 +224,9 @@ def _rules(languages: Sequence[Mapping[str, Any]]) -> str:
     if not totals.total():
         return ""
     # Heuristics have many rules; beside each language they stand together, below each for itself.
+    # Ties by name: a set has another order in every process, and the card would have other bytes.
     families = sorted(
-        {_family(rule) for rule in totals}, key=lambda f: -sum(totals[r] for r in totals if _family(r) == f)
+        {_family(rule) for rule in totals}, key=lambda f: (-sum(totals[r] for r in totals if _family(r) == f), f)
     )
     rows = []
     for row in sorted(languages, key=lambda r: (-r["kept"], r["lang"])):
