@@ -31,7 +31,7 @@ _ENDLESS = re.compile("[\u0e00-\u0eff\u1980-\u19df]")
 """Thai, Lao, New Tai Lue: no mark ends a sentence."""
 _DATES = ("article:published_time", "datepublished", "dc.date", "dcterms.date", "date", "dc.date.issued", "pubdate")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?")
-_HEAD = re.compile(r"<(?:meta|link)\s[^>]*>", re.IGNORECASE)
+_HEAD = re.compile(r"<[ml](?:eta|ink)\s[^>]*>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _LANG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 
@@ -84,10 +84,11 @@ def main_blocks(found: str) -> list[str]:
         text = unescape(_TAG.sub("", line)).strip()
         if not text:
             continue
-        links = sum(len(unescape(_TAG.sub("", part))) for part in _LINK.findall(line)) if "<a " in line else 0
-        blocks.append((text, _width(text) >= _LONG and links < 0.3 * len(text), links > 0.5 * len(text)))
-    long = [at for at, block in enumerate(blocks) if block[1]]
-    first, last = (long[0], long[-1]) if long else (0, len(blocks))
+        links = len(unescape(_TAG.sub("", "".join(_LINK.findall(line))))) if "<a " in line else 0
+        long = len(text) >= _LONG or _width(text) >= _LONG
+        blocks.append((text, long and links < 0.3 * len(text), links > 0.5 * len(text)))
+    ends = [at for at, block in enumerate(blocks) if block[1]]
+    first, last = (ends[0], ends[-1]) if ends else (0, len(blocks))
     return [
         text
         for at, (text, _, linked) in enumerate(blocks)
@@ -96,7 +97,7 @@ def main_blocks(found: str) -> list[str]:
 
 
 def _width(text: str) -> float:
-    return len(text) + 1.5 * len(_WIDE.findall(text))
+    return len(text) + (0 if text.isascii() else 1.5 * len(_WIDE.findall(text)))
 
 
 def _is_sentence(text: str) -> bool:
@@ -165,6 +166,9 @@ def about(tree: Any, html: str) -> dict[str, str | None]:
     links: dict[str, str] = {}
     # By pattern: walking a list of the parsed tree's elements costs ten times as much as all else that is done here.
     for tag in _HEAD.findall(html):
+        # Most links are to styles and icons.
+        if tag[1] in "lL" and "canonical" not in (low := tag.lower()) and "license" not in low:
+            continue
         said = {k.lower(): unescape(a or b or c).strip() for k, a, b, c in _ATTRIBUTE.findall(tag)}
         if (name := said.get("property") or said.get("name") or said.get("itemprop")) and said.get("content"):
             metas.setdefault(name.lower(), said["content"])
