@@ -43,7 +43,7 @@ class Extractor(Protocol):
     """Anything that takes the main text out of a page: no navigation, no notices, no comments; a paragraph a line."""
 
     def __call__(self, tree: Any, html: str) -> str:
-        """Return the main text of a page, empty where there is none.
+        """Return the main text of a page in trimmed lines, empty where there is none.
 
         Args:
             tree: the parsed page (`resiliparse.parse.html.HTMLTree`); it may be changed.
@@ -84,7 +84,7 @@ def main_blocks(found: str) -> list[str]:
     """
     blocks: list[tuple[str, bool, bool]] = []
     for line in found.split("\n"):
-        text = unescape(_TAG.sub("", line)).strip()
+        text = unescape(_TAG.sub("", line) if "<" in line else line).strip()
         if not text:
             continue
         links = len(unescape(_TAG.sub("", "".join(_LINK.findall(line))))) if "<a " in line else 0
@@ -114,7 +114,7 @@ def trafilatura(tree: Any, html: str) -> str:
         from trafilatura import extract
     except ImportError as error:
         raise MissingExtraError("extractor: trafilatura", "trafilatura") from error
-    return extract(html, include_comments=False) or ""
+    return "\n".join(lines(extract(html, include_comments=False) or ""))
 
 
 @cache
@@ -144,8 +144,7 @@ def page(html: str, extract: Extractor) -> dict[str, Any]:
         raise MissingExtraError("reading web pages", "raw") from error
     tree = HTMLTree.parse(html)
     told = about(tree, html)
-    text = extract(tree, html)
-    return {"text": "\n".join(lines(text))} | {k: v for k, v in told.items() if v}
+    return {"text": extract(tree, html)} | {k: v for k, v in told.items() if v}
 
 
 def lines(text: str) -> list[str]:
@@ -179,7 +178,7 @@ def about(tree: Any, html: str) -> dict[str, str | None]:
     marked = "license" not in links and markup.holds(html, b"license")
     if marked and (link := root.query_selector("a[rel~=license]")) is not None:
         links["license"] = (link.getattr("href") or "").strip()
-    top = root.query_selector("html")
+    top = root.document_element
     tag = (top.getattr("lang") or top.getattr("xml:lang") or "") if top is not None else ""
     lang = _LANG.match(tag.strip() or metas.get("og:locale", "") or metas.get("content-language", ""))
     date = next((m[0] for n in _DATES if (m := _DATE.match(metas.get(n, "")))), None)
