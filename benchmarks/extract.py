@@ -50,20 +50,21 @@ def run(small: bool) -> Iterable[Row]:
     found: dict[str, list[str]] = {name: [] for name in ways}
     spent = dict.fromkeys(ways, 0.0)
     fast = [name for name in ways if "trafilatura" not in name]
-    slow = [name for name in ways if name not in fast]
-    # Page by page in turn, so that a busy machine slows all alike; of the fast ones each is first once of three times,
-    # as the first finds cold caches, and the median counts.
-    for page in texts:
-        rounds: dict[str, list[float]] = {name: [] for name in ways}
-        for name in [*fast, *fast[1:], *fast[:1], *fast[2:], *fast[:2], *slow]:
-            html = page.encode().decode()  # A text keeps its UTF-8 once a parser has asked for it.
-            start = time.process_time()
-            text = ways[name](html)
-            rounds[name].append(time.process_time() - start)
-            if len(rounds[name]) == 1:
-                found[name].append(text)
-        for name, times in rounds.items():
-            spent[name] += float(np.median(times))
+    # The fast ones in turn on every 20 pages, so that a busy machine slows all alike: the median of three times.
+    for names, rounds in ((fast, 3), ([name for name in ways if name not in fast], 1)):
+        for first in range(0, len(texts), 20):
+            times: dict[str, list[float]] = {name: [] for name in names}
+            for turn in range(rounds):
+                for name in names[turn:] + names[:turn]:
+                    # A text keeps its UTF-8 once a parser has asked for it: each time a new one.
+                    some = [html.encode().decode() for html in texts[first : first + 20]]
+                    start = time.process_time()
+                    told = [ways[name](html) for html in some]
+                    times[name].append(time.process_time() - start)
+                    if not turn:
+                        found[name] += told
+            for name in names:
+                spent[name] += float(np.median(times[name]))
     for name in ways:
         counts = np.array([_counts(page, text) for page, text in zip(pages, found[name], strict=True)])
         yield from _scores(name, counts)
