@@ -179,7 +179,7 @@ def _text(source: Source, at: int, data: bytes, said: str | None) -> Record | Re
         text = encoding.decode(data, told)
     except UnicodeDecodeError as error:
         return Reject(at, "invalid UTF-8" if told.utf8 else "not in its encoding", str(error), shown(data[:1000]))
-    return Record(at, {"text": text.replace("\r\n", "\n").strip()} | told.columns, text)
+    return Record(at, {"text": text.strip()} | told.columns, text)
 
 
 def _arc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
