@@ -125,3 +125,20 @@ def test_progress_says_in_words_why_a_step_is_made_again(capsys):
     bars.begin("dataset", "changed", 'config.select.lose: 0.05 → ["a; b"]; inputs.ledger: b636b3af → cee5c12a')
     shown = capsys.readouterr().err.splitlines()[-1]
     assert shown.split(None, 1)[1] == 'made again: select.lose: 0.05 → ["a; b"]; after ledger'
+
+
+@pytest.mark.parametrize("output", [".hidden", "..", "~/out", "_out", "a b/日本"])
+def test_an_output_may_be_called_anything(tmp_path, monkeypatch, output):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    base = tmp_path / "project" / "recipes"
+    written(base)
+    Job.at(base / "recipe.yaml", ["quality=null", "select.retain=all", f"output={output}"]).run("dataset")
+    where = {"~/out": tmp_path / "home" / "out"}.get(output, base / output)
+    assert (where / "dataset" / "README.md").is_file() and not (base / "~").exists()
+    told = CliRunner().invoke(app, ["why", str(base / "recipe.yaml"), "0", f"output={output}"])
+    assert told.exit_code == 0 and "ukr_Cyrl" in told.stdout
+
+
+def test_the_files_that_a_recipe_names_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Job(recipes.load(RECIPE), Path("elsewhere")).context.path("~/labels.jsonl") == tmp_path / "labels.jsonl"

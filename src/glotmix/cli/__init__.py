@@ -170,9 +170,9 @@ def why(
     from glotmix.explore.story import tell
 
     if not where.is_dir():
-        from glotmix.pipeline import recipe as recipes
+        from glotmix.pipeline.run import Job
 
-        where = where.parent / recipes.load(where, overrides or ()).output
+        where = Job.at(where, overrides or ()).folder
     elif overrides:
         raise RequestError(f"{where} is a folder, and only a recipe takes overrides", "glotmix why RECIPE ID output=…")
     story = tell(where, identity)

@@ -9,11 +9,11 @@
 """
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from glotmix.core import json_text, lock, record, registry, remote, settings, table
+from glotmix.core import files, json_text, lock, record, registry, remote, settings, table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean, spoken
 from glotmix.core.language import parse
@@ -40,7 +40,8 @@ class Job:
         self.watcher: Watcher = watcher or Silent()
         with spoken():
             far = recipe.output if remote.is_remote(recipe.output) else None
-            self.context = RunContext(recipe, base, remote.mirror(far) if far else base / recipe.output, far)
+            folder = remote.mirror(far) if far else files.placed(base, recipe.output)
+            self.context = RunContext(recipe, base, folder, far)
             self.steps = self.context.steps
 
     @classmethod
@@ -255,7 +256,7 @@ def demo_recipe(output: Path, small: bool, proxies: bool | None = None) -> tuple
     """
     if proxies is None:
         proxies = installed() and not small
-    recipe = Path(str(files("glotmix") / "data" / "demo" / ("small.yaml" if small else "recipe.yaml")))
+    recipe = Path(str(resources.files("glotmix") / "data" / "demo" / ("small.yaml" if small else "recipe.yaml")))
     return recipe, [f"output={output}", *(f"mix.{setting}" for setting in PROXIES if proxies)]
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix.core import language
+from glotmix.core import files, language
 from glotmix.core.errors import DataError, RequestError
 from glotmix.embed.protocol import Embedder
 from glotmix.quality import cross_lingual, joined, judgements, pairs
@@ -84,9 +84,10 @@ def _wording(section: RatersConfig, base: Path, texts: pa.Array, langs: pa.Array
     found: list[str] = []
     codes: list[str] = []
     for name in section.unlabelled:
-        given = judgements.read(base / name, ("text", "lang"))
+        path = files.placed(base, name)
+        given = judgements.read(path, ("text", "lang"))
         if empty := given["text"].null_count + given["lang"].null_count:
-            raise DataError(f"{base / name}: {empty} values of text and lang are missing")
+            raise DataError(f"{path}: {empty} values of text and lang are missing")
         known = {code: language.parse(code).code for code in pc.unique(given["lang"]).to_pylist()}
         found += given["text"].to_pylist()
         codes += [known[code] for code in given["lang"].to_pylist()]
