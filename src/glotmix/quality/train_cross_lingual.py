@@ -53,26 +53,25 @@ def make(
     embedders = dict(embedders or {})
     if missing := [name for name in section.embedders if name not in embedders]:
         raise RequestError(f"raters.features: there is no embedder '{missing[0]}'", "raters.features=[structure]")
-    # Before the work, not after it: where nothing can be written, nothing need be trained.
-    output.mkdir(parents=True, exist_ok=True)
-    together = joined.join(section, base, seed)
-    texts, langs = (together.documents[name].combine_chunks() for name in ("text", "lang"))
-    wording = None
-    if WORDING in section.features:
-        sources = np.asarray(together.documents["source"].to_pylist(), object)
-        # The same split as `carried.carry` makes: no model of word order has seen a text that is audited.
-        wording = _wording(section, base, texts, langs, ~pairs.hold_out(sources, section.held_out, seed))
-    found = cross_lingual.carry(
-        together,
-        _early(see(texts, langs, section.features, embedders, wording)),
-        section,
-        {name: one.fingerprint for name, one in embedders.items()},
-        seed,
-        {name: model for name, model in (models or {}).items() if name in embedders},
-        wording,
-    )
-    joined.write(together, output)
-    found.write(output)
+    with files.prepared(output):
+        together = joined.join(section, base, seed)
+        texts, langs = (together.documents[name].combine_chunks() for name in ("text", "lang"))
+        wording = None
+        if WORDING in section.features:
+            sources = np.asarray(together.documents["source"].to_pylist(), object)
+            # The same split as `carried.carry` makes: no model of word order has seen a text that is audited.
+            wording = _wording(section, base, texts, langs, ~pairs.hold_out(sources, section.held_out, seed))
+        found = cross_lingual.carry(
+            together,
+            _early(see(texts, langs, section.features, embedders, wording)),
+            section,
+            {name: one.fingerprint for name, one in embedders.items()},
+            seed,
+            {name: model for name, model in (models or {}).items() if name in embedders},
+            wording,
+        )
+        joined.write(together, output)
+        found.write(output)
     return found.audit
 
 
