@@ -388,3 +388,15 @@ def test_importing_stays_light(module):
     code = f"import sys, {module}; print(sorted({heavy!r} & sys.modules.keys()))"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "[]"
+
+
+def test_every_setting_has_one_line_of_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = command("explain", "th")
+    told = out.splitlines()
+    assert code == 0 and told[0].strip() == "settings of tha_Thai"
+    names = [row["key"] for row in json.loads(command("explain", "th", "--json")[1])]
+    assert [line.split()[0] for line in told[2:-1]] == names
+    assert max(map(len, told)) <= 80
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "of judged text it finds" in command("explain", "th")[1]

@@ -205,7 +205,8 @@ def explain(
     given = placed(recipe, overrides or ())[0] if recipe else None
     known_source(source, [one.name for one in given.corpus.sources] if given else [])
     own = given.settings if given else {}
-    rows = resolve(own, parse(language), source)
+    spoken = parse(language)
+    rows = resolve(own, spoken, source)
     for row in rows:
         # What a rule finds of judged text stands beside it, where it was measured.
         found = judged(row["key"])
@@ -213,7 +214,7 @@ def explain(
     if as_json:
         print_json(rows)
     else:
-        show_settings(language, rows)
+        show_settings(spoken.code, rows)
 
 
 @app.command()
