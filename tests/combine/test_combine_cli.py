@@ -1,6 +1,7 @@
 """`glotmix combine`, its page, and a recipe that asks for combinations."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -46,7 +47,8 @@ def told(folder: Path) -> dict[str, object]:
     found["design"] = json.loads(
         called("combine", "design", folder / "docs.jsonl", *settings, "-o", at, "--json", "-q")
     )
-    found["train"] = json.loads(called("combine", "train", at, "--json", "-q"))
+    made = RUN.invoke(app, ["combine", "train", str(at), "--json"], catch_exceptions=False)
+    found["foretold"], found["train"] = made.stderr, json.loads(made.stdout)
     found["fit"] = json.loads(called("combine", "fit", at, "--json", "-q"))
     found["choose"] = json.loads(called("combine", "choose", at, "--page", folder / "page.html", "--json", "-q"))
     return found
@@ -61,6 +63,12 @@ def test_each_command_says_what_it_made(told, folder):
     known = {one["id"] for one in rows(("amh_Ethi",))}
     assert {one["id"] for one in chosen} <= known
     assert "relational" in {one["set"] for one in chosen}
+
+
+def test_how_long_it_takes_is_said_before_and_not_where_it_is_done(told, folder):
+    assert re.match(r"19 models: about \d+ seconds here, by a probe\n", told["foretold"])
+    again = RUN.invoke(app, ["combine", "train", str(folder / "combine")])
+    assert again.exit_code == 0 and "by a probe" not in again.stderr
 
 
 def test_the_page_says_what_the_files_say(told, folder):
