@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import glotmix as gm
 from glotmix.cli import app
+from glotmix.cli.show import show_summary
 from glotmix.core.errors import RequestError
 from glotmix.pipeline import recipe, run
 from glotmix.report import combinations
@@ -109,7 +110,7 @@ def test_a_setting_that_there_is_not_and_a_stage_too_early(folder, tmp_path):
     assert "glotmix combine design" in str(found.exception) + str(getattr(found.exception, "fix", ""))
 
 
-def test_a_recipe_makes_combinations_of_what_is_kept_and_keeps_its_data_set(folder):
+def test_a_recipe_makes_combinations_of_what_is_kept_and_keeps_its_data_set(folder, capsys):
     asked = {
         "name": "tiny",
         "corpus": {"sources": [{"name": "web", "path": "docs.jsonl", "language": {"column": "lang"}}]},
@@ -120,10 +121,14 @@ def test_a_recipe_makes_combinations_of_what_is_kept_and_keeps_its_data_set(fold
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(asked), "utf-8")
     job = run.Job(recipe.load(folder / "recipe.yaml", []), folder)
-    job.run()
+    summary = job.run()
     out = folder / "out"
     verdict = json.loads((out / "combine" / "choice" / "verdict.json").read_text("utf-8"))
     assert [one["problem"] for one in verdict] == ["amh_Ethi"]
+    assert summary["combinations"] == [verdict[0]["sentence"]]
+    assert Path(summary["files"]["chosen sets"]).is_dir()
+    show_summary(summary)
+    assert verdict[0]["sentence"] in " ".join(capsys.readouterr().out.split())
     page = (out / "report" / combinations.PAGE).read_text("utf-8")
     assert page == combinations.render(out / "combine")
     report = html.parse(str(out / "report" / "report.html"))

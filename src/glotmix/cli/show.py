@@ -51,6 +51,8 @@ def show_summary(result: Mapping[str, Any]) -> None:
         terminal.console().print(table)
     if result["mixture"]:
         terminal.console().print(Text(result["mixture"], style="bold"))
+    for sentence in result["combinations"]:
+        terminal.console().print(Text(sentence, style="bold"))
     if result["parallel"] and result["parallel"]["sets"]:
         _show_parallel(result["parallel"], result["folder"])
     for text in result["warnings"]:

@@ -135,11 +135,14 @@ class Job:
             guard.refuse_page(self.context)
 
     def summary(self) -> dict[str, Any]:
-        """Return ``verdict, languages, mixture, parallel, warnings, files, folder, quarantined, estimate``."""
+        """Return ``verdict, languages, mixture, combinations, parallel, warnings, files, folder, quarantined`` and
+        ``estimate``.
+        """
         files = {
             "data set": self.folder / "dataset",
             "parallel text": self.folder / "align" / "dataset",
             "mixture": self.folder / "mixture" / "mixture.csv",
+            "chosen sets": self.folder / "combine" / "choice" / "chosen",
             "report": self.folder / "report.html",
         }
         said = self.folder / "verdict" / "verdict.json"
@@ -148,6 +151,7 @@ class Job:
             "verdict": json_text.loads(said.read_text("utf-8")) if made else None,
             "languages": self._languages(),
             "mixture": self._mixture(),
+            "combinations": self._combinations(),
             "parallel": self._parallel(),
             "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
             "files": {what: str(path) for what, path in files.items() if path.exists()},
@@ -155,6 +159,13 @@ class Job:
             "quarantined": self._quarantined(),
             "estimate": costs.compared(self.folder),
         }
+
+    def _combinations(self) -> list[str]:
+        """Return a sentence for each choice among combinations: whether it beats a random one."""
+        path = self.folder / "combine" / "choice" / "verdict.json"
+        if record.read(path.parent) is None:
+            return []
+        return [one["sentence"] for one in json_text.loads(path.read_text("utf-8"))]
 
     def _mixture(self) -> str | None:
         if record.read(self.folder / "mixture") is None:
