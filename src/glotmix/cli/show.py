@@ -64,6 +64,9 @@ def show_summary(result: Mapping[str, Any]) -> None:
         terminal.console().print(f"{lost:,} {rows} not read: {where} says which and why", soft_wrap=True)
     for what, where in result["files"].items():
         terminal.console().print(f"{what}: {_near(where)}", soft_wrap=True)
+    if result["stale"]:
+        told = f"of an earlier state of the recipe: {', '.join(result['stale'])}; glotmix run makes them anew"
+        terminal.console().print(told, soft_wrap=True)
     if result["languages"]:
         command = shlex.join(["glotmix", "explore", _near(result["folder"])])
         terminal.console().print(f"look closer: {command}", soft_wrap=True)

@@ -135,48 +135,64 @@ class Job:
             guard.refuse_page(self.context)
 
     def summary(self) -> dict[str, Any]:
-        """Return ``verdict, languages, mixture, combinations, parallel, warnings, files, folder, quarantined`` and
-        ``estimate``.
+        """Return ``verdict, languages, mixture, combinations, parallel, warnings, files, folder, quarantined, stale,
+        estimate``.
+
+        What was made of another state of the recipe is no part of it: ``stale`` names the files that were.
         """
+        made = self._standing()
         files = {
-            "data set": self.folder / "dataset",
-            "parallel text": self.folder / "align" / "dataset",
-            "mixture": self.folder / "mixture" / "mixture.csv",
-            "chosen sets": self.folder / "combine" / "choice" / "chosen",
-            "report": self.folder / "report.html",
+            "data set": ("dataset", "dataset"),
+            "parallel text": ("align/dataset", "align/dataset"),
+            "mixture": ("mixture", "mixture/mixture.csv"),
+            "chosen sets": ("combine/choice", "combine/choice/chosen"),
+            "report": ("report", "report.html"),
         }
-        said = self.folder / "verdict" / "verdict.json"
-        made = record.read(said.parent) is not None and said.is_file()
+        there = {what: step for what, (step, path) in files.items() if (self.folder / path).exists()}
         return {
-            "verdict": json_text.loads(said.read_text("utf-8")) if made else None,
-            "languages": self._languages(),
-            "mixture": self._mixture(),
-            "combinations": self._combinations(),
-            "parallel": self._parallel(),
-            "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
-            "files": {what: str(path) for what, path in files.items() if path.exists()},
+            "verdict": self._json("verdict/verdict.json") if "verdict" in made else None,
+            "languages": self._languages(made),
+            "mixture": self._mixture() if "mixture" in made else None,
+            "combinations": self._combinations() if "combine/choice" in made else [],
+            "parallel": self._parallel() if "align/pairs" in made else None,
+            "warnings": [w for one in made.values() for w in _warnings(one)],
+            "files": {what: str(self.folder / files[what][1]) for what, step in there.items() if step in made},
             "folder": str(self.folder),
-            "quarantined": self._quarantined(),
+            "quarantined": _quarantined(made.get("corpus")),
+            "stale": [what for what, step in there.items() if step not in made],
             "estimate": costs.compared(self.folder),
         }
 
+    def _standing(self) -> dict[str, Record]:
+        """Return the records of the steps that are of this recipe, in the order of the work.
+
+        The inputs of a step are other steps, which are looked at, and files, which a run has looked at already.
+        """
+        found: dict[str, Record] = {}
+        for step in self.steps:
+            made = record.read(self.folder / step.name)
+            needs = step.needs(self.context)
+            if made is not None and found.keys() >= set(needs):
+                held: Any = made.identity["inputs"]
+                now = self._identity(step, held | {name: found[name].fingerprint for name in needs})
+                if now.fingerprint == made.fingerprint:
+                    found[step.name] = made
+        return found
+
+    def _json(self, name: str) -> Any:
+        path = self.folder / name
+        return json_text.loads(path.read_text("utf-8")) if path.is_file() else None
+
     def _combinations(self) -> list[str]:
         """Return a sentence for each choice among combinations: whether it beats a random one."""
-        path = self.folder / "combine" / "choice" / "verdict.json"
-        if record.read(path.parent) is None:
-            return []
-        return [one["sentence"] for one in json_text.loads(path.read_text("utf-8"))]
+        return [one["sentence"] for one in self._json("combine/choice/verdict.json") or ()]
 
     def _mixture(self) -> str | None:
-        if record.read(self.folder / "mixture") is None:
-            return None
         from glotmix.mix.plan import read_verdict
 
         return read_verdict(self.folder / "mixture")
 
     def _parallel(self) -> dict[str, Any] | None:
-        if not self.context.has("align/pairs"):
-            return None
         from glotmix.align import told
 
         return told.told(self.folder)
@@ -187,30 +203,26 @@ class Job:
         pairs = []
         for step in self.upto(until):
             inputs = dict(step.inputs(self.context)) | {name: known[name] for name in step.needs(self.context)}
-            own, *called = registry.versions(step, self.context).items()
-            config = dict(step.config(self.context)) | ({"code": dict(called)} if called else {})
-            identity = Identity(step.name, own[1], config, inputs)
+            identity = self._identity(step, inputs)
             known[step.name] = identity.fingerprint
             pairs.append((step, identity))
         guard.refuse_inputs(self.context, [identity for _, identity in pairs])
         return pairs
 
-    def _quarantined(self) -> dict[str, int]:
-        """Return of each source how many rows could not be read, where there are any."""
-        made = record.read(self.folder / "corpus")
-        held: Any = {} if made is None else made.notes.get("sources", {})
-        counts = {name: sum(one["quarantined"].values()) for name, one in held.items()}
-        return {name: n for name, n in counts.items() if n}
+    def _identity(self, step: StepSpec, inputs: Mapping[str, str]) -> Identity:
+        own, *called = registry.versions(step, self.context).items()
+        config = dict(step.config(self.context)) | ({"code": dict(called)} if called else {})
+        return Identity(step.name, own[1], config, inputs)
 
-    def _languages(self) -> list[dict[str, Any]]:
-        if record.read(self.folder / "ledger") is None:
+    def _languages(self, made: Mapping[str, Record]) -> list[dict[str, Any]]:
+        if "ledger" not in made:
             return []
         ledger = table.shards(self.folder / "ledger")
         read = table.sums(ledger, "lang", [])
         kept = table.sums(ledger, "lang", ["bytes"], where="kept")
         shares: dict[str, Mapping[str, Any]] = {}
         parts: dict[str, dict[str, float]] = {}
-        if record.read(self.folder / "mixture") is not None:
+        if "mixture" in made:
             from glotmix.mix import cells
             from glotmix.mix.plan import read_languages, read_shares
 
@@ -276,6 +288,13 @@ def _equipped(step: StepSpec) -> None:
         extra.require()
 
 
-def _warnings(found: Record | None) -> list[str]:
-    warnings = [] if found is None else found.notes.get("warnings", [])
+def _quarantined(corpus: Record | None) -> dict[str, int]:
+    """Return of each source how many rows could not be read, where there are any."""
+    held: Any = {} if corpus is None else corpus.notes.get("sources", {})
+    counts = {name: sum(one["quarantined"].values()) for name, one in held.items()}
+    return {name: n for name, n in counts.items() if n}
+
+
+def _warnings(found: Record) -> list[str]:
+    warnings = found.notes.get("warnings", [])
     return [str(w) for w in warnings] if isinstance(warnings, list) else []
