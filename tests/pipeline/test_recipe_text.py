@@ -82,3 +82,16 @@ def test_a_key_that_stands_twice_is_refused_and_not_lost(text):
 def test_a_mapping_that_takes_another_in_may_say_its_keys_again():
     text = "a: &a {lose: 1, keep: 2}\nb: &b {<<: *a, lose: 3}\nc: {<<: *b, keep: 4}\n"
     assert recipes.from_text(text, "x")["c"] == {"lose": 3, "keep": 4}
+
+
+@pytest.mark.parametrize("retain", ["share", "tokens", "budget"])
+def test_what_needs_a_rater_is_refused_where_there_is_none(retain):
+    data = {
+        "name": "x",
+        "corpus": {"sources": [{"name": "a", "path": "a.jsonl", "language": "fr"}]},
+        "select": {"retain": retain, "tokens": {"fra": 10}},
+    }
+    with pytest.raises(RequestError, match=rf"select\.retain={retain} ranks documents by the rater's score"):
+        recipes.parse(data | {"quality": None}, "x")
+    assert recipes.parse(data, "x").select.retain == retain
+    assert recipes.parse(data | {"quality": None, "kind": "instructions"}, "x").quality is None

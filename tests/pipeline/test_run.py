@@ -233,6 +233,8 @@ def test_documents_are_drawn_up_to_a_number_of_tokens_per_language(done, tmp_pat
     assert best > some > 0.4
     with pytest.raises(RequestError, match="no language has a number"):
         job(tmp_path / "out", "select.retain=tokens").run("ledger")
+    with pytest.raises(RequestError, match=r"select\.tokens names chr_Cher, of which there is no document"):
+        job(tmp_path / "out", "select.retain=tokens", "select.tokens={chr: 9000}").run("ledger")
 
 
 def test_the_story_of_a_document(done):
