@@ -1,6 +1,7 @@
 """`glotmix combine`, its page, and a recipe that asks for combinations."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 import glotmix as gm
 from glotmix.cli import app
+from glotmix.cli.show import show_summary
 from glotmix.core.errors import RequestError
 from glotmix.pipeline import recipe, run
 from glotmix.report import combinations
@@ -46,7 +48,8 @@ def told(folder: Path) -> dict[str, object]:
     found["design"] = json.loads(
         called("combine", "design", folder / "docs.jsonl", *settings, "-o", at, "--json", "-q")
     )
-    found["train"] = json.loads(called("combine", "train", at, "--json", "-q"))
+    made = RUN.invoke(app, ["combine", "train", str(at), "--json"], catch_exceptions=False)
+    found["foretold"], found["train"] = made.stderr, json.loads(made.stdout)
     found["fit"] = json.loads(called("combine", "fit", at, "--json", "-q"))
     found["choose"] = json.loads(called("combine", "choose", at, "--page", folder / "page.html", "--json", "-q"))
     return found
@@ -61,6 +64,12 @@ def test_each_command_says_what_it_made(told, folder):
     known = {one["id"] for one in rows(("amh_Ethi",))}
     assert {one["id"] for one in chosen} <= known
     assert "relational" in {one["set"] for one in chosen}
+
+
+def test_how_long_it_takes_is_said_before_and_not_where_it_is_done(told, folder):
+    assert re.match(r"19 models: about \d+ seconds here, by a probe\n", told["foretold"])
+    again = RUN.invoke(app, ["combine", "train", str(folder / "combine")])
+    assert again.exit_code == 0 and "by a probe" not in again.stderr
 
 
 def test_the_page_says_what_the_files_say(told, folder):
@@ -101,7 +110,7 @@ def test_a_setting_that_there_is_not_and_a_stage_too_early(folder, tmp_path):
     assert "glotmix combine design" in str(found.exception) + str(getattr(found.exception, "fix", ""))
 
 
-def test_a_recipe_makes_combinations_of_what_is_kept_and_keeps_its_data_set(folder):
+def test_a_recipe_makes_combinations_of_what_is_kept_and_keeps_its_data_set(folder, capsys):
     asked = {
         "name": "tiny",
         "corpus": {"sources": [{"name": "web", "path": "docs.jsonl", "language": {"column": "lang"}}]},
@@ -112,10 +121,14 @@ def test_a_recipe_makes_combinations_of_what_is_kept_and_keeps_its_data_set(fold
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(asked), "utf-8")
     job = run.Job(recipe.load(folder / "recipe.yaml", []), folder)
-    job.run()
+    summary = job.run()
     out = folder / "out"
     verdict = json.loads((out / "combine" / "choice" / "verdict.json").read_text("utf-8"))
     assert [one["problem"] for one in verdict] == ["amh_Ethi"]
+    assert summary["combinations"] == [verdict[0]["sentence"]]
+    assert Path(summary["files"]["chosen sets"]).is_dir()
+    show_summary(summary)
+    assert verdict[0]["sentence"] in " ".join(capsys.readouterr().out.split())
     page = (out / "report" / combinations.PAGE).read_text("utf-8")
     assert page == combinations.render(out / "combine")
     report = html.parse(str(out / "report" / "report.html"))

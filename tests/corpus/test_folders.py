@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from glotmix.core import record, table
-from glotmix.core.errors import DataError
+from glotmix.core.errors import DataError, RequestError
 from glotmix.corpus import read
 from glotmix.corpus.sources import Source, look
 
@@ -283,3 +283,17 @@ def test_where_nothing_would_be_left_the_advice_is_not_to_allow_it(tmp_path, row
     put(tmp_path / "raw/a.jsonl").write_bytes(b'{"text": "Goed.", "lang": "nl"}\n' + line + b"\n" + line)
     with pytest.raises(DataError, match=r"2 of 3 rows[^→]*→ mend the source, or raise corpus.max_quarantined"):
         build(tmp_path, **more)
+
+
+def test_two_sources_that_read_one_column_of_one_file_are_refused(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.csv").write_text("en,fr\nGood day,Bonjour\n", "utf-8")
+    (tmp_path / "b.csv").symlink_to(tmp_path / "raw" / "a.csv")
+    ways = ("raw", "raw/*.csv", "b.csv")
+    columns = {"text": "en", "id": None}
+    for path in ways:
+        both = [source(ways[0], name="one", columns=columns), source(path, name="two", columns=columns)]
+        with pytest.raises(RequestError, match=r"sources 'one' and 'two' both read .*\.csv: its documents"):
+            read.fingerprints(both, tmp_path)
+    sides = [source(name=text, columns={"text": text, "id": None}) for text in ("en", "fr")]
+    assert len(read.fingerprints(sides, tmp_path)) == 2

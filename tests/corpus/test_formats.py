@@ -368,3 +368,20 @@ def test_declared_encodings_are_believed_unless_they_are_what_servers_always_say
     assert encoding.guess(data, "iso-8859-1").name == "cp1251"
     assert encoding.guess(data, "koi8-r").name == "koi8-r"
     assert encoding.guess("ж".encode(), "koi8-r").name == "utf-8"
+
+
+@pytest.mark.parametrize("code", ["utf-8", "utf-16", "mac-roman"])
+def test_lines_that_end_as_on_old_macs_are_lines(tmp_path, code):
+    rows = ["Le matin, les pêcheurs préparent.", "Le soir, ils rentrent très tard.", "L'été, la mer est calme."] * 20
+    put(tmp_path / "a.txt", "\r".join(rows).encode(code))
+    how = {"encoding": code} if code == "mac-roman" else {}
+    texts = [d["text"] for d in read(tmp_path, "a.txt", options={"split": "lines"} | how)]
+    assert sorted(texts) == sorted(rows)
+    assert [d["text"] for d in read(tmp_path, "a.txt", to="whole", options=how)] == ["\n".join(rows)]
+    put(tmp_path / "b.txt", "\r\r".join(rows[:3]).encode(code))
+    blocks = read(tmp_path, "b.txt", to="blocks", options={"split": "blocks"} | how)
+    assert {d["text"] for d in blocks} == set(rows)
+    # Where lines end otherwise, a stray one is a character of its line.
+    put(tmp_path / "c.txt", "eins\rzwei\ndrei".encode(code))
+    stray = read(tmp_path, "c.txt", to="c", options={"split": "lines"} | how)
+    assert {d["text"] for d in stray} == {"eins\rzwei", "drei"}

@@ -109,6 +109,26 @@ def test_a_missing_extra_is_said_before_any_work_and_only_where_it_is_needed(tmp
     assert Job.at(tmp_path / "project" / "other").plan("signals/private")[-1]["state"] == "reused"
 
 
+def test_what_is_of_an_earlier_state_of_the_recipe_is_not_told_as_of_this_one(tmp_path, capsys):
+    written(tmp_path / "project")
+
+    def told(*overrides, until=None):
+        more = ["quality=null", "select.retain=all", "settings.default.identify.on_mismatch=keep", *overrides]
+        return Job.at(tmp_path / "project" / "recipe.yaml", more).run(until)
+
+    whole = told()
+    assert whole["verdict"] and whole["languages"][0]["share"] == 1 and whole["stale"] == []
+    assert told(until="ledger") == whole
+    later = told("settings.default.heuristics.chars.low=13", until="ledger")
+    assert [row["kept"] for row in whole["languages"] + later["languages"]] == [3, 1]
+    assert later["verdict"] is None and later["languages"][0]["share"] is None and later["files"] == {}
+    assert later["stale"] == ["data set", "mixture", "report"]
+    show_summary(later)
+    assert "of an earlier state of the recipe: data set, mixture, report" in capsys.readouterr().out
+    assert told("mix.method=natural", until="ledger")["stale"] == ["data set", "mixture", "report"]
+    assert told("corpus.max_chars=100", until="corpus")["languages"] == []
+
+
 def test_rows_that_could_not_be_read_are_told_of_at_the_end(tmp_path, capsys):
     out = written(tmp_path / "project")
     raw = tmp_path / "project" / "raw" / "a.jsonl"
@@ -125,3 +145,20 @@ def test_progress_says_in_words_why_a_step_is_made_again(capsys):
     bars.begin("dataset", "changed", 'config.select.lose: 0.05 → ["a; b"]; inputs.ledger: b636b3af → cee5c12a')
     shown = capsys.readouterr().err.splitlines()[-1]
     assert shown.split(None, 1)[1] == 'made again: select.lose: 0.05 → ["a; b"]; after ledger'
+
+
+@pytest.mark.parametrize("output", [".hidden", "..", "~/out", "_out", "a b/日本"])
+def test_an_output_may_be_called_anything(tmp_path, monkeypatch, output):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    base = tmp_path / "project" / "recipes"
+    written(base)
+    Job.at(base / "recipe.yaml", ["quality=null", "select.retain=all", f"output={output}"]).run("dataset")
+    where = {"~/out": tmp_path / "home" / "out"}.get(output, base / output)
+    assert (where / "dataset" / "README.md").is_file() and not (base / "~").exists()
+    told = CliRunner().invoke(app, ["why", str(base / "recipe.yaml"), "0", f"output={output}"])
+    assert told.exit_code == 0 and "ukr_Cyrl" in told.stdout
+
+
+def test_the_files_that_a_recipe_names_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Job(recipes.load(RECIPE), Path("elsewhere")).context.path("~/labels.jsonl") == tmp_path / "labels.jsonl"

@@ -69,3 +69,29 @@ def test_what_is_refused_of_a_whole_recipe_is_one_sentence(mix, said):
     with pytest.raises(RequestError) as caught:
         recipes.parse({"name": "odd", "corpus": {"sources": sources}, "mix": mix}, "x")
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    "text", ["seed: 1\nmix: {}\nseed: 2\n", "mix: {tokens: 1, seed: 2, tokens: 3}\n", '{"a": 1, "a": 1}']
+)
+def test_a_key_that_stands_twice_is_refused_and_not_lost(text):
+    with pytest.raises(RequestError, match=r"x is not YAML: the key '(seed|tokens|a)' stands twice"):
+        recipes.from_text(text, "x")
+
+
+def test_a_mapping_that_takes_another_in_may_say_its_keys_again():
+    text = "a: &a {lose: 1, keep: 2}\nb: &b {<<: *a, lose: 3}\nc: {<<: *b, keep: 4}\n"
+    assert recipes.from_text(text, "x")["c"] == {"lose": 3, "keep": 4}
+
+
+@pytest.mark.parametrize("retain", ["share", "tokens", "budget"])
+def test_what_needs_a_rater_is_refused_where_there_is_none(retain):
+    data = {
+        "name": "x",
+        "corpus": {"sources": [{"name": "a", "path": "a.jsonl", "language": "fr"}]},
+        "select": {"retain": retain, "tokens": {"fra": 10}},
+    }
+    with pytest.raises(RequestError, match=rf"select\.retain={retain} ranks documents by the rater's score"):
+        recipes.parse(data | {"quality": None}, "x")
+    assert recipes.parse(data, "x").select.retain == retain
+    assert recipes.parse(data | {"quality": None, "kind": "instructions"}, "x").quality is None

@@ -233,6 +233,8 @@ def test_documents_are_drawn_up_to_a_number_of_tokens_per_language(done, tmp_pat
     assert best > some > 0.4
     with pytest.raises(RequestError, match="no language has a number"):
         job(tmp_path / "out", "select.retain=tokens").run("ledger")
+    with pytest.raises(RequestError, match=r"select\.tokens names chr_Cher, of which there is no document"):
+        job(tmp_path / "out", "select.retain=tokens", "select.tokens={chr: 9000}").run("ledger")
 
 
 def test_the_story_of_a_document(done):
@@ -388,3 +390,15 @@ def test_importing_stays_light(module):
     code = f"import sys, {module}; print(sorted({heavy!r} & sys.modules.keys()))"
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert made.stdout.strip() == "[]"
+
+
+def test_every_setting_has_one_line_of_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = command("explain", "th")
+    told = out.splitlines()
+    assert code == 0 and told[0].strip() == "settings of tha_Thai"
+    names = [row["key"] for row in json.loads(command("explain", "th", "--json")[1])]
+    assert [line.split()[0] for line in told[2:-1]] == names
+    assert max(map(len, told)) <= 80
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "of judged text it finds" in command("explain", "th")[1]

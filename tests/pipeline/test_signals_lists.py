@@ -79,6 +79,13 @@ def test_numbers_of_people_need_their_check_digit_and_their_country():
         ("fra_Latn", "tel:+33142685300", ["+33142685300"]),
         ("kor_Hang", "판매 지원(080-330-8877)으로", ["080-330-8877"]),
         ("eng_Latn", "(415) 555-2671", ["(415) 555-2671"]),
+        (
+            "eng_Latn",
+            "from IP 2.4.8.16, the host (5.6.7.8) and http://5.9.2.4:80/a",
+            ["2.4.8.16", "5.6.7.8", "5.9.2.4"],
+        ),
+        ("rus_Cyrl", "с адреса 5.8.9.12 и 5.8.9.112", ["5.8.9.12", "5.8.9.112"]),
+        ("zho_Hans", "IP地址：1.2.4.8，从61.135.4.5访问", ["1.2.4.8", "61.135.4.5"]),
         ("eng_Latn", "call 0044 20 7946 0958", ["0044 20 7946 0958"]),
     ],
 )
@@ -91,6 +98,10 @@ def test_what_stands_beside_a_value_is_no_part_of_it(lang, text, expected):
     [
         ("eng_Latn", "1.2.3.4 Scope\n## 8.4.2.1. Terms\nsee section 2.3.1.4 and table 1.1.1.2"),
         ("rus_Cyrl", "см. раздел 1.2.3.4"),
+        ("eng_Latn", "LibreOffice 7.4.7.2 is out, and OpenSSL 1.2.3.4"),
+        ("jpn_Jpan", "一太郎は9.0.1.4です。"),
+        ("tha_Thai", "ติดตั้งโปรแกรม 4.10.2.1 แล้ว"),
+        ("rus_Cyrl", "Фотошоп 12.0.4.1 вышел"),
         ("zho_Hans", "订单号20231231123456，第1.2.3.4节，东经116.407526北纬39.904030"),
         ("eng_Latn", "1 2 3 4 5 6 7 8 9 10"),
         ("zho_Hans", "128GB售39 - 2013-11-18·微软"),

@@ -1,5 +1,6 @@
 """`glotmix check`, `glotmix clean`, how a run is stopped, and what is shown of others' text."""
 
+import errno
 import json
 import os
 import shutil
@@ -69,6 +70,18 @@ def test_check_names_what_is_damaged_and_the_next_run_mends_it(folder):
     assert command("run", folder / "recipe.yaml", "-q")[0] == 0
     assert path.read_bytes() == held
     assert command("check", folder / "recipe.yaml", "-q")[0] == 0
+
+
+def test_check_looks_at_what_cannot_be_written_to(folder, monkeypatch):
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr(files, "write_text", refused)
+    assert command("check", folder / "out", "-q")[0] == 0
+    (folder / "out" / "dataset" / "README.md").write_bytes(b"another")
+    code, _, err = command("check", folder / "out", "-q")
+    assert code == DataError.exit_code and "README.md" in err
 
 
 def test_clean_removes_what_glotmix_made_and_nothing_else(folder):

@@ -152,7 +152,7 @@ def test_what_cells_cannot_be_is_refused(world):
     with pytest.raises(RequestError, match="whole languages"):
         job("mix.phases=[0.6, 0.4]")
     with pytest.raises(RequestError, match="its parts"):
-        job("select.retain=budget", "mix.proxies=null")
+        job("select.retain=budget", "mix.proxies=null", "quality={}")
     with pytest.raises(RequestError, match="no script"):
         job("mix.floors={tha_Thai: 0.2, tha_Thay/web: 0.1}")
 

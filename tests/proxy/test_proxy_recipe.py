@@ -144,7 +144,7 @@ def test_what_cannot_be_is_refused(folder, monkeypatch):
     with pytest.raises(RequestError, match="not both"):
         job(folder, "mix.runs.mixtures=a.csv", "mix.runs.losses=b.csv")
     with pytest.raises(RequestError, match="are trained on what is kept"):
-        job(folder, "select.retain=budget")
+        job(folder, "select.retain=budget", "quality={}")
     with pytest.raises(RequestError, match="parametres"):
         job(folder, "mix.proxies.parametres=1e6")
     monkeypatch.setattr("glotmix.proxy.need.installed", lambda: False)

@@ -152,6 +152,10 @@ def test_a_rater_with_a_changed_word_is_damaged(trained, tmp_path, change):
         Rater.read(tmp_path / "rater")
 
 
+def test_whoever_may_read_a_rater_may_read_all_of_it(trained):
+    assert len({path.stat().st_mode for path in trained.iterdir() if path.is_file()}) == 1
+
+
 # ------------------------------------------------------------------------------------------ AUC and the split
 
 

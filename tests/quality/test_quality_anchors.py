@@ -62,6 +62,17 @@ def test_an_anchor_that_cannot_be_used_is_named_by_file_and_line(tmp_path, bad, 
         anchors.read([path])
 
 
+def test_a_text_that_is_called_good_and_bad_is_refused_within_a_file_and_across_files(tmp_path):
+    one = write_lines(tmp_path / "one.jsonl", GOOD, GOOD, {**GOOD, "lang": "deu", "label": 0}, {**GOOD, "text": "abd"})
+    assert anchors.read([one, one]).num_rows == 8
+    within = write_lines(tmp_path / "within.jsonl", GOOD, {**GOOD, "text": "x"}, {**GOOD, "lang": "fr", "label": False})
+    with pytest.raises(DataError, match=r"within\.jsonl, line 3: .* called bad, and good in .*within\.jsonl, line 1"):
+        anchors.read([within])
+    pq.write_table(pa.Table.from_pylist([{**GOOD, "label": 0}]), tmp_path / "other.parquet")
+    with pytest.raises(DataError, match=r"other\.parquet, row 1: .* called bad, and good in .*one\.jsonl, line 1"):
+        anchors.read([one, tmp_path / "other.parquet"])
+
+
 def test_files_that_hold_no_anchors_are_refused(tmp_path):
     pq.write_table(pa.table({"text": ["a"], "lang": ["fra"], "labels": [1]}), tmp_path / "x.parquet")
     with pytest.raises(DataError, match=r"no column label: .*did you mean 'labels'"):

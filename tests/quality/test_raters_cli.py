@@ -169,6 +169,18 @@ def test_what_is_missing_is_said(made, tmp_path):
         run("join", recipe, "-o", tmp_path / "o", f"raters.documents={tmp_path / 'twice.parquet'}")
 
 
+@pytest.mark.parametrize("wrong", ["raters.documents=none.parquet", "raters.unlabelled=[none.jsonl]"])
+def test_a_training_that_is_refused_leaves_no_folder_behind(made, tmp_path, wrong):
+    _, _, recipe = made
+    (tmp_path / "here").mkdir()
+    for output in (tmp_path / "new" / "rater", tmp_path / "here"):
+        found = CliRunner().invoke(
+            app, ["raters", "train", str(recipe), "raters.features=[structure, wording]", wrong, "-o", str(output)]
+        )
+        assert isinstance(found.exception, RequestError | DataError), found.output
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
 def test_word_order_is_learned_from_unlabelled_texts(made, tmp_path):
     folder, _, recipe = made
     rng = np.random.default_rng(5)

@@ -187,7 +187,8 @@ def test_a_terminal_says_a_finding_once_and_cuts_no_language(capsys):
     (one,) = found["findings"]
     told = f"{one['text']} ({one['do']})"
     result = {"verdict": found, "languages": [], "warnings": [told, "fra_Latn: no document is kept"], "quarantined": {},
-              "files": {}, "folder": "out", "estimate": None, "parallel": None, "mixture": None}  # fmt: skip
+              "files": {}, "folder": "out", "estimate": None, "parallel": None, "mixture": None,
+              "combinations": [], "stale": []}  # fmt: skip
     show.show_summary(result)
     out = capsys.readouterr().out
     assert out.count("[source-loses]") == 1 and "fra_Latn: no document is kept [nothing-kept]" in out

@@ -417,3 +417,16 @@ def test_the_model_is_unpacked_once_and_mapped_from_then_on(tmp_path, monkeypatc
     (tmp_path / "file").touch()
     monkeypatch.setenv("GLOTMIX_CACHE", str(tmp_path / "file"))
     assert identifiers.Py3Langid().rank(texts).equals(first)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ", "ދިވެހި ބަސް", "ᱥᱟᱱᱛᱟᱲᱤ ᱯᱟᱹᱨᱥᱤ", "ߒߞߏ ߞߊ߲", "ᠮᠣᠩᠭᠣᠯ ᠬᠡᠯᠡ", "ꯃꯤꯇꯩꯂꯣꯟ ꯅꯠꯇ", "ᐃᓄᒃᑎᑐᑦ ᐅᖃᐅᓯᖅ", "ܣܘܪܝܬ ܠܫܢܐ"],
+)
+def test_a_script_that_the_model_never_saw_has_no_language(text):
+    assert language_id.label(pa.array([text])).to_pylist() == [None]
+    (row,) = language_id.identify(pa.array([text]), pa.array(["div_Thaa"]), language_id.load("py3langid")).to_pylist()
+    assert (row["label"], row["score"], row["runner_up"], row["agrees"]) == (None,) * 4
+    # A word of it among others changes nothing.
+    mixed = pa.array([f"Die Katze schläft auf dem Sofa und träumt. {text[:3]}"])
+    assert language_id.label(mixed).to_pylist() == ["deu_Latn"]

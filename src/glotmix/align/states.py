@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from glotmix.core import files
 from glotmix.core.errors import DataError, MissingExtraError, RequestError
 from glotmix.embed import choose, features
 from glotmix.embed.protocol import Embedder
@@ -59,7 +60,7 @@ def load(spec: str, base: Path = Path()) -> Model:
         RequestError: if there is none of that name.
         DataError: if a folder holds none that can be read.
     """
-    folder = base / spec
+    folder = files.placed(base, spec)
     if spec in choose.NAMES or spec.startswith("hub:") or (folder / HEADER).is_file():
         return OfEmbedder(spec, choose.load(spec, base))
     if folder.is_dir() and not (folder / "config.json").is_file():

@@ -170,9 +170,9 @@ def why(
     from glotmix.explore.story import tell
 
     if not where.is_dir():
-        from glotmix.pipeline import recipe as recipes
+        from glotmix.pipeline.run import Job
 
-        where = where.parent / recipes.load(where, overrides or ()).output
+        where = Job.at(where, overrides or ()).folder
     elif overrides:
         raise RequestError(f"{where} is a folder, and only a recipe takes overrides", "glotmix why RECIPE ID output=…")
     story = tell(where, identity)
@@ -205,7 +205,8 @@ def explain(
     given = placed(recipe, overrides or ())[0] if recipe else None
     known_source(source, [one.name for one in given.corpus.sources] if given else [])
     own = given.settings if given else {}
-    rows = resolve(own, parse(language), source)
+    spoken = parse(language)
+    rows = resolve(own, spoken, source)
     for row in rows:
         # What a rule finds of judged text stands beside it, where it was measured.
         found = judged(row["key"])
@@ -213,7 +214,7 @@ def explain(
     if as_json:
         print_json(rows)
     else:
-        show_settings(language, rows)
+        show_settings(spoken.code, rows)
 
 
 @app.command()

@@ -82,8 +82,11 @@ def train(folder: Folder, as_json: AsJson = False, quiet: Quiet = False) -> None
     from glotmix.cli.progress import lines
     from glotmix.combine import stages, training
     from glotmix.core import lock
+    from glotmix.proxy.cost import spoken
 
     with lock.held(folder, beside=True):
+        if not quiet and (told := stages.foretold(folder)) is not None:
+            typer.echo(f"{told[0]:,} models: about {spoken(told[1])} here, by a probe", err=True)
         record = stages.train(folder, training.silent if quiet else lines(), _watcher(quiet))
     if as_json:
         print_json({"output": str(folder / stages.LOSSES)} | record.counts)

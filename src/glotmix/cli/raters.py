@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glotmix.cli.options import AsJson, print_json
-from glotmix.core import json_text
+from glotmix.core import files, json_text
 from glotmix.core.errors import DataError, RequestError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def next_pairs(
     from glotmix.quality import active, ask, joined, raters_config
 
     section, base, seed = _section(recipe, overrides)
-    texts = joined.documents(base / section.documents)
+    texts = joined.documents(files.placed(base, section.documents))
     lang = language.parse(only or section.reference).code
     rows = np.flatnonzero(np.asarray(texts["lang"].to_pylist(), object) == lang)
     if len(rows) < 2:
@@ -130,7 +130,7 @@ def translate(
     from glotmix.quality import joined, pairs, translators
 
     section, base, _ = _section(recipe, overrides)
-    given = joined.documents(base / section.documents)
+    given = joined.documents(files.placed(base, section.documents))
     counted: list[int] = []
 
     def count(texts: Sequence[str], source: str, target: str) -> Sequence[str]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from glotmix.cli import reasons, terminal
 from glotmix.core import warning
+from glotmix.core.settings import DEFAULT
 
 
 def show_plan(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -50,6 +51,8 @@ def show_summary(result: Mapping[str, Any]) -> None:
         terminal.console().print(table)
     if result["mixture"]:
         terminal.console().print(Text(result["mixture"], style="bold"))
+    for sentence in result["combinations"]:
+        terminal.console().print(Text(sentence, style="bold"))
     if result["parallel"] and result["parallel"]["sets"]:
         _show_parallel(result["parallel"], result["folder"])
     for text in result["warnings"]:
@@ -61,6 +64,9 @@ def show_summary(result: Mapping[str, Any]) -> None:
         terminal.console().print(f"{lost:,} {rows} not read: {where} says which and why", soft_wrap=True)
     for what, where in result["files"].items():
         terminal.console().print(f"{what}: {_near(where)}", soft_wrap=True)
+    if result["stale"]:
+        told = f"of an earlier state of the recipe: {', '.join(result['stale'])}; glotmix run makes them anew"
+        terminal.console().print(told, soft_wrap=True)
     if result["languages"]:
         command = shlex.join(["glotmix", "explore", _near(result["folder"])])
         terminal.console().print(f"look closer: {command}", soft_wrap=True)
@@ -251,15 +257,25 @@ def show_story(story: Mapping[str, Any]) -> None:
     console.print(Text(story["text"][:600] + ("…" if len(story["text"]) > 600 else "")))
 
 
+_JUDGED = 140
+"""Columns of a screen on which what a setting finds of judged text stands in its line."""
+
+
 def show_settings(language: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print every resolved setting of a language with its origin."""
+    """Print every resolved setting of a language with its origin, a line each, also where a line has 80 characters."""
+    console = terminal.console()
+    judged = console.width >= _JUDGED
     table = Table(title=f"settings of {language}", title_justify="left", box=None, pad_edge=False)
-    for name in ("setting", "value", "from", "of judged text it finds"):
+    for name in ("setting", "value", "from", "of judged text it finds")[: 4 if judged else 3]:
         table.add_column(name, overflow="fold", no_wrap=name == "setting")
     for row in rows:
-        found = row.get("judged") if row["value"] is not None else None
-        table.add_row(str(row["key"]), str(row["value"]), str(row["origin"]), found or "")
-    terminal.console().print(table)
+        value, origin = row["value"], str(row["origin"])
+        shown = f"quantile {value['quantile']:g}" if isinstance(value, Mapping) else str(value)
+        found = row.get("judged") if judged and value is not None else None
+        table.add_row(str(row["key"]), shown, "default" if origin == DEFAULT else origin, *[found or ""] * judged)
+    console.print(table)
+    if not judged:
+        console.print(f"a screen of {_JUDGED} columns, or --json, has what each finds of judged text too")
 
 
 def show_curve(result: Mapping[str, Any]) -> None:

@@ -10,13 +10,14 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from glotmix.combine import VERSION, fitted, plan, training, transfer, trial, verdict
+from glotmix.combine import VERSION, cost, fitted, plan, training, transfer, trial, verdict
 from glotmix.combine.config import CombinationsConfig
 from glotmix.combine.documents import read
 from glotmix.combine.plan import Plan
 from glotmix.combine.training import Bench, Tell, silent
 from glotmix.combine.verdict import Verdict
 from glotmix.core import json_text
+from glotmix.core.identity import RECORD
 from glotmix.core.record import Counts, Identity, Output, Record, Watcher, build, digest, require
 from glotmix.embed import choose as embedders
 from glotmix.embed.protocol import Embedder
@@ -81,6 +82,20 @@ def train(folder: Path, tell: Tell = silent, watcher: Watcher | None = None) -> 
         folder / LOSSES, "combine-train", bench.config, inputs,
         lambda output: training.make(output, bench.folder, bench.config, tell), watcher,
     )  # fmt: skip
+
+
+def foretold(folder: Path) -> tuple[int, float] | None:
+    """Return how many models `train` makes and about how many seconds that takes here; None where they are made.
+
+    Raises:
+        MissingExtraError: if torch is not installed.
+        GlotmixError: if there is no design.
+    """
+    need("combinations")
+    bench = _bench(folder)
+    if (folder / LOSSES / RECORD).is_file():
+        return None
+    return cost.models(bench), cost.seconds(bench)
 
 
 def fit(folder: Path, watcher: Watcher | None = None) -> dict[str, Any]:

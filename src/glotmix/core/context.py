@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from glotmix.core import remote
+from glotmix.core import files, remote
 from glotmix.core.errors import RequestError
 from glotmix.core.section import Recipe
 
@@ -32,7 +32,7 @@ class RunContext:
 
     def path(self, name: str) -> Path:
         """Return a path that the recipe gives, as seen from its own folder."""
-        return remote.fetched(name) if remote.is_remote(name) else self.base / name
+        return remote.fetched(name) if remote.is_remote(name) else files.placed(self.base, name)
 
     def paths(self, names: Sequence[str]) -> list[Path]:
         """Return several such paths.

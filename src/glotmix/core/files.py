@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -229,6 +230,23 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+@contextmanager
+def prepared(folder: Path) -> Iterator[None]:
+    """Make a folder before the work that fills it, so that nothing is done where nothing can be written.
+
+    Work that is refused leaves no empty folder.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # the first that is not empty, and those above it, stay
+            for path in new:
+                path.rmdir()
+        raise
 
 
 def placed(base: Path, given: str) -> Path:

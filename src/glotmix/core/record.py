@@ -12,6 +12,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version as installed_version
@@ -104,16 +105,18 @@ def verify(folder: Path, told: Callable[[str, int], None] = lambda name, size: N
         told: called with the name and size of each file that was read.
 
     Returns:
-        what is wrong, by file. `state_of` calls such an output ``damaged`` from then on.
+        what is wrong, by file. `state_of` calls such an output ``damaged`` from then on, where a note of it can be
+        written beside.
     """
     found = read(folder)
     if found is None:
         return {}
     wrong = files.harm(folder, found.files, written(folder), None, told)
-    if wrong:
-        files.write_text(folder / DAMAGED, json.dumps(list(wrong), ensure_ascii=False))
-    else:
-        (folder / DAMAGED).unlink(missing_ok=True)
+    with suppress(OSError):  # an archive that cannot be written to can be looked at
+        if wrong:
+            files.write_text(folder / DAMAGED, json.dumps(list(wrong), ensure_ascii=False))
+        else:
+            (folder / DAMAGED).unlink(missing_ok=True)
     return wrong
 
 

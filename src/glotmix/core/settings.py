@@ -38,6 +38,8 @@ FILE = Path(str(files("glotmix") / "data" / "settings.yaml"))
 """What ships with glotmix."""
 
 BUILT_IN = "built-in"
+DEFAULT = f"{BUILT_IN}, default"
+"""The origin of what nobody set."""
 FROM_RECIPE = "recipe"
 _OWN = "glotmix"
 

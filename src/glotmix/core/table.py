@@ -217,8 +217,9 @@ def sums(files: Sequence[Path], by: str, columns: Sequence[str], where: str | No
 
 
 def shards(folder: Path) -> list[Path]:
-    """Return the Parquet files of an output, sorted by path."""
-    return sorted(p for p in folder.rglob("*.parquet") if not any(part.startswith(".") for part in p.parts[-3:]))
+    """Return the Parquet files of an output, sorted by path; what the folder itself is called plays no part."""
+    found = folder.rglob("*.parquet")
+    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
 def groups(sizes: Mapping[Path, int], limit: int) -> Iterator[list[Path]]:

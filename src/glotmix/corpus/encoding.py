@@ -199,12 +199,18 @@ def sure(source: Source, file: InputFile) -> Guess:
 
 
 def decode(data: bytes, told: Guess) -> str:
-    """Decode a whole text, its mark taken off.
+    """Decode a whole text, its mark taken off, its lines ended by ``\\n``.
 
     Raises:
         UnicodeDecodeError: if it is not in that encoding.
     """
-    return data.decode(told.name).removeprefix("\ufeff")
+    text = data.decode(told.name).removeprefix("\ufeff").replace("\r\n", "\n")
+    return text if "\n" in text else text.replace("\r", "\n")
+
+
+def line_end(start: bytes) -> bytes:
+    """Return what ends the lines of a file that begins so: ``\\r`` alone, as on old Macs, where there is no ``\\n``."""
+    return b"\r" if b"\r" in start[:-1] and b"\n" not in start else b"\n"
 
 
 def _kept(error: UnicodeError) -> tuple[str, int]:
@@ -300,8 +306,10 @@ class Transcoded:
     def lines(self) -> Iterable[bytes]:
         """Yield the lines, each without its end."""
         rest: list[bytes] = []
+        end = None
         while data := self.read(_CHUNK):
-            first, *others = data.split(b"\n")
+            end = end or line_end(data)
+            first, *others = data.split(end)
             rest.append(first)
             for line in others:
                 yield b"".join(rest).removesuffix(b"\r")

@@ -26,18 +26,34 @@ def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:
     """Return the SHA-256 of every input file, by source and its path below the source's own folder.
 
     Neither `base` nor where the data lies is part of a name. A data set on the Hub stands with its commit.
+
+    Raises:
+        RequestError: if two sources read the same column of one file: two that agree would be one.
     """
     check(sources)
     found: dict[str, str] = {}
+    taken: dict[tuple[Path, str], str] = {}
     with ThreadPoolExecutor() as pool:
         for source in sources:
             if source.hub:
                 found[source.name] = str(huggingface.pinned(source))
             else:
                 inputs = files(source, base)
+                _alone(source, inputs, taken)
                 digests = pool.map(digest_file, [f.path for f in inputs])
                 found |= {f"{source.name}/{f.name}": d + _version(f) for f, d in zip(inputs, digests, strict=True)}
     return found
+
+
+def _alone(source: Source, inputs: Sequence[InputFile], taken: dict[tuple[Path, str], str]) -> None:
+    """Refuse a source whose documents another one reads; `taken` has the source of each file and column."""
+    for file in inputs:
+        other = taken.setdefault((file.path.resolve(), source.columns.text), source.name)
+        if other != source.name:
+            raise RequestError(
+                f"sources '{other}' and '{source.name}' both read {file.shown}: its documents would stand twice",
+                "take it out of the path of one, or name another column of it: columns: {text: …}",
+            )
 
 
 def _version(file: InputFile) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from glotmix.core import files
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.embed.protocol import Embedder
 from glotmix.embed.static import read, shipped
@@ -34,8 +35,9 @@ def load(spec: str, base: Path = Path()) -> Embedder:
         from glotmix.embed.hub import HubEmbedder
 
         name, _, revision = spec.removeprefix("hub:").partition("@")
-        return HubEmbedder(str(base / name) if (base / name).is_dir() else name, revision or None)
-    if (base / spec).is_dir():
-        return read(base / spec)
+        path = files.placed(base, name)
+        return HubEmbedder(str(path) if path.is_dir() else name, revision or None)
+    if (path := files.placed(base, spec)).is_dir():
+        return read(path)
     hint = did_you_mean(spec, NAMES)
     raise RequestError(f"there is no embedder '{spec}'{hint}", f"{', '.join(NAMES)}, hub:NAME@REVISION, or a folder")

@@ -75,7 +75,7 @@ class StaticEmbedder:
 
     def write(self, folder: Path) -> None:
         """Write the model into a folder."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         folder.mkdir(parents=True, exist_ok=True)
         arrays = {"keys": self.keys, "codes": self.vectors.codes}
@@ -83,7 +83,7 @@ class StaticEmbedder:
         arrays |= {"centroids": self.vectors.centroids.astype(np.float16)}
         if self.projection is not None:
             arrays |= {f"teacher_{k}": v.astype(np.float16) for k, v in self.projection._asdict().items()}
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / MODEL)
+        (folder / MODEL).write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
         header = {"format": FORMAT, "features": features.VERSION, "width": self.width, "rows": len(self.keys)}
         text = json.dumps(header | self.about, indent=1, ensure_ascii=False, sort_keys=False)
         (folder / HEADER).write_text(text + "\n", "utf-8")

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from glotmix.core import json_text
 from glotmix.core.errors import DataError, blame
@@ -125,7 +125,7 @@ class Scorer:
     def write(self, folder: Path) -> None:
         """Write ``qsm.safetensors`` and ``qsm.json``."""
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({"weights": np.ascontiguousarray(self.weights)}, folder / "qsm.safetensors")
+        (folder / "qsm.safetensors").write_bytes(save({"weights": np.ascontiguousarray(self.weights)}))
         about = {"version": VERSION, "config": self.config.model_dump(), "embedder": self.embedder}
         about["columns"] = list(structure.COLUMNS)
         (folder / "qsm.json").write_text(json.dumps(about, indent=1), "utf-8")

@@ -282,7 +282,7 @@ def why(where: Given, identity: str, base: str | Path | None = None) -> Story:
     if isinstance(where, str | Path) and "\n" not in str(where) and Path(where).is_dir():
         folder = Path(where)
     else:
-        folder = _base(where, base) / recipe(where).output
+        folder = Job(recipe(where), _base(where, base)).folder
     told = story.tell(folder, identity)
     names = ("id", "lang", "source", "kept", "rule", "evidence", "signals", "text")
     return Story(**{name: told[name] for name in names}, failed=tuple(told["failed"]), twins=tuple(told["twins"]))

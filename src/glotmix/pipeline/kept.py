@@ -58,5 +58,5 @@ def placed(where: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Path]:
     recipe = recipes.parse(recipes.overridden(data, overrides), str(where))
     if not is_remote(recipe.output):
         # The recipe itself may lie far away, as that of the demo does within the package.
-        recipe = recipe.model_copy(update={"output": str(where.resolve().parent / recipe.output)})
+        recipe = recipe.model_copy(update={"output": str(files.placed(where.resolve().parent, recipe.output))})
     return recipe, base

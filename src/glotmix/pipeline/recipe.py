@@ -260,7 +260,19 @@ def _value(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as 1.2 has it, where PyYAML's 1.1 has it otherwise: 1e6 is a number, and ``no`` is Norwegian, not false."""
+    """YAML as 1.2 has it, where PyYAML has it otherwise: 1e6 is a number, ``no`` is Norwegian and not false, and a key
+    that stands twice is an error, where the first of the two would be lost.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.composer.ComposerError(None, None, f"the key '{key.value}' stands twice", key.start_mark)
+                seen.add(key.value)
+        return node
 
 
 _Loader.add_implicit_resolver("!power", re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+$"), list("+-0123456789"))

@@ -9,11 +9,11 @@
 """
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from glotmix.core import json_text, lock, record, registry, remote, settings, table
+from glotmix.core import files, json_text, lock, record, registry, remote, settings, table
 from glotmix.core.context import RunContext
 from glotmix.core.errors import RequestError, did_you_mean, spoken
 from glotmix.core.language import parse
@@ -40,7 +40,8 @@ class Job:
         self.watcher: Watcher = watcher or Silent()
         with spoken():
             far = recipe.output if remote.is_remote(recipe.output) else None
-            self.context = RunContext(recipe, base, remote.mirror(far) if far else base / recipe.output, far)
+            folder = remote.mirror(far) if far else files.placed(base, recipe.output)
+            self.context = RunContext(recipe, base, folder, far)
             self.steps = self.context.steps
 
     @classmethod
@@ -134,37 +135,64 @@ class Job:
             guard.refuse_page(self.context)
 
     def summary(self) -> dict[str, Any]:
-        """Return ``verdict, languages, mixture, parallel, warnings, files, folder, quarantined, estimate``."""
+        """Return ``verdict, languages, mixture, combinations, parallel, warnings, files, folder, quarantined, stale,
+        estimate``.
+
+        What was made of another state of the recipe is no part of it: ``stale`` names the files that were.
+        """
+        made = self._standing()
         files = {
-            "data set": self.folder / "dataset",
-            "parallel text": self.folder / "align" / "dataset",
-            "mixture": self.folder / "mixture" / "mixture.csv",
-            "report": self.folder / "report.html",
+            "data set": ("dataset", "dataset"),
+            "parallel text": ("align/dataset", "align/dataset"),
+            "mixture": ("mixture", "mixture/mixture.csv"),
+            "chosen sets": ("combine/choice", "combine/choice/chosen"),
+            "report": ("report", "report.html"),
         }
-        said = self.folder / "verdict" / "verdict.json"
-        made = record.read(said.parent) is not None and said.is_file()
+        there = {what: step for what, (step, path) in files.items() if (self.folder / path).exists()}
         return {
-            "verdict": json_text.loads(said.read_text("utf-8")) if made else None,
-            "languages": self._languages(),
-            "mixture": self._mixture(),
-            "parallel": self._parallel(),
-            "warnings": [w for s in self.steps for w in _warnings(record.read(self.folder / s.name))],
-            "files": {what: str(path) for what, path in files.items() if path.exists()},
+            "verdict": self._json("verdict/verdict.json") if "verdict" in made else None,
+            "languages": self._languages(made),
+            "mixture": self._mixture() if "mixture" in made else None,
+            "combinations": self._combinations() if "combine/choice" in made else [],
+            "parallel": self._parallel() if "align/pairs" in made else None,
+            "warnings": [w for one in made.values() for w in _warnings(one)],
+            "files": {what: str(self.folder / files[what][1]) for what, step in there.items() if step in made},
             "folder": str(self.folder),
-            "quarantined": self._quarantined(),
+            "quarantined": _quarantined(made.get("corpus")),
+            "stale": [what for what, step in there.items() if step not in made],
             "estimate": costs.compared(self.folder),
         }
 
+    def _standing(self) -> dict[str, Record]:
+        """Return the records of the steps that are of this recipe, in the order of the work.
+
+        The inputs of a step are other steps, which are looked at, and files, which a run has looked at already.
+        """
+        found: dict[str, Record] = {}
+        for step in self.steps:
+            made = record.read(self.folder / step.name)
+            needs = step.needs(self.context)
+            if made is not None and found.keys() >= set(needs):
+                held: Any = made.identity["inputs"]
+                now = self._identity(step, held | {name: found[name].fingerprint for name in needs})
+                if now.fingerprint == made.fingerprint:
+                    found[step.name] = made
+        return found
+
+    def _json(self, name: str) -> Any:
+        path = self.folder / name
+        return json_text.loads(path.read_text("utf-8")) if path.is_file() else None
+
+    def _combinations(self) -> list[str]:
+        """Return a sentence for each choice among combinations: whether it beats a random one."""
+        return [one["sentence"] for one in self._json("combine/choice/verdict.json") or ()]
+
     def _mixture(self) -> str | None:
-        if record.read(self.folder / "mixture") is None:
-            return None
         from glotmix.mix.plan import read_verdict
 
         return read_verdict(self.folder / "mixture")
 
     def _parallel(self) -> dict[str, Any] | None:
-        if not self.context.has("align/pairs"):
-            return None
         from glotmix.align import told
 
         return told.told(self.folder)
@@ -175,30 +203,26 @@ class Job:
         pairs = []
         for step in self.upto(until):
             inputs = dict(step.inputs(self.context)) | {name: known[name] for name in step.needs(self.context)}
-            own, *called = registry.versions(step, self.context).items()
-            config = dict(step.config(self.context)) | ({"code": dict(called)} if called else {})
-            identity = Identity(step.name, own[1], config, inputs)
+            identity = self._identity(step, inputs)
             known[step.name] = identity.fingerprint
             pairs.append((step, identity))
         guard.refuse_inputs(self.context, [identity for _, identity in pairs])
         return pairs
 
-    def _quarantined(self) -> dict[str, int]:
-        """Return of each source how many rows could not be read, where there are any."""
-        made = record.read(self.folder / "corpus")
-        held: Any = {} if made is None else made.notes.get("sources", {})
-        counts = {name: sum(one["quarantined"].values()) for name, one in held.items()}
-        return {name: n for name, n in counts.items() if n}
+    def _identity(self, step: StepSpec, inputs: Mapping[str, str]) -> Identity:
+        own, *called = registry.versions(step, self.context).items()
+        config = dict(step.config(self.context)) | ({"code": dict(called)} if called else {})
+        return Identity(step.name, own[1], config, inputs)
 
-    def _languages(self) -> list[dict[str, Any]]:
-        if record.read(self.folder / "ledger") is None:
+    def _languages(self, made: Mapping[str, Record]) -> list[dict[str, Any]]:
+        if "ledger" not in made:
             return []
         ledger = table.shards(self.folder / "ledger")
         read = table.sums(ledger, "lang", [])
         kept = table.sums(ledger, "lang", ["bytes"], where="kept")
         shares: dict[str, Mapping[str, Any]] = {}
         parts: dict[str, dict[str, float]] = {}
-        if record.read(self.folder / "mixture") is not None:
+        if "mixture" in made:
             from glotmix.mix import cells
             from glotmix.mix.plan import read_languages, read_shares
 
@@ -255,7 +279,7 @@ def demo_recipe(output: Path, small: bool, proxies: bool | None = None) -> tuple
     """
     if proxies is None:
         proxies = installed() and not small
-    recipe = Path(str(files("glotmix") / "data" / "demo" / ("small.yaml" if small else "recipe.yaml")))
+    recipe = Path(str(resources.files("glotmix") / "data" / "demo" / ("small.yaml" if small else "recipe.yaml")))
     return recipe, [f"output={output}", *(f"mix.{setting}" for setting in PROXIES if proxies)]
 
 
@@ -264,6 +288,13 @@ def _equipped(step: StepSpec) -> None:
         extra.require()
 
 
-def _warnings(found: Record | None) -> list[str]:
-    warnings = [] if found is None else found.notes.get("warnings", [])
+def _quarantined(corpus: Record | None) -> dict[str, int]:
+    """Return of each source how many rows could not be read, where there are any."""
+    held: Any = {} if corpus is None else corpus.notes.get("sources", {})
+    counts = {name: sum(one["quarantined"].values()) for name, one in held.items()}
+    return {name: n for name, n in counts.items() if n}
+
+
+def _warnings(found: Record) -> list[str]:
+    warnings = found.notes.get("warnings", [])
     return [str(w) for w in warnings] if isinstance(warnings, list) else []

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from glotmix.core.errors import DataError
@@ -95,7 +95,7 @@ class Checkpoint:
             for name, w in getattr(state, part).items()
         }
         temporary = self.path.with_name(f".{self.path.name}.tmp")
-        save_file(tensors, temporary, metadata={"step": str(state.step), "about": self.about})
+        temporary.write_bytes(save(tensors, metadata={"step": str(state.step), "about": self.about}))
         temporary.replace(self.path)
 
     def read(self, device: torch.device) -> State | None:

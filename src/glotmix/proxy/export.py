@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from glotmix.proxy.model import EPSILON, THETA
@@ -48,11 +48,8 @@ def export(weights: Mapping[str, Tensor], which: int, shape: Shape, tokenizer: P
             tensors[f"model.layers.{i}.{theirs}.weight"] = w[order] if ours in ("query", "key") else w
         for norm in ("input_layernorm", "post_attention_layernorm"):
             tensors[f"model.layers.{i}.{norm}.weight"] = torch.ones(shape.width)
-    save_file(
-        {name: t.detach().cpu().float().contiguous().clone() for name, t in tensors.items()},
-        folder / "model.safetensors",
-        metadata={"format": "pt"},
-    )
+    plain = {name: t.detach().cpu().float().contiguous().clone() for name, t in tensors.items()}
+    (folder / "model.safetensors").write_bytes(save(plain, metadata={"format": "pt"}))
     end = Pieces(tokenizer).end
     config = {
         "architectures": ["LlamaForCausalLM"],

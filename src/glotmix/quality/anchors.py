@@ -9,7 +9,7 @@ from functools import cache
 from hashlib import blake2b
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -58,9 +58,11 @@ def read(paths: Sequence[Path], label: bool | None = None) -> pa.Table:
         a table of `SCHEMA`, in the order of the files and their rows.
 
     Raises:
-        DataError: naming file and row of the first anchor that cannot be used.
+        DataError: naming file and row of the first anchor that cannot be used, or that says of a text the contrary of
+            what was said of it before.
     """
     tables = []
+    said: Said = {}
     for path in paths:
         if not path.is_file():
             raise DataError(f"there is no anchor file {path}", "name a .jsonl or .parquet file of text, lang, label")
@@ -71,7 +73,7 @@ def read(paths: Sequence[Path], label: bool | None = None) -> pa.Table:
                 rows = _json_rows(path, label)
             case _:
                 raise RequestError(f"{path}: anchors are read from .jsonl and .parquet, not {path.suffix or 'this'}")
-        tables.append(checked(rows, str(path)))
+        tables.append(checked(rows, str(path), said))
     if not tables:
         raise RequestError("no anchor file was named", "quality.anchors=[builtin]")
     found = pa.concat_tables(tables)
@@ -80,24 +82,40 @@ def read(paths: Sequence[Path], label: bool | None = None) -> pa.Table:
     return found
 
 
-def checked(rows: Iterable[tuple[str, Mapping[str, Any]]], where: str = "the table") -> pa.Table:
+Said: TypeAlias = dict[tuple[str, str], tuple[bool, str]]
+"""Language and text → the label that it has, and where that stands."""
+
+
+def checked(
+    rows: Iterable[tuple[str, Mapping[str, Any]]], where: str = "the table", said: Said | None = None
+) -> pa.Table:
     """Return documents with labels as a table of `SCHEMA`.
 
     Args:
         rows: where each stands, for a message, and its columns.
         where: all of them stand.
+        said: the labels that went before; those of the rows are added.
 
     Raises:
         DataError: for the first that cannot be used, or if there is none.
     """
     found, others = [], 0
+    said = {} if said is None else said
     for at, row in rows:
         if row.get("label", 0) is None and any(row.get(name) is not None for name in PROPERTIES):
             others += 1
             continue
         if missing := {"text", "lang", "label"} - row.keys():
             raise DataError(f"{at}: there is no {', '.join(sorted(missing))} (only {', '.join(row)})")
-        found.append(_checked(row, at))
+        one = _checked(row, at)
+        before, first = said.setdefault((one["lang"], one["text"]), (one["label"], at))
+        if before != one["label"]:
+            names = ("bad", "good")
+            raise DataError(
+                f"{at}: the text is called {names[one['label']]}, and {names[before]} in {first}",
+                "keep one of the two labels, or neither: together they teach nothing",
+            )
+        found.append(one)
     if not found and not others:
         raise DataError(f"{where} holds no anchor", "one row per document: text, lang, label (1 = good)")
     return pa.Table.from_pylist(found, schema=SCHEMA)

@@ -82,11 +82,12 @@ class Encoder:
 
     def write(self, folder: Path) -> None:
         """Write encoder, tokenizer and head into a folder, as safetensors and JSON."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        save_file({name: value.contiguous().cpu() for name, value in self.head.state_dict().items()}, folder / HEAD)
+        head = {name: value.contiguous().cpu() for name, value in self.head.state_dict().items()}
+        (folder / HEAD).write_bytes(save(head))
 
     @classmethod
     def read(cls, folder: Path, max_tokens: int = 512) -> "Encoder":

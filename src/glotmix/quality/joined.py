@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix.core import language, table
+from glotmix.core import files, language, table
 from glotmix.core.errors import DataError, RequestError
 from glotmix.quality import bradley_terry, inter_rater, judgements
 from glotmix.quality.bradley_terry import Comparisons, Fit
@@ -127,13 +127,13 @@ def join(config: RatersConfig, base: Path, seed: int, draws: int = 1_000) -> Joi
     Raises:
         RequestError: if there is no rater.
     """
-    texts = documents(base / config.documents)
+    texts = documents(files.placed(base, config.documents))
     if not config.columns and not config.verdicts:
         raise RequestError("there is no rater to join", "raters.columns or raters.verdicts")
     ids = texts["id"].to_pylist()
     langs = np.asarray(texts["lang"].to_pylist(), object)
     found = judgements.rated(texts, config.columns, base)
-    said = judgements.verdicts([base / name for name in config.verdicts], ids)
+    said = judgements.verdicts([files.placed(base, name) for name in config.verdicts], ids)
     if not config.columns and not said.names:
         raise DataError(
             f"none of {said.unknown:,} verdicts is on documents of {config.documents}"

@@ -18,7 +18,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from glotmix.core import json_text, language
+from glotmix.core import files, json_text, language
 from glotmix.core.errors import DataError, RequestError, did_you_mean
 from glotmix.quality.bradley_terry import Comparisons, Ints
 from glotmix.quality.raters_config import RaterColumn
@@ -100,7 +100,7 @@ def rated(documents: pa.Table, raters: Sequence[RaterColumn], base: Path) -> Rat
 
 def _column(rater: RaterColumn, base: Path) -> tuple[pa.Array, NDArray[np.float64]]:
     """Return the ids and numbers of a rater; rows without a number are left out."""
-    table = read(base / rater.path, (rater.id,), numbers=(rater.column,))
+    table = read(files.placed(base, rater.path), (rater.id,), numbers=(rater.column,))
     where = f"{rater.path}, column {rater.column}"
     kind = table[rater.column].type
     if pa.types.is_null(kind):

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from glotmix.core.errors import DataError
 from glotmix.native.threads import one_thread
@@ -96,7 +96,7 @@ class Ranker:
 
     def write(self, path: Path) -> None:
         """Write the weights as safetensors: nothing executable, the same bytes for the same head."""
-        save_file({name: np.ascontiguousarray(value) for name, value in vars(self).items()}, path)
+        path.write_bytes(save({name: np.ascontiguousarray(value) for name, value in vars(self).items()}))
 
     @classmethod
     def read(cls, path: Path) -> "Ranker":

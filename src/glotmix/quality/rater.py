@@ -159,7 +159,7 @@ class Rater:
 
     def write(self, folder: Path) -> None:
         """Write ``rater.json`` and ``rater.safetensors``."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         held: dict[str, NDArray[Any]] = {}
         raters = {}
@@ -192,7 +192,7 @@ class Rater:
         if self.probability is not None:
             held |= {f"probability.{name}": value for name, value in self.probability.tensors().items()}
         held |= {f"quantiles.{lang}": values for lang, values in self.quantiles.items()}
-        save_file({k: np.array(v, order="C") for k, v in sorted(held.items())}, folder / TENSORS)
+        (folder / TENSORS).write_bytes(save({k: np.array(v, order="C") for k, v in sorted(held.items())}))
         (folder / RATER).write_text(json.dumps(about, indent=1, allow_nan=False), "utf-8")
 
     @classmethod

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from glotmix.core import language
+from glotmix.core import files, language
 from glotmix.core.errors import DataError, RequestError
 from glotmix.embed.protocol import Embedder
 from glotmix.quality import cross_lingual, joined, judgements, pairs
@@ -53,26 +53,25 @@ def make(
     embedders = dict(embedders or {})
     if missing := [name for name in section.embedders if name not in embedders]:
         raise RequestError(f"raters.features: there is no embedder '{missing[0]}'", "raters.features=[structure]")
-    # Before the work, not after it: where nothing can be written, nothing need be trained.
-    output.mkdir(parents=True, exist_ok=True)
-    together = joined.join(section, base, seed)
-    texts, langs = (together.documents[name].combine_chunks() for name in ("text", "lang"))
-    wording = None
-    if WORDING in section.features:
-        sources = np.asarray(together.documents["source"].to_pylist(), object)
-        # The same split as `carried.carry` makes: no model of word order has seen a text that is audited.
-        wording = _wording(section, base, texts, langs, ~pairs.hold_out(sources, section.held_out, seed))
-    found = cross_lingual.carry(
-        together,
-        _early(see(texts, langs, section.features, embedders, wording)),
-        section,
-        {name: one.fingerprint for name, one in embedders.items()},
-        seed,
-        {name: model for name, model in (models or {}).items() if name in embedders},
-        wording,
-    )
-    joined.write(together, output)
-    found.write(output)
+    with files.prepared(output):
+        together = joined.join(section, base, seed)
+        texts, langs = (together.documents[name].combine_chunks() for name in ("text", "lang"))
+        wording = None
+        if WORDING in section.features:
+            sources = np.asarray(together.documents["source"].to_pylist(), object)
+            # The same split as `carried.carry` makes: no model of word order has seen a text that is audited.
+            wording = _wording(section, base, texts, langs, ~pairs.hold_out(sources, section.held_out, seed))
+        found = cross_lingual.carry(
+            together,
+            _early(see(texts, langs, section.features, embedders, wording)),
+            section,
+            {name: one.fingerprint for name, one in embedders.items()},
+            seed,
+            {name: model for name, model in (models or {}).items() if name in embedders},
+            wording,
+        )
+        joined.write(together, output)
+        found.write(output)
     return found.audit
 
 
@@ -84,9 +83,10 @@ def _wording(section: RatersConfig, base: Path, texts: pa.Array, langs: pa.Array
     found: list[str] = []
     codes: list[str] = []
     for name in section.unlabelled:
-        given = judgements.read(base / name, ("text", "lang"))
+        path = files.placed(base, name)
+        given = judgements.read(path, ("text", "lang"))
         if empty := given["text"].null_count + given["lang"].null_count:
-            raise DataError(f"{base / name}: {empty} values of text and lang are missing")
+            raise DataError(f"{path}: {empty} values of text and lang are missing")
         known = {code: language.parse(code).code for code in pc.unique(given["lang"]).to_pylist()}
         found += given["text"].to_pylist()
         codes += [known[code] for code in given["lang"].to_pylist()]

@@ -75,6 +75,11 @@ def _checked(recipe: Recipe) -> None:
         asked = "per_domain" if select.per_domain else "within=domain" if select.within == "domain" else None
         if asked:
             raise ValueError(f"select.{asked} needs the domains of documents' addresses: signals.urls={{column: url}}")
+    if quality is None and recipe.kind == "documents" and select.retain not in ("lose", "all"):
+        raise ValueError(
+            f"select.retain={select.retain} ranks documents by the rater's score, and the recipe has no rater: "
+            "quality: {}, or select.retain=all"
+        )
     if select.score == "quantile":
         return
     if select.retain != "share" or quality is None:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from glotmix.core import table
-from glotmix.core.errors import RequestError
+from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.core.language import parse
 from glotmix.core.rules import LanguageSetting, LedgerView, Rule, RuleHits, Through, bound, drop_or_keep, number, share
 from glotmix.mix import plan as mixing
@@ -174,6 +174,12 @@ def choice(view: LedgerView, pairs: Iterable[tuple[str, str]]) -> Choice | None:
         return Choice(ranking=Ranking(wanted, reasons, "quality", within=within, draw=draw), across=across)
     if mode == "tokens":
         wanted = {parse(code).code: float(number) for code, number in section.tokens.items()}
+        there = sorted({lang for lang, _ in pairs})
+        for lang in sorted(wanted.keys() - set(there)):
+            raise RequestError(
+                f"select.tokens names {lang}, of which there is no document{did_you_mean(lang, there)}",
+                f"remove it, or use one of: {', '.join(there)}",
+            )
         reasons = {lang: f"select.tokens wants {number:,.0f}" for lang, number in wanted.items()}
     else:
         # The whole rule, not the shares alone: what is chosen hangs on its doubt.

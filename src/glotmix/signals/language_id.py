@@ -30,7 +30,7 @@ from glotmix.signals.annotate import Measure, Measured, measured, parts
 from glotmix.signals.identifiers import Identifier, load
 from glotmix.signals.keyboards import respelled
 
-VERSION = 3
+VERSION = 4
 
 MAX_CHARS = 1_000
 """Characters of a document that are looked at: all of it raised the accuracy by less than 0.001 (docs/language.md)."""
@@ -127,7 +127,9 @@ def identify(texts: pa.Array, declared: pa.Array, model: Identifier, max_chars: 
     best, second = (_labelled(ranked.field(i), counted) for i in (0, 2))
     scripts = _written(model.labels, best, counted)
     # Without letters there is no language, whatever the model makes of the digits.
-    score, second_score = (pc.if_else(pa.array(counted.written), ranked.field(i), None) for i in (1, 3))
+    told = counted.written & _seen(model.labels, scripts, counted.names)
+    best, second = (np.where(told, positions, -1) for positions in (best, second))
+    score, second_score = (pc.if_else(pa.array(told), ranked.field(i), None) for i in (1, 3))
     return pa.StructArray.from_arrays(
         [
             _codes(model.labels, best, scripts, counted.names),
@@ -150,7 +152,9 @@ def label(texts: pa.Array, model: str | Path = "py3langid", max_chars: int = MAX
     texts, counted = _looked_at(texts, max_chars)
     found = load(str(model))
     best = _labelled(found.rank(texts).field(0), counted)
-    return _codes(found.labels, best, _written(found.labels, best, counted), counted.names)
+    scripts = _written(found.labels, best, counted)
+    best = np.where(_seen(found.labels, scripts, counted.names), best, -1)
+    return _codes(found.labels, best, scripts, counted.names)
 
 
 def _looked_at(texts: pa.Array, max_chars: int) -> tuple[pa.Array, script.Counted]:
@@ -225,6 +229,16 @@ def _written(labels: Sequence[str], positions: NDArray[np.int64], counted: scrip
         rows = np.flatnonzero(own == one)
         found[rows] = counted.of_language(ways[one], rows)
     return found
+
+
+def _seen(labels: Sequence[str], scripts: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.bool_]:
+    """Say of each text whether a label of the model is written in its script: of others it has seen nothing.
+
+    What it calls Cherokee or Dhivehi is Korean today and Amharic tomorrow: a label that no language has.
+    """
+    own = {way for mark in _marks(tuple(labels)) if mark is not None for way in mark.scripts}
+    unseen = [at for at, name in enumerate(names) if not any(languages.scripts_fit(name, one) for one in own)]
+    return ~np.isin(scripts, unseen)
 
 
 @cache

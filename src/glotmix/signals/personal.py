@@ -41,6 +41,15 @@ _VERSION = re.compile(
     re.IGNORECASE,
 )
 """What stands before the number of a version, a section or a table, which may look like an address of the internet."""
+_SMALL = 30
+"""Four numbers below this are a version or a section (LibreOffice 7.4.7.2), where nothing calls them an address: so are
+those of one address in five thousand."""
+_HOST = re.compile(
+    r"(?:\bipv?4?|://|@|\bdns|\bhost|\bserver|address|adress?e?|dirección|endereço|indirizzo|địa chỉ|адрес\w*|διεύθυνση"
+    r"|عنوان|כתובת|पता|ঠিকানা|முகவரி|ที่อยู่|လိပ်စာ|អាសយដ្ឋាន|አድራሻ|地址|アドレス|주소)[\s:=([]*(?:ip)?[\s:=([]*$",
+    re.IGNORECASE,
+)
+"""What stands before an address of the internet that is called one."""
 _CALLED = re.compile(
     r"(?:\btel|phone|\bmob|\bcell|\bcall|\bfax|whatsapp|тел|моб|звон\w*|τηλ|κιν|ስልክ|هاتف|جوال|تلفن|موبایل|טלפון|נייד|फ़ोन|फोन|मोबाइल"
     r"|ফোন|মোবাইল|தொலைபேசி|โทร|ဖုန်း|ទូរស័ព្ទ|điện thoại|\bđt|手机|手機|电话|電話|携帯|전화|휴대폰|연락처)[^\d\n]{0,8}$",
@@ -200,15 +209,9 @@ def _addresses(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:
                 continue
             # Addresses of no one's own (private networks, examples, loopback) say nothing of a person.
             before = plain[max(m.start() - 16, 0) : m.start()]
-            if address.is_global and not _VERSION.search(before) and not _heads(plain, m):
+            small = all(part.isdecimal() and int(part) < _SMALL for part in m[0].split("."))
+            if address.is_global and not _VERSION.search(before) and (not small or _HOST.search(before)):
                 yield m.span()
-
-
-def _heads(text: str, found: "re.Match[str]") -> bool:
-    """Say whether four small numbers are those of a heading: they begin a line, and words follow."""
-    line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
-    small = all(part.isdigit() and int(part) < 30 for part in found[0].split("."))
-    return small and not line.strip(" \t#*>") and re.match(r"\.?[ \t]+[^\W\d_]", text[found.end() :][:8]) is not None
 
 
 def _phones(text: str, plain: str, lang: str) -> Iterator[tuple[int, int]]:

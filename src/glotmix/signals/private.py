@@ -14,7 +14,7 @@ from glotmix.core.step import Column, Extra, StepSpec
 from glotmix.signals.annotate import Measure, Measured
 from glotmix.signals.personal import KINDS, find, masked
 
-VERSION = 2
+VERSION = 3
 
 FIELDS = pa.struct([pa.field(kind, pa.int64()) for kind in KINDS])
 Kind = Literal["email", "phone", "ip", "iban", "card", "national_id"]

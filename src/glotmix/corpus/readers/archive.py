@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from glotmix.core.errors import MissingExtraError
 from glotmix.corpus import encoding, extract, jsonl
+from glotmix.corpus.readers import body
 from glotmix.corpus.readers.page import COLUMNS, OPTIONS, document
 from glotmix.corpus.readers.robots import Robots, is_one
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
@@ -37,7 +38,7 @@ def _iterator(stream: IO[bytes], rules: bool = False) -> Any:
         raise MissingExtraError("reading web archives", "raw") from error
     wanted = WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion
     only = (lambda record: is_one(_url(record) or "")) if rules else None
-    return ArchiveIterator(stream, record_types=wanted, auto_decode="all", func_filter=only)
+    return ArchiveIterator(stream, record_types=wanted, auto_decode="none", func_filter=only)
 
 
 def _warc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
@@ -104,7 +105,20 @@ def _answered(record: Any) -> bool:
 
 def _rules(record: Any, sites: Robots, again: bool = False) -> None:
     if _answered(record):
-        sites.take(_url(record) or "", record.reader.read(_MAX_RECORD), again)
+        sites.take(_url(record) or "", _body(record)[0], again)
+
+
+def _codings(record: Any) -> str:
+    """Return how an answer was packed for the way, in the order in which it was."""
+    heads = record.http_headers if record.is_http and record.http_headers is not None else {}
+    return ", ".join(said for name in ("Content-Encoding", "Transfer-Encoding") if (said := heads.get(name)))
+
+
+def _body(record: Any) -> tuple[bytes, int, str | None]:
+    """Return what a record holds, how many bytes of the file that is, and which of its codings ends early."""
+    data = record.reader.read(_MAX_RECORD + 1)
+    found, cut = body.unpacked(data, _codings(record), _MAX_RECORD + 1)
+    return found, len(data), cut
 
 
 def _length(said: str | None) -> int:
@@ -128,19 +142,21 @@ def _document(source: Source, at: int, record: Any, sites: Robots) -> Record | R
         robots = record.http_headers.get("X-Robots-Tag")
         tdm = extract.reserved(record.http_headers.get("TDM-Reservation"))
         declared = _length(record.http_headers.get("Content-Length"))
-        encoded = record.http_headers.get("Content-Encoding") or record.http_headers.get("Transfer-Encoding")
     else:
         kind = (record.headers.get("Content-Type") or "text/plain").split(";")[0].strip().lower()
-        declared, encoded = 0, None
+        declared = 0
     if not kind.startswith(_PAGES + _TEXTS):
         return None
-    data = record.reader.read(_MAX_RECORD + 1)
-    if len(data) > _MAX_RECORD:
+    data, came, cut = _body(record)
+    if max(came, len(data)) > _MAX_RECORD:
         return Reject(at, "over-long text", f"{url}: more than {_MAX_RECORD:,} bytes", shown(data[:1000]))
-    if not encoded and len(data) < record.content_length:
-        raise EOFError(f"{url}: {len(data):,} of {record.content_length:,} bytes")  # the file ends within: others too
-    if not encoded and len(data) < declared and record.headers.get("WARC-Truncated") is None:
-        return Reject(at, "damaged record", f"{url}: {len(data):,} of {declared:,} bytes", shown(data[:1000]))
+    if came < record.content_length:
+        raise EOFError(f"{url}: {came:,} of {record.content_length:,} bytes")  # the file ends within: others too
+    if record.headers.get("WARC-Truncated") is None:
+        if cut is not None:
+            return Reject(at, "damaged record", f"{url}: its {cut} ends early or is damaged", shown(data[:1000]))
+        if not _codings(record) and came < declared:
+            return Reject(at, "damaged record", f"{url}: {came:,} of {declared:,} bytes", shown(data[:1000]))
     found = document(source, at, data, said) if kind.startswith(_PAGES) else _text(source, at, data, said)
     if isinstance(found, Reject):
         return Reject(at, found.reason, f"{url}: {found.detail}", found.start)
@@ -163,7 +179,7 @@ def _text(source: Source, at: int, data: bytes, said: str | None) -> Record | Re
         text = encoding.decode(data, told)
     except UnicodeDecodeError as error:
         return Reject(at, "invalid UTF-8" if told.utf8 else "not in its encoding", str(error), shown(data[:1000]))
-    return Record(at, {"text": text.replace("\r\n", "\n").strip()} | told.columns, text)
+    return Record(at, {"text": text.strip()} | told.columns, text)
 
 
 def _arc(source: Source, file: InputFile) -> Iterator[Record | Reject]:
@@ -261,7 +277,7 @@ READER = (
         counts="record",
         sniff=lambda start: start.startswith(b"WARC/"),
         options=OPTIONS,
-        version=2,
+        version=3,
     ),
     ReaderSpec(
         name="arc",
@@ -271,6 +287,6 @@ READER = (
         counts="record",
         sniff=lambda start: start.startswith(b"filedesc://"),
         options=OPTIONS,
-        version=2,
+        version=3,
     ),
 )

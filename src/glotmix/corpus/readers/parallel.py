@@ -153,12 +153,13 @@ def _peek_lines(source: Source, file: InputFile) -> list[str]:
 
 
 def _count(path: Any, codec: str | None) -> int:
-    lines, last = 0, b"\n"
+    lines, end, last = 0, b"", b""
     with kinds.decompressed(path, codec) as stream:
         while data := stream.read(4 * 2**20):
-            lines += data.count(b"\n")
+            end = end or encoding.line_end(data)
+            lines += data.count(end)
             last = data[-1:]
-    return lines + (last != b"\n")
+    return lines + (last != end)
 
 
 _OPTIONS = ("encoding", "min_encoding")
@@ -181,5 +182,7 @@ READER = (
         sniff=lambda start: b"<xliff" in start,
         options=_OPTIONS,
     ),
-    ReaderSpec(name="moses", endings=(), read=reading(_lines), peek=_peek_lines, counts="line", options=_OPTIONS),
+    ReaderSpec(
+        name="moses", endings=(), read=reading(_lines), peek=_peek_lines, counts="line", options=_OPTIONS, version=2
+    ),
 )

@@ -30,7 +30,7 @@ def whole(source: Source, file: InputFile) -> "tuple[str, encoding.Guess] | Reje
     if (why := encoding.unsure(source, told)) is not None:
         return Reject(1, "encoding not sure", why, shown(data[:1000]))
     try:
-        return encoding.decode(data, told).replace("\r\n", "\n"), told
+        return encoding.decode(data, told), told
     except UnicodeDecodeError as error:
         reason = "invalid UTF-8" if told.utf8 else "not in its encoding"
         return Reject(1, reason, f"byte {error.start}: {error.reason} ({told.name})", shown(data[:1000]))
@@ -124,6 +124,7 @@ READER = (
         counts="line",
         loose=True,
         options=("encoding", "min_encoding", "split"),
+        version=2,
     ),
     ReaderSpec(
         name="md",
@@ -133,5 +134,6 @@ READER = (
         counts="line",
         loose=True,
         options=("encoding", "min_encoding"),
+        version=2,
     ),
 )
