@@ -60,7 +60,8 @@ class Verdict:
         noise: standard deviation of the objective between seeds of one run: mixtures nearer than this are as good.
         as_good: baselines that the runs cannot tell from the mixture taken.
         worse: languages that the mixture found is predicted to harm, against the prior.
-        settled: whether further runs are not expected to change the choice by a tenth of the noise; None if not asked.
+        settled: whether further runs are not expected to change the choice: by a tenth of the noise, nor by proving a
+            gain that is above the noise; None if not asked.
     """
 
     said: str
@@ -137,7 +138,7 @@ class Ask:
     prior: str = "unimax"
     anchor: float = 0.003
     caution: float = 0.5
-    keep: float = 0.02
+    keep: float = 0.005
     draws: int = 40
     seed: int = 0
     scale: tuple[float | None, float] | None = None
@@ -310,7 +311,9 @@ def _verdict(
         if as_good:
             said += f" Any of these is as good, as far as the runs can tell: {', '.join(as_good)}."
     best = {lang: float(r) for lang, r in zip(runs.domains, found.best, strict=True)}
-    settled = max(run.gain for run in further) < 0.1 * noise if further else None
+    # Seeds of the mixture found and of the prior prove a gain that is larger than the noise of one.
+    open_ = not proven and gain.value > noise
+    settled = not open_ and max(run.gain for run in further) < 0.1 * noise if further else None
     return Verdict(said, proven, ask.prior, gain, best, noise, as_good, worse, settled)
 
 
