@@ -219,7 +219,7 @@ def find(
     if ask.draws and ask.next_runs:
         spread = place.mixture(temperature(available, 2.0))
         further = evidence.next_runs(drawn, found.best, inside, runs, others, spread, noise, ask.next_runs, ask.seed)
-    verdict = _verdict(runs, ask, found, won, changes, noise, doubted, further)
+    verdict = verdict_of(runs, ask, found, won, changes, noise, doubted, further)
     transfer_laws = [evidence.dosed(at(choice.transfer_fit, context)) for choice in choices]
     value = float(goal.value(shares[None])[0])
     return Measured(
@@ -280,7 +280,7 @@ def _changes(drawn: Worlds, found: rule.Chosen) -> list[Figure]:
     return [Figure(float(c), float(c - SURE * s), float(c + SURE * s)) for c, s in zip(change, sd, strict=True)]
 
 
-def _verdict(
+def verdict_of(
     runs: Runs,
     ask: Ask,
     found: rule.Chosen,
@@ -290,6 +290,7 @@ def _verdict(
     doubted: Sequence[Doubt],
     further: Sequence[evidence.NextRun],
 ) -> Verdict:
+    """Put what was found into words, and say whether further runs may change it."""
     gain = Figure(*found.gain)
     proven = found.proven and not doubted
     as_good = tuple(g.over for g in won if not g.told_apart and g.over != ask.prior)
