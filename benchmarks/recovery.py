@@ -17,10 +17,11 @@ form `E + B r̃^−β` (at 4m, up to 16 languages). `two_step` solves what `effe
 design as the first ones were; the law is `effective_data` in either case.
 
 The rule of `glotmix mix solve` is tried in these worlds and in ones of five forms that no law contains
-(`_strange_worlds`), from 4 runs a language of the local design, which repeat as the target does:
-`excess_loss.{world}.chosen.n4m` (of all worlds: `excess_loss.chosen.n4m`), where the prior (UniMax) is taken if no
-gain is proven; `found`: what the rule found, taken or not; `today`: as many wide runs and the law of least error alone,
-without a prior, as it was before.
+(`_strange_worlds`), from 4 runs a language in two rounds, which repeat as the target does: 2 mixtures a language of the
+design and four seeds of UniMax, then around what they say four seeds of that and one mixture a language
+(`mix design --after`). `excess_loss.{world}.chosen.n4m` (of all worlds: `excess_loss.chosen.n4m`), where the prior
+(UniMax) is taken if no gain is proven; `found`: what the rule found, taken or not; `first_round`: what it found after
+the first; `today`: as many wide runs and the law of least error alone, without a prior, as it was before.
 `coverage.gain`: how often the true gain of the mixture taken over a baseline lies in its interval; `coverage.share`:
 how often the true optimum's share lies in the range that is as good.
 """
@@ -30,7 +31,7 @@ import multiprocessing
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -43,13 +44,13 @@ from benchmarks._strange_worlds import laws as strange
 from benchmarks.harness import Row
 from glotmix.mix import baselines, optimum
 from glotmix.mix.accounting import Array, Available
-from glotmix.mix.design import Design, design, dirichlet
+from glotmix.mix.design import FIRST_NEAR, Design, design, dirichlet, first, further
 from glotmix.mix.law_fit import choose, fit, missing
 from glotmix.mix.laws import specs
 from glotmix.mix.limits import Limits, box, nearest
 from glotmix.mix.proposals import candidates, propose
 from glotmix.mix.repeats import Repeats
-from glotmix.mix.runs import Runs
+from glotmix.mix.runs import Runs, joined
 from glotmix.mix.solve import Goal, Optimum, solve
 from glotmix.mix.two_step import two_step
 from glotmix.mix.worlds import worlds
@@ -156,11 +157,14 @@ class World:
         noisy = losses * np.exp(NOISE * rng.standard_normal(losses.shape))
         return Runs(tuple(map(str, range(n))), names, names, shares, noisy)
 
-    def designed(self, n: int) -> Runs:
-        """Runs of the design that glotmix makes: most near UniMax, four seeds of it; they repeat as the target does."""
+    def designed(self, best: Mapping[str, float] | None = None) -> Runs:
+        """Runs of a round that glotmix designs: the first, or one around what was found; they repeat as the target."""
         there = self.languages()
-        planned = design(there, Design(BUDGET, (1e5,), n - 4, target=there.total, one_size=True, seed=self.seed))
-        rng = np.random.default_rng([6, self.m, self.seed, n])
+        asked = Design(
+            BUDGET, (1e5,), first(self.m), FIRST_NEAR, target=there.total, one_size=True, seed=self.seed
+        )  # fmt: skip
+        planned = design(there, asked) if best is None else further(there, replace(asked, runs=None), best)
+        rng = np.random.default_rng([6, self.m, self.seed, len(planned)])
         worth = planned.worth()
         losses = np.column_stack([law.predict(worth) for law in self.laws()])
         names = there.languages
@@ -239,11 +243,11 @@ def grown(world: World) -> tuple[World, dict[str, float]]:
             optimum = solve(goal)
             return goal, optimum, choices, 100 * float(truth.value(optimum.shares[None])[0] - best.value) / reducible
 
-        first = world.runs(2 * world.m)
-        found["before"] = excess(first)[-1]
+        begun = world.runs(2 * world.m)
+        found["before"] = excess(begun)[-1]
         drawn = world.runs(4 * world.m).take(range(2 * world.m, 3 * world.m))
-        found["drawn"] = excess(joined(first, drawn.shares, drawn.losses))[-1]
-        runs = first
+        found["drawn"] = excess(with_more(begun, drawn.shares, drawn.losses))[-1]
+        runs = begun
         prior = baselines.temperature(there, 2.0)
         while len(runs) < 3 * world.m:
             goal, found_, choices, _ = excess(runs)
@@ -253,12 +257,12 @@ def grown(world: World) -> tuple[World, dict[str, float]]:
             noise = NOISE * float(np.mean(runs.losses)) / np.sqrt(world.m)
             asked = propose(many.goals, could, contend, noise, min(4, 3 * world.m - len(runs)))
             shares = np.array([run.shares for run in asked])
-            runs = joined(runs, shares, world.measured(shares, np.ones(len(shares)), len(runs)))
+            runs = with_more(runs, shares, world.measured(shares, np.ones(len(shares)), len(runs)))
         found["proposed"] = excess(runs)[-1]
     return world, found
 
 
-def joined(runs: Runs, shares: Array, losses: Array) -> Runs:
+def with_more(runs: Runs, shares: Array, losses: Array) -> Runs:
     names = tuple(map(str, range(len(runs) + len(shares))))
     return Runs(names, runs.domains, runs.targets, np.vstack([runs.shares, shares]), np.vstack([runs.losses, losses]))
 
@@ -293,7 +297,7 @@ class Ruled:
 
 
 def ruled(world: World) -> Ruled:
-    """Apply the rule to 4 runs a language of the local design, the law of least error to as many of the wide one."""
+    """Apply the rule to 4 runs a language in two rounds, the law of least error to as many of the wide design."""
     with one_thread():
         truth, there = world.goal(world.laws()), world.languages()
         best = solve(truth, starts=2)
@@ -303,11 +307,16 @@ def ruled(world: World) -> Ruled:
             "temperature": baselines.temperature(there, 3.3, within), "uniform": baselines.uniform(there),
         }  # fmt: skip
         ask = optimum.Ask(RULED, {}, None, draws=24, next_runs=0)
-        made = optimum.find(there, there.total, within, world.designed(4 * world.m), others, ask)
-        wide = world.runs(4 * world.m)
+        runs = world.designed()
+        # Where to go next is asked of the laws fitted to all runs: draws are what intervals need.
+        before = optimum.find(there, there.total, within, runs, others, replace(ask, draws=0)).verdict.best
+        runs = joined([runs, world.designed(before)])
+        made = optimum.find(there, there.total, within, runs, others, ask)
+        wide = world.runs(len(runs))
         today = solve(world.goal([choose(wide, target).fitted for target in wide.targets])).shares
-        found = np.array([made.verdict.best[lang] for lang in there.languages])
-        mixtures = {**{k: nearest(r, within) for k, r in others.items()}, "today": today, "found": found}
+        mixtures = {k: nearest(r, within) for k, r in others.items()} | {"today": today}
+        for name, best_found in (("first_round", before), ("found", made.verdict.best)):
+            mixtures[name] = np.array([best_found[lang] for lang in there.languages])
         mixtures["chosen"] = made.shares
         reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
         excess = {n: 100 * float(truth.value(r[None])[0] - best.value) / reducible for n, r in mixtures.items()}
@@ -334,7 +343,8 @@ def rules(answers: list[Ruled]) -> Iterable[Row]:
         mark = "" if name == "all" else f".{name}"
         told = {
             "noise": NOISE, "runs": "4m", "n": "worlds", "proven": float(np.mean([a.proven for a in mine])),
-            "design": "two thirds near UniMax in pairs, four seeds of it, the rest wide; repeats as the target's "
+            "design": "2m mixtures, 0.4 of them near UniMax in pairs, and four seeds of it; then m near what was "
+            "found, and four seeds of it; repeats as the target's "
             "(`today`: all wide, as RegMix, the law of least error alone, no prior)",
         }  # fmt: skip
         for method in mine[0].excess:
@@ -342,7 +352,7 @@ def rules(answers: list[Ruled]) -> Iterable[Row]:
             low, high = harness.interval(values)
             unit = "% of the optimum's reducible loss"
             # Baselines are in the rows of the laws, too, in fewer worlds.
-            method_ = method if method in ("chosen", "found", "today") else f"{method}.beside_the_rule"
+            method_ = method if method in ("chosen", "found", "first_round", "today") else f"{method}.beside_the_rule"
             metric = f"excess_loss{mark}.{method_}.n4m"
             yield Row(NAME, metric, float(np.mean(values)), low, high, len(mine), unit, told)
         for what, hits, widths in (

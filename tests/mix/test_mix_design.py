@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Available
-from glotmix.mix.design import Design, design, dirichlet, enough, further, local
+from glotmix.mix.design import FIRST_NEAR, Design, design, dirichlet, enough, first, further, local
 from glotmix.mix.worlds import hellinger
 
 
@@ -94,13 +94,23 @@ def test_regmixs_design_is_there_for_who_asks():
         Design(1e5, near=1.5)
 
 
-def test_a_further_round_runs_the_proposals_and_pairs_nearer_than_before():
+def test_a_further_round_has_seeds_of_what_was_found_and_pairs_nearer_than_before():
     best = dict(zip(STOCK.languages, Q, strict=True))
-    proposed = [{"l0": 0.5, "l1": 0.5}]
-    first = further(STOCK, Design(1e5, (3e5,), target=1e7, one_size=True), proposed)
-    assert first.names == ("next-000",) and first.shares[0].tolist() == [0.5, 0.5, 0, 0]
-    more = further(STOCK, Design(1e5, (3e5,), runs=9, target=1e7), proposed, best)
-    assert len(more) == 18 and more.names[9] == "next-000-600k"
-    assert 0.02 < hellinger(more.shares[1:9], Q).mean() < 0.6 * hellinger(local(Q, 200, 0), Q).mean()
-    with pytest.raises(RequestError, match="no further runs are proposed"):
-        further(STOCK, Design(1e5), [])
+    more = further(STOCK, Design(1e5, (3e5,), target=1e7, one_size=True), best)
+    assert more.names[:2] == ("next-near-000", "next-near-001") and more.names[4:] == tuple(
+        f"next-centre-s{k}" for k in range(4)
+    )
+    np.testing.assert_allclose(more.shares[4:], [Q] * 4)
+    np.testing.assert_allclose(more.unique[0], STOCK.sizes / 100)
+    both = further(STOCK, Design(1e5, (3e5,), runs=8, target=1e7, monolingual=3), best)
+    # At the larger size every other pair; nothing that draws from more text, and no language alone.
+    assert len(both) == 8 + 4 + 4 + 4 and set(both.parameters) == {3e5, 6e5}
+    assert not any("fresh" in name or "alone" in name for name in both.names)
+    assert 0.02 < hellinger(both.shares[:8], Q).mean() < 0.6 * hellinger(local(Q, 200, 0), Q).mean()
+    capped = further(STOCK, Design(1e5, (3e5,), target=1e7, max_epochs=4), best)
+    assert (capped.shares <= 4 * STOCK.sizes / 1e7 + 1e-9).all()
+
+
+def test_two_rounds_have_as_many_mixtures_as_one_and_the_first_can_be_judged():
+    assert [first(m) for m in (2, 4, 8, 100)] == [8, 8, 16, 200]
+    assert first(8) + 8 == enough(8) - 3 and Design.near > FIRST_NEAR

@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 
 from glotmix.core.errors import RequestError
+from glotmix.mix import rule
 from glotmix.mix.accounting import Available
+from glotmix.mix.evidence import NextRun
 from glotmix.mix.laws.curve import Curve
 from glotmix.mix.laws.effective_data import Formula
 from glotmix.mix.limits import Box
+from glotmix.mix.optimum import Ask, verdict_of
 from glotmix.mix.plan import MixConfig, plan, write
 from glotmix.mix.repeats import Repeats
+from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, solve
+from glotmix.mix.transfer import Figure
 
 LANGUAGES = ("eng_Latn", "hin_Deva", "amh_Ethi", "khm_Khmr")
 STOCK = Available.of(
@@ -231,3 +236,14 @@ def test_at_the_scale_of_the_model_to_be_only_laws_that_know_of_it_speak(tmp_pat
         # Five times the budget, less of the repeats.
         ratio = (two["losses"]["unimax"] - floor) / (one["losses"]["unimax"] - floor)
         assert ratio == pytest.approx(5**-0.3, rel=0.1)
+
+
+@pytest.mark.parametrize(("low", "gain", "settled"), [(-0.01, 0.03, False), (-0.01, 0.003, True), (0.01, 0.03, True)])
+def test_a_gain_above_the_noise_that_is_not_proven_asks_for_another_round(low, gain, settled):
+    """Runs that are not expected to move the optimum may still prove it: seeds of it and of the prior are few runs."""
+    shares = np.full(2, 0.5)
+    runs = Runs(("a",), ("fra_Latn", "amh_Ethi"), ("fra_Latn",), shares[None], np.ones((1, 1)))
+    found = rule.Chosen(shares, shares, shares, (gain, low, 0.05), low > 0)
+    further = (NextRun({"fra_Latn": 1.0}, 1e-6),)
+    made = verdict_of(runs, Ask(("own_share",), {}, None), found, (), [Figure(0.0, None, None)], 0.01, (), further)
+    assert made.settled is settled

@@ -195,6 +195,19 @@ def test_half_of_the_noise_that_was_measured_is_taken_out_of_the_doubt():
     assert slack(quiet, choices, true, PRIOR) < 0.1 * with_noise
 
 
+def test_the_doubt_is_of_runs_near_the_prior_or_near_the_best_mixture():
+    runs, true = seen(0.001)
+    corner = np.array([0.97, 0.01, 0.01, 0.01])
+    rng = np.random.default_rng(0)
+    starved = np.array([[0.001, 0.199, 0.4, 0.4], [0.4, 0.001, 0.199, 0.4], [0.4, 0.4, 0.001, 0.199]] * 3)
+    shares = np.vstack([runs.shares[:9], starved, rng.dirichlet(60 * corner + 0.5, 12)])
+    wrong = np.where((shares.min(axis=1) < 0.002) & (shares[:, 0] < 0.5), 0.2, 0.001) * (-1.0) ** np.arange(30)
+    names = tuple(map(str, range(30)))
+    table = replace(runs, names=names, shares=shares, losses=true.losses(shares))
+    choices = [replace(choose_law(table, t, ("own_share",)), residuals=wrong) for t in table.targets]
+    assert slack(table, choices, true, PRIOR, corner) < 0.1 * slack(table, choices, true, PRIOR)
+
+
 def test_a_token_may_be_seen_as_often_as_repeats_are_worth_where_two_sizes_say_it():
     def at(size, rate):
         return RepeatWorth(size, rate, 1.0, 60.0, 20)

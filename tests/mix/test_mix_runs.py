@@ -12,6 +12,7 @@ import pytest
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix import run_tables
 from glotmix.mix.run_tables import olmix, read, regmix
+from glotmix.mix.runs import joined
 
 DATA = Path(__file__).parents[1] / "data" / "regmix"
 
@@ -109,3 +110,23 @@ def test_languages_may_be_spelled_as_people_do(tmp_path):
     # Domains that are no languages stay as they are.
     real = regmix(DATA / "train_mixture_1m.csv", DATA / "train_pile_loss_1m.csv")
     assert real.canonical() is real
+
+
+def test_rounds_are_joined_in_the_order_of_the_first_and_none_comes_twice(tmp_path):
+    one = olmix(*pair(tmp_path))
+    mixtures = "run_id,amh_Ethi,fra_Latn\nr1,0.1,0.9\nr3,0.6,0.4\n"
+    losses = "run_id,mmlu,amh_Ethi/bpb,fra_Latn_bpb\nr1,0.7,1.9,0.8\nr3,0.6,1.0,1.4\n"
+    (tmp_path / "2").mkdir()
+    both = joined([one, olmix(*pair(tmp_path / "2", mixtures, losses))])
+    assert both.names == ("r1", "r2", "r1-2", "r3") and both.domains == one.domains and both.targets == one.targets
+    assert both.shares[2].tolist() == [0.9, 0.1] and both.losses[3].tolist() == [1.4, 1.0, 0.6]
+    assert joined([one]).names == one.names
+    with pytest.raises(DataError, match="r1 is in two of the tables"):
+        joined([one, one])
+    with pytest.raises(DataError, match="the same targets, and arc, mmlu are not in all"):
+        joined([one, olmix(*pair(tmp_path / "2", mixtures, losses.replace("mmlu", "arc_loss")))])
+    more = (
+        mixtures.replace("fra_Latn\n", "fra_Latn,tokens\n").replace("0.9\n", "0.9,100\n").replace("0.4\n", "0.4,100\n")
+    )
+    with pytest.raises(DataError, match="says nothing of tokens"):
+        joined([one, olmix(*pair(tmp_path / "2", more, losses))])

@@ -75,8 +75,16 @@ def design(
     one_size: Annotated[
         bool, typer.Option("--one-size", help="with a target: no second size, no runs that repeat less")
     ] = False,
-    runs: Annotated[int | None, typer.Option(min=1, help="mixtures; by default 3 (m + 1) for m languages")] = None,
-    near: Annotated[float, typer.Option(help="part of them near UniMax, in pairs; 0 for RegMix's design")] = 2 / 3,
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="mixtures; by default 2 a language, 1 of a further round; 3 (m + 1) if it is the only"
+        ),
+    ] = None,
+    near: Annotated[
+        float | None,
+        typer.Option(help="part of them near UniMax, in pairs: 0.4, and of an only round 2/3; 0 for RegMix's design"),
+    ] = None,
     monolingual: Annotated[int, typer.Option(min=0, help="budgets of each language alone; Climb's laws need 3")] = 0,
     alone: Annotated[int | None, typer.Option(hidden=True)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="seeds of the mixtures that are repeated")] = 1,
@@ -87,8 +95,7 @@ def design(
     after: Annotated[
         Path | None,
         typer.Option(
-            help="a folder of glotmix mix solve: the next round, with the runs that it says are worth most, and with "
-            "--runs pairs near the mixture that it found"
+            help="a folder of glotmix mix solve: the next round, seeds of the mixture that it found and pairs near it"
         ),
     ] = None,
     dry_run: DryRun = False,
@@ -98,7 +105,7 @@ def design(
     from dataclasses import replace
 
     from glotmix.mix import files
-    from glotmix.mix.design import Design, design, further
+    from glotmix.mix.design import FIRST_NEAR, Design, design, first, further
     from glotmix.mix.phases import staged_design
     from glotmix.mix.run_tables import write_mixtures
 
@@ -110,7 +117,7 @@ def design(
         tokens=1.0 if tokens is None else tokens,
         parameters=tuple(parameters or ()),
         runs=runs,
-        near=near,
+        near=near if near is not None else FIRST_NEAR if runs is None else Design.near,
         one_size=one_size,
         monolingual=monolingual,
         seeds=seeds,
@@ -126,13 +133,16 @@ def design(
         if phases is not None:
             return staged_design(there, asked, parts(phases))
         if after is None:
-            return design(there, asked)
+            return design(there, replace(asked, runs=runs or first(sum(size > 0 for size in there.tokens))))
+        best = files.read_best(after)
+        if best is None:
+            raise RequestError(f"{after}: no runs spoke for this mixture", "leave out --after")
         if runs is None and files.settled(after):
             raise RequestError(
                 f"{after}: further runs are not expected to change the mixture by a tenth of a seed's noise",
                 "take it; or say how many runs all the same: --runs 8",
             )
-        return further(there, asked, files.read_next(after), files.read_best(after))
+        return further(there, asked, best)
 
     planned = made(asked)
     if minutes is not None:
@@ -156,14 +166,16 @@ def design(
     else:
         from glotmix.cli.show_mix import show_design
 
-        show_design(planned, None if dry_run else output)
+        show_design(planned, None if dry_run else output, first=after is None and phases is None and runs is None)
 
 
 @app.command()
 def fit(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="a folder with ratios.csv and metrics.csv, or the two files", show_default=False),
+        typer.Argument(
+            help="folders with ratios.csv and metrics.csv, one a round, or the two files", show_default=False
+        ),
     ],
     output: Output = Path("fit"),
     shape: Annotated[str, typer.Option("--format", help="olmix or regmix")] = "olmix",

@@ -26,11 +26,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be made;
 
 
 def read_runs(paths: list[Path], shape: str) -> "Runs":
-    """Read tables of runs: a folder with Olmix's two files, or the two files."""
+    """Read tables of runs: folders with Olmix's two files, one a round, or the two files."""
     from glotmix.mix.run_tables import pair, read
+    from glotmix.mix.runs import joined
 
-    if len(paths) == 1 and paths[0].is_dir():
-        paths = [*pair(paths[0])]
+    if all(path.is_dir() for path in paths):
+        return joined([read(shape, *pair(path)).canonical() for path in paths])
     if len(paths) != 2:
         raise RequestError(
             f"{len(paths)} files were given: the mixtures and the losses are two, or a folder with both",

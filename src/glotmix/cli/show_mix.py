@@ -17,8 +17,8 @@ from glotmix.mix.plan import Plan, by_language
 from glotmix.mix.runs import Runs
 
 
-def show_design(planned: Runs, output: Path | None) -> None:
-    """Print how many runs of which kind, and how each language's shares are spread."""
+def show_design(planned: Runs, output: Path | None, first: bool = False) -> None:
+    """Print how many runs of which kind, how each language's shares are spread, and of a first round what follows."""
     console = terminal.console()
     alone = planned.shares.max(axis=1) > 1 - 1e-9
     mixed = planned.shares[~alone] if (~alone).any() else planned.shares
@@ -32,6 +32,12 @@ def show_design(planned: Runs, output: Path | None) -> None:
         f"{len(planned)} runs: {int((~alone).sum())} of mixtures, {int(alone.sum())} of one language; "
         f"{tokens:,.0f} tokens"
     )
+    if first:
+        console.print(
+            f"a second round, of {len(planned.domains)} mixtures and seeds around what these say, follows: "
+            "glotmix mix design --after",
+            soft_wrap=True,
+        )
     _where(console, output, "ratios.csv")
 
 
@@ -97,6 +103,12 @@ def show_mixture(made: Plan, output: Path | None, page: Path | None, unit: str =
         terminal.warn(warning)
     if made.evidence is not None:
         console.print(Text(made.evidence["verdict"]["said"], style="bold"))
+        if made.evidence["verdict"]["settled"] is False:
+            console.print(
+                f"next round, around it: glotmix mix design STOCK --tokens N --after {output or 'MIXTURE'}; "
+                "then fit both: glotmix mix fit RUNS NEXT",
+                soft_wrap=True,
+            )
     _where(console, output, "mixture.json")
     if page is not None and output is not None:
         console.print(f"page: {page}", soft_wrap=True)

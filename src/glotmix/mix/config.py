@@ -95,7 +95,7 @@ class MixConfig(Section):
         0.003, ge=0, description="strength of the pull to the prior, times KL(r ‖ prior), in units of the loss"
     )
     caution: float = Field(0.5, ge=0, description="standard deviations of doubt that a gain must pay for")
-    keep: float = Field(0.02, ge=0, le=1, description="part of its share of the prior that every language keeps")
+    keep: float = Field(0.005, ge=0, le=1, description="part of its share of the prior that every language keeps")
     phases: tuple[float, ...] | None = Field(
         None,
         description="parts of the tokens, such as [0.7, 0.3]: a mixture for each, where proxies show that it is worth "

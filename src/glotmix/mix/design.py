@@ -1,6 +1,6 @@
 """Which mixtures to train proxies on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,16 +9,26 @@ from glotmix.core.errors import RequestError
 from glotmix.mix import cells
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.config import CAP
+from glotmix.mix.law_fit import LEAST
 from glotmix.mix.limits import Box, Limits, box, nearest, nearest_rows
 from glotmix.mix.runs import Runs
 
 _FRESH = 4.0
 """Times the target's text that some runs draw from."""
+FIRST_NEAR = 0.4
+"""Part of a first round near UniMax: where the best mixture lies is not known yet, and a second round is near it."""
+_NEARER = 0.35
+"""Spread of a further round around what was found: half of the first one's."""
 
 
 def enough(languages: int) -> int:
     """Runs that fit a law over that many languages well: three per parameter, `3 (m + 1)` (Olmix)."""
     return 3 * (languages + 1)
+
+
+def first(languages: int) -> int:
+    """Mixtures of a first round that a second follows: two a language, and no fewer than laws can be judged on."""
+    return max(2 * languages, LEAST)
 
 
 def dirichlet(
@@ -175,9 +185,19 @@ def design(available: Available, asked: Design) -> Runs:
     >>> len(planned), planned.names[0], planned.names[-1], planned.unique[0].tolist()
     (20, 'near-000', 'alone-amh_Ethi-2', [300.0, 100.0])
     """
+    have = _have(available)
+    return _designed(available, asked, have, _mixtures(available, asked, have))
+
+
+def _have(available: Available) -> list[int]:
     have = [i for i, size in enumerate(available.tokens) if size > 0]
     if len(have) < 2:
         raise RequestError(f"{len(have)} language has text: a mixture needs two")
+    return have
+
+
+def _designed(available: Available, asked: Design, have: list[int], mixtures: tuple[Array, Array, Array]) -> Runs:
+    """Plan the runs of mixtures that are drawn: the centre, near it, and wide."""
     if (asked.seeds > 1) != (asked.repeated > 0):
         raise RequestError(
             f"{asked.repeated} mixtures are to be trained with each of {asked.seeds} seeds: give both, or neither",
@@ -185,11 +205,10 @@ def design(available: Available, asked: Design) -> Runs:
         )
     languages, sizes = tuple(available.languages[i] for i in have), available.sizes[have]
     unique = sizes * asked.tokens / asked.target if asked.target is not None else np.full(len(have), np.inf)
-    centre, near, wide = _mixtures(available, asked, have)
     planned: list[_Planned] = []
     for k, size in enumerate(asked.sizes):
         mark = f"-{_short(size)}" if len(asked.sizes) > 1 else ""
-        planned += _at_size(asked, size, mark, (centre, near, wide), further=k > 0)
+        planned += _at_size(asked, size, mark, mixtures, further=k > 0)
         for i, lang in enumerate(languages):
             # A language alone is not repeated beyond what says anything of new text.
             most = min(asked.tokens, 4 * unique[i])
@@ -252,11 +271,15 @@ def _mixtures(available: Available, asked: Design, have: list[int]) -> tuple[Arr
         wide = dirichlet((sizes / sizes.max()) ** (1 / asked.temperature), count - close, asked.seed)
         wide = np.where(wide < 1e-6, 0.0, wide)
         wide = wide / wide.sum(axis=1, keepdims=True)
-    if asked.max_epochs is not None:
-        within = box(available, budget, Limits(max_epochs=asked.max_epochs))
-        inside = Box(within.low[have], within.high[have])
-        near, wide = (nearest_rows(np.maximum(r, 1e-9), inside) if len(r) else r for r in (near, wide))
-    return centre, near, wide
+    return centre, _capped(available, asked, have, near), _capped(available, asked, have, wide)
+
+
+def _capped(available: Available, asked: Design, have: list[int], rows: Array) -> Array:
+    """Move mixtures to the nearest that repeat no language more often than is asked for."""
+    if asked.max_epochs is None or not len(rows):
+        return rows
+    within = box(available, int(asked.target or asked.tokens), Limits(max_epochs=asked.max_epochs))
+    return nearest_rows(np.maximum(rows, 1e-9), Box(within.low[have], within.high[have]))
 
 
 def _short(size: float) -> str:
@@ -268,49 +291,26 @@ def _short(size: float) -> str:
     return f"{size / 1e6:g}M" if size >= 1e6 else f"{size / 1e3:g}k"
 
 
-def further(
-    available: Available,
-    asked: Design,
-    mixtures: Sequence[Mapping[str, float]],
-    best: Mapping[str, float] | None = None,
-) -> Runs:
-    """Design a further round: given mixtures (`optimum.NextRun`), and pairs near the best one, nearer than before.
+def further(available: Available, asked: Design, best: Mapping[str, float]) -> Runs:
+    """Design a further round: seeds of what was found, and pairs on either side of it, nearer than before.
+
+    Where the mixture found lies far from UniMax, hardly a run of the first round is near it; and its gain is proven by
+    seeds of it, as of UniMax.
 
     Args:
         available: what there is.
-        asked: budgets, sizes, seeds and stocks, as of `design`; `runs` is how many mixtures, by default the given ones.
-        mixtures: proposals, each by language; the first are taken.
-        best: what the rule found, by language: around it lie the runs that the proposals leave, at half the spread.
+        asked: budgets, sizes, seeds and stocks, as of `design`; `runs` is how many mixtures lie near what was found, by
+            default one a language.
+        best: what the rule found, by language, whether it was taken or not.
 
     Raises:
-        RequestError: if there is nothing to run.
+        RequestError: see `design`.
     """
-    if not mixtures:
-        raise RequestError("no further runs are proposed there", "glotmix mix solve … next_runs=4 bootstrap=40")
-    plain = replace(asked, runs=2, near=0.0, monolingual=0, seeds=1, repeated=0)
-    few = design(available, plain)
-    rows = np.array([[mixture.get(lang, 0.0) for lang in few.domains] for mixture in mixtures])[: asked.runs]
-    if best is not None and asked.runs is not None and asked.runs > len(rows):
-        around = np.array([max(best.get(lang, 0.0), 1e-6) for lang in few.domains])
-        rows = np.vstack([rows, local(around, asked.runs - len(rows), asked.seed + 1, spread=0.35)])
-    rows = rows / rows.sum(axis=1, keepdims=True)
-    names, shares, sizes, seeds = [], [], [], []
-    for size in asked.sizes:
-        mark = f"-{_short(size)}" if len(asked.sizes) > 1 else ""
-        for k, row in enumerate(rows):
-            for seed in range(asked.seeds):
-                names.append(f"next-{k:03d}{mark}" + (f"-s{seed}" if seed else ""))
-                shares.append(row)
-                sizes.append(size)
-                seeds.append(float(seed))
-    n = len(names)
-    return replace(
-        few,
-        names=tuple(names),
-        shares=np.array(shares),
-        losses=np.empty((n, 0)),
-        parameters=np.array(sizes) if asked.parameters else None,
-        tokens=np.full(n, float(asked.tokens)),
-        unique=None if few.unique is None else np.tile(few.unique[0], (n, 1)),
-        seeds=np.array(seeds),
-    )
+    have = _have(available)
+    centre = np.array([max(best.get(available.languages[i], 0.0), 1e-6) for i in have])
+    centre = _capped(available, asked, have, centre[None] / centre.sum())[0]
+    near = _capped(available, asked, have, local(centre, asked.runs or len(have), asked.seed + 1, _NEARER))
+    # What repeats are worth was for the first round to say.
+    plain = replace(asked, parameters=asked.sizes if asked.parameters else (), one_size=True, monolingual=0)
+    made = _designed(available, plain, have, (centre, near, near[:0]))
+    return replace(made, names=tuple(f"next-{name}" for name in made.names))

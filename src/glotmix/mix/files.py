@@ -114,14 +114,6 @@ def read_unique(path: Path) -> dict[str, float] | None:
         return {code(row["lang"]): _finite(row["tokens"]) / _finite(told["tokens"]) for row in told["languages"]}
 
 
-def read_next(folder: Path) -> list[dict[str, float]]:
-    """Read the further runs that a ``mixture.json`` proposes, as shares by language."""
-    told = _json(found := _file(folder, MIXTURE))
-    with blame(found):
-        runs = (told.get("evidence") or {}).get("next_runs", ())
-        return [{code(lang): _finite(share) for lang, share in run["shares"].items()} for run in runs]
-
-
 def read_best(folder: Path) -> dict[str, float] | None:
     """Read the mixture that the rule found, taken or not, from a ``mixture.json``; None where no rule was applied."""
     verdict = (_json(_file(folder, MIXTURE)).get("evidence") or {}).get("verdict")

@@ -60,7 +60,8 @@ class Verdict:
         noise: standard deviation of the objective between seeds of one run: mixtures nearer than this are as good.
         as_good: baselines that the runs cannot tell from the mixture taken.
         worse: languages that the mixture found is predicted to harm, against the prior.
-        settled: whether further runs are not expected to change the choice by a tenth of the noise; None if not asked.
+        settled: whether further runs are not expected to change the choice: by a tenth of the noise, nor by proving a
+            gain that is above the noise; None if not asked.
     """
 
     said: str
@@ -137,7 +138,7 @@ class Ask:
     prior: str = "unimax"
     anchor: float = 0.003
     caution: float = 0.5
-    keep: float = 0.02
+    keep: float = 0.005
     draws: int = 40
     seed: int = 0
     scale: tuple[float | None, float] | None = None
@@ -218,7 +219,7 @@ def find(
     if ask.draws and ask.next_runs:
         spread = place.mixture(temperature(available, 2.0))
         further = evidence.next_runs(drawn, found.best, inside, runs, others, spread, noise, ask.next_runs, ask.seed)
-    verdict = _verdict(runs, ask, found, won, changes, noise, doubted, further)
+    verdict = verdict_of(runs, ask, found, won, changes, noise, doubted, further)
     transfer_laws = [evidence.dosed(at(choice.transfer_fit, context)) for choice in choices]
     value = float(goal.value(shares[None])[0])
     return Measured(
@@ -279,7 +280,7 @@ def _changes(drawn: Worlds, found: rule.Chosen) -> list[Figure]:
     return [Figure(float(c), float(c - SURE * s), float(c + SURE * s)) for c, s in zip(change, sd, strict=True)]
 
 
-def _verdict(
+def verdict_of(
     runs: Runs,
     ask: Ask,
     found: rule.Chosen,
@@ -289,6 +290,7 @@ def _verdict(
     doubted: Sequence[Doubt],
     further: Sequence[evidence.NextRun],
 ) -> Verdict:
+    """Put what was found into words, and say whether further runs may change it."""
     gain = Figure(*found.gain)
     proven = found.proven and not doubted
     as_good = tuple(g.over for g in won if not g.told_apart and g.over != ask.prior)
@@ -310,7 +312,9 @@ def _verdict(
         if as_good:
             said += f" Any of these is as good, as far as the runs can tell: {', '.join(as_good)}."
     best = {lang: float(r) for lang, r in zip(runs.domains, found.best, strict=True)}
-    settled = max(run.gain for run in further) < 0.1 * noise if further else None
+    # Seeds of the mixture found and of the prior prove a gain that is larger than the noise of one.
+    open_ = not proven and gain.value > noise
+    settled = not open_ and max(run.gain for run in further) < 0.1 * noise if further else None
     return Verdict(said, proven, ask.prior, gain, best, noise, as_good, worse, settled)
 
 

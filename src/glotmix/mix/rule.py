@@ -34,7 +34,7 @@ class Rule:
     prior: Array
     caution: float = 0.5
     pull: float = 0.003
-    floor: float = 0.02
+    floor: float = 0.005
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,6 +142,47 @@ class Runs:
         return size, budget
 
 
+def joined(tables: Sequence[Runs]) -> Runs:
+    """Return the runs of several rounds as one table; a name that another run has already gets its round's number.
+
+    Raises:
+        DataError: if the tables are of other languages or targets, one knows of sizes, budgets, stocks or seeds what
+            another does not, or a run is in two of them.
+    """
+    first = tables[0]
+    names, parts = dict(zip(first.names, first.shares, strict=True)), [first]
+    for number, table in enumerate(tables[1:], 2):
+        for what in ("domains", "targets"):
+            if odd := {*getattr(first, what)} ^ {*getattr(table, what)}:
+                raise DataError(f"rounds have the same {what}, and {', '.join(sorted(odd)[:8])} are not in all of them")
+        if odd := {one for one in _COLUMNS if (getattr(first, one) is None) != (getattr(table, one) is None)}:
+            raise DataError(f"one of the rounds says nothing of {', '.join(sorted(odd))}, and another does")
+        at = [table.domains.index(domain) for domain in first.domains]
+        to = [table.targets.index(target) for target in first.targets]
+        stock = None if table.unique is None else table.unique[:, at]
+        called = tuple(f"{name}-{number}" if name in names else name for name in table.names)
+        like = replace(table, shares=table.shares[:, at], losses=table.losses[:, to], unique=stock)
+        for name, shares in zip(table.names, like.shares, strict=True):
+            if name in names and np.array_equal(names[name], shares):
+                raise DataError(f"the run {name} is in two of the tables", "give every round once")
+        names |= dict(zip(called, like.shares, strict=True))
+        parts.append(like)
+
+    def column(one: str) -> Array | None:
+        return None if getattr(first, one) is None else np.concatenate([getattr(part, one) for part in parts])
+
+    shares, losses = (np.concatenate([getattr(part, one) for part in parts]) for one in ("shares", "losses"))
+    parameters, tokens, unique, seeds = map(column, _COLUMNS)
+    return replace(
+        first, names=tuple(names), shares=shares, losses=losses, parameters=parameters, tokens=tokens, unique=unique,
+        seeds=seeds, scale=None,
+    )  # fmt: skip
+
+
+_COLUMNS = ("parameters", "tokens", "unique", "seeds")
+"""What may be known of runs beside their shares and losses."""
+
+
 def _cells(domains: Sequence[str], target: str | None) -> Array | None:
     """Say how near each cell's language is to the target's, zero for its own; None where they are no such cells."""
     langs, mine = cells.languages(domains), None if target is None else _code(target)

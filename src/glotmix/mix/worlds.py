@@ -12,7 +12,7 @@ from glotmix.mix.law_fit import Choice, fit, judged_on
 from glotmix.mix.laws import Context, Fitted, PowerLaw, knows_budgets, law
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
-from glotmix.mix.solve import Goal
+from glotmix.mix.solve import Goal, solve
 
 SURE = 1.96
 """Standard deviations of a two-sided interval of 95 %."""
@@ -126,26 +126,26 @@ def hellinger(one: Array, other: Array) -> Array:
     return distance
 
 
-def slack(runs: Runs, choices: Sequence[Choice], goal: Goal, prior: Array) -> float:
+def slack(runs: Runs, choices: Sequence[Choice], goal: Goal, *around: Array) -> float:
     """Return s: root mean square of the errors of held-out differences over that of the mixtures' distances.
 
     The averaged laws predict each run from runs of other mixtures; a pair's error is that of the difference of their
-    objectives. Pairs are of the two thirds of the runs that are nearest to the prior: one that starves a language is
-    missed by as much as nothing near the answer is. Of the noise of seeds, which is in the difference of two runs twice
-    and in no expected loss, half is taken out where it was measured; the other half stays, for of many mixtures the one
-    that looks best owes part of that to it.
+    objectives. Pairs are of the two thirds of the runs that are nearest to what is compared, the prior or where the
+    laws see the best mixture: a run that starves a language is missed by as much as nothing near either is. Of the
+    noise of seeds, which is in the difference of two runs twice and in no expected loss, half is taken out where it was
+    measured; the other half stays, for of many mixtures the one that looks best owes part of that to it.
 
     Args:
         runs: the table.
         choices: the laws of each target.
         goal: says what is minimised.
-        prior: shape (m,).
+        around: what is compared, shape (m,) each.
     """
     rows = judged_on(runs)
     measured = runs.losses[rows]
     predicted = measured + np.column_stack([c.residuals for c in choices])
     error = goal.score(predicted) - goal.score(measured)
-    far = hellinger(runs.shares[rows], prior)
+    far = np.min([hellinger(runs.shares[rows], mixture) for mixture in around], axis=0)
     near = np.flatnonzero(far <= np.quantile(far, _NEAR))
     one, other = (near[i] for i in np.triu_indices(len(near), 1))
     between = error[one] - error[other]
@@ -232,7 +232,8 @@ def worlds(
                 for mine, c in zip(found, choices, strict=True)
             ))  # fmt: skip
     point = replace(goal, laws=[average(c, goal.repeats, context) for c in choices])
-    return Worlds(point, tuple(goals), tuple(transfer_laws), slack(runs, choices, goal, prior))
+    likely = solve(point, seed, near=prior).shares
+    return Worlds(point, tuple(goals), tuple(transfer_laws), slack(runs, choices, goal, prior, likely))
 
 
 def _at_place(weights: Mapping[str, float], place: float) -> str:
