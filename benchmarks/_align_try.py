@@ -173,7 +173,7 @@ def planted(small: bool) -> Iterable[Row]:
     test = sorted(test, key=place)[: 100 if small else 500]
     packing.pairings()["wrong_lexicon"] = Pairing("wrong_lexicon", clone.wrong, "pairs of a permuted lexicon")
     trial = Trial(
-        (ENGLISH, CLONE), ("format", "wrong_lexicon"), tokens=20_000 if small else 2_600_000, parameters=2.2e5, batch=4,
+        (ENGLISH, CLONE), ("format", "wrong_lexicon"), tokens=20_000 if small else 5_200_000, parameters=2.2e5, batch=4,
         share=0.9, start=0.3, pairs=1,
     )  # fmt: skip
     world = World(
