@@ -21,7 +21,7 @@ RECIPE: dict[str, Any] = {
     "name": "fuzzed", "output": "out", "seed": 3,
     "corpus": {"sources": [
         {"name": "web", "path": "raw.jsonl", "language": {"column": "lang"}, "license": "CC-BY-4.0", "rank": 1},
-        {"name": "more", "path": ["raw*.jsonl"], "language": "fra_Latn", "columns": {"text": "text", "id": None}},
+        {"name": "more", "path": ["other*.jsonl"], "language": "fra_Latn", "columns": {"text": "text", "id": None}},
     ], "max_chars": 1000, "max_quarantined": 0.5},
     "signals": {"duplicates": {"threshold": 0.8}, "identify": {"max_chars": 500}, "boilerplate": {"remove": True}},
     "quality": {"head": "logistic", "audits": 1, "strategy": "pooled"},
@@ -67,7 +67,15 @@ def _read_mixture(folder: Path) -> object:
 
     path = folder / "mixture.json"
     return [
-        f(path) for f in (files.read_stock, files.read_mixture, files.read_unique, files.read_next, mixing.render)
+        f(path)
+        for f in (
+            files.read_stock,
+            files.read_mixture,
+            files.read_unique,
+            files.read_best,
+            files.settled,
+            mixing.render,
+        )
     ] + [plan.read_shares(folder)]
 
 
@@ -186,7 +194,13 @@ def targets(logs: Path | None = None) -> list[Target]:
     overrides = b"seed=3\nmix.tokens=1e9\ncorpus.sources.0.rank=2\nselect.tokens={fra_Latn: 5}\n"
     overrides += b"settings.default.quality.keep=0.3"
     found = [
-        Target("recipes", {"recipe.yaml": plain}, _recipe, {"recipe.yaml": "yaml"}, {"raw.jsonl": lines}),
+        Target(
+            "recipes",
+            {"recipe.yaml": plain},
+            _recipe,
+            {"recipe.yaml": "yaml"},
+            {"raw.jsonl": lines, "other.jsonl": lines},
+        ),
         Target("overrides", {"recipe.yaml": small, "overrides.txt": overrides}, _overrides, {}),
         Target("documents", {"raw.jsonl": lines}, _corpus, {"raw.jsonl": "jsonl"}),
         Target("mixtures", _made(_mixture), _read_mixture, {"mixture.json": "json"}),
