@@ -9,6 +9,7 @@ import pytest
 from test_formats_damaged import PAGE, put, read, reasons, record
 
 from corpus_world import quarantined
+from glotmix.corpus.readers import body
 
 GZIP, FLATE = gzip.compress(PAGE), zlib.compress(PAGE)
 BROTLI, ZSTD = pa.compress(PAGE, codec="brotli", asbytes=True), pa.compress(PAGE, codec="zstd", asbytes=True)
@@ -86,3 +87,17 @@ def test_a_small_answer_that_unpacks_to_a_great_one_is_over_long(tmp_path):
     put(tmp_path, "a.warc", archive({"bomb": (gzip.compress(great), coded("gzip, gzip")), "after": (PAGE, "")}))
     assert [d["url"] for d in read(tmp_path, "a.warc")] == ["http://a.example/after"]
     assert reasons(tmp_path) == [(1, "over-long text")]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "chunked, gzip"])
+def test_no_more_is_unpacked_than_is_wanted(coding):
+    great = bytes(2**20)
+    packed = {
+        "gzip": gzip.compress(great),
+        "deflate": zlib.compress(great),
+        "br": pa.compress(great, codec="brotli", asbytes=True),
+        "zstd": pa.compress(great, codec="zstd", asbytes=True),
+        "chunked, gzip": gzip.compress(chunked(great)),
+    }
+    found, _ = body.unpacked(packed[coding], coding, 1_000)
+    assert 0 < len(found) <= 1_000

@@ -82,6 +82,8 @@ def test_a_key_that_stands_twice_is_refused_and_not_lost(text):
 def test_a_mapping_that_takes_another_in_may_say_its_keys_again():
     text = "a: &a {lose: 1, keep: 2}\nb: &b {<<: *a, lose: 3}\nc: {<<: *b, keep: 4}\n"
     assert recipes.from_text(text, "x")["c"] == {"lose": 3, "keep": 4}
+    text = "a: &a {lose: 1}\nb: &b {keep: 2}\nc: {<<: *a, <<: *b}\n"
+    assert recipes.from_text(text, "x")["c"] == {"lose": 1, "keep": 2}
 
 
 @pytest.mark.parametrize("retain", ["share", "tokens", "budget"])
