@@ -101,7 +101,7 @@ def design(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Design proxy runs: most near UniMax, some wide, at two sizes; repeats matched to the target's."""
+    """Design proxy runs: some near UniMax, more wide, at two sizes; repeats matched to the target's."""
     from dataclasses import replace
 
     from glotmix.mix import files

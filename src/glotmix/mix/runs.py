@@ -156,7 +156,8 @@ def joined(tables: Sequence[Runs]) -> Runs:
             if odd := {*getattr(first, what)} ^ {*getattr(table, what)}:
                 raise DataError(f"rounds have the same {what}, and {', '.join(sorted(odd)[:8])} are not in all of them")
         if odd := {one for one in _COLUMNS if (getattr(first, one) is None) != (getattr(table, one) is None)}:
-            raise DataError(f"one of the rounds says nothing of {', '.join(sorted(odd))}, and another does")
+            told = f"one of the rounds says nothing of {', '.join(sorted(odd))}, and another does"
+            raise DataError(told, "design both with the same options, or give these columns to the ratios.csv of each")
         at = [table.domains.index(domain) for domain in first.domains]
         to = [table.targets.index(target) for target in first.targets]
         stock = None if table.unique is None else table.unique[:, at]
