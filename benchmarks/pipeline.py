@@ -86,7 +86,7 @@ def speed(sizes: Sequence[int], costs: dict[int, Cost], startup: float) -> Itera
 
 
 def parallel(documents: int, runs: int = 3) -> Iterator[Row]:
-    """Yield which share of two cores parts in flight keep busy: the median of a few runs, from the least to the most."""
+    """Yield which share of two cores parts in flight keep busy: median of a few runs, from the least to the most."""
     workers = cores()
     costs = [glotmix(documents, f"engine.workers={workers}") for _ in range(runs)]
     busy = sorted(cost.cpu_seconds / (workers * cost.wall_seconds) for cost in costs)
