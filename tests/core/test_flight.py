@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -35,10 +36,25 @@ def test_as_many_parts_as_workers_are_made_at_once(on):
     assert {name: made for name, made, _ in flight.fly(make, NAMES)} == {name: name.upper() for name in NAMES}
 
 
+def test_one_part_more_than_cores_goes_on_while_another_waits_and_turns_are_shorter_only_then(on):
+    on(workers=2)
+    usual = sys.getswitchinterval()
+    together = threading.Barrier(3, timeout=30)
+
+    def make(name: str) -> float:
+        together.wait()
+        return sys.getswitchinterval()
+
+    assert {held < usual for _, held, _ in flight.fly(make, NAMES)} == {True}
+    assert sys.getswitchinterval() == usual
+
+
 def test_memory_bounds_the_parts_in_flight(on):
     assert Engine(workers=8, memory=10).slots(4) == 2
     assert Engine(workers=8, memory=3).slots(4) == 1
     assert Engine(workers=2, memory=10**6).slots(4) == 2
+    assert Engine(workers=2, memory=10**6).slots(4, more=1) == 3
+    assert Engine(workers=2, memory=8).slots(4, more=1) == 2
     assert 1 <= Engine().slots() <= flight.cores()
     on(workers=4, memory=flight.PART_MEMORY)
     flying, most = 0, 0
@@ -114,15 +130,16 @@ def test_the_next_parts_are_made_while_others_wait_for_the_disk(on):
 def test_a_part_that_cannot_be_brought_onto_the_disk_fails_and_those_behind_it_are_not_begun(on, workers):
     on(workers=workers)
     begun, seen = [], []
+    names = [f"part-{n:02d}" for n in range(20)]
 
     def then(name: str, made: None) -> None:
-        if name == NAMES[0]:
+        if name == names[0]:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        for name, _, _ in flight.fly(begun.append, NAMES, then=then):
+        for name, _, _ in flight.fly(begun.append, names, then=then):
             seen.append(name)
-    assert NAMES[0] not in seen and NAMES[-1] not in begun
+    assert names[0] not in seen and names[-1] not in begun
 
 
 def test_of_several_errors_the_first_part_s_is_raised(on):

@@ -6,10 +6,12 @@ part is a task, which the cluster places, and tries again on another node where 
 """
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +32,9 @@ PART_MEMORY = 400 * 2**20
 SHARE = 0.5
 """Of the machine's memory, for parts in flight, where no other bound is given."""
 
+_SWITCH = 0.0005
+"""Seconds that a thread keeps Python's lock when another wants it: of the usual 5 ms, a core is idle as long."""
+
 TRIES = 3
 """Further tries of a part whose node was lost."""
 
@@ -42,7 +47,7 @@ class Engine:
 
     Args:
         runner: ``local``, or ``ray`` for the cluster that is connected.
-        workers: parts at once on this machine; None for one per core.
+        workers: cores that parts use on this machine; None for all.
         memory: bytes that parts in flight may take on this machine; None for `SHARE` of what there is.
     """
 
@@ -55,10 +60,10 @@ class Engine:
         """How many cores are used on this machine."""
         return self.workers or cores()
 
-    def slots(self, part_memory: int = PART_MEMORY) -> int:
-        """Return how many parts may be in flight on this machine: one at least."""
+    def slots(self, part_memory: int = PART_MEMORY, more: int = 0) -> int:
+        """Return how many parts may be in flight on this machine: one at least, `more` than cores at most."""
         room = self.memory if self.memory is not None else int(SHARE * memory.total())
-        return max(1, min(self.cores, room // part_memory))
+        return max(1, min(self.cores + more, room // part_memory))
 
 
 @dataclass(frozen=True)
@@ -136,8 +141,11 @@ def fly(
     elif told.cores <= THREADS or here or len(names) < THREADS:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+        # While one part waits for Python's lock, another goes on, where there is memory for one more than cores.
+        slots = min(told.slots(part_memory, more=1), len(names))
         with (
             threadpool_limits(limits=1),
+            _switching(),
             ThreadPoolExecutor(slots, thread_name_prefix="part") as pool,
             ThreadPoolExecutor(slots, thread_name_prefix="disk") as disk,
         ):
@@ -146,6 +154,17 @@ def fly(
                 yield name, made, HERE
     else:
         yield from _in_processes(whole, names, slots)
+
+
+@contextmanager
+def _switching() -> Iterator[None]:
+    """Let threads take turns at Python's lock more often than is usual."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def spread(function: Callable[[Piece], Made], pieces: Sequence[Piece]) -> list[Made]:

@@ -27,7 +27,7 @@ MAX_COLUMNS = 1_000
 MAX_LEVELS = 200
 """An object that is nested deeper is no document: past some hundred levels nothing that reads JSON agrees."""
 
-_PEEK = 20
+_PEEK, _PEEK_BYTES = 20, 256 * 2**10
 
 
 def read(source: Source, file: InputFile, start: int, stop: int | None) -> Iterator[Rows]:
@@ -50,7 +50,7 @@ def peek(source: Source, file: InputFile) -> list[str] | None:
     """Return the keys of the first objects of a file (fields of objects with a dot), None where there is none."""
     keys: dict[str, None] = {}
     found = 0
-    whole = (b for b, too_long in blocks(file, 0, None) if not too_long)
+    whole = (b for b, too_long in blocks(file, 0, None, _PEEK_BYTES) if not too_long)
     for line in islice((line for b in whole for line in b.split(b"\n", 10 * _PEEK)), 10 * _PEEK):
         try:
             record = json_text.loads(line.decode().lstrip("\ufeff"))
@@ -72,8 +72,9 @@ def keys_of(record: dict[str, Any], before: str = "") -> Iterator[str]:
             yield from keys_of(value, f"{before}{key}.")
 
 
-def blocks(file: InputFile, start: int, stop: int | None) -> Iterator[tuple[bytes, bool]]:
-    """Yield blocks of whole lines; a line that is too long comes alone, cut short, with True."""
+def blocks(file: InputFile, start: int, stop: int | None, size: int | None = None) -> Iterator[tuple[bytes, bool]]:
+    """Yield blocks of whole lines, of some `size`; a line that is too long comes alone, cut short, with True."""
+    size = size or BLOCK_BYTES
     with opened(file) as stream:
         span = None
         if file.codec is None:
@@ -82,13 +83,14 @@ def blocks(file: InputFile, start: int, stop: int | None) -> Iterator[tuple[byte
                 # A line belongs to the stretch that it begins in: the one that the start cuts is the neighbour's.
                 stream.seek(start - 1)
                 while True:
-                    skipped = stream.readline(BLOCK_BYTES)
+                    skipped = stream.readline(size)
                     span -= len(skipped)
                     if not skipped or skipped.endswith(b"\n"):
                         break
                 span += 1
-        rest, long = b"", False
-        for data in _chunks(stream, span):
+        # A long line comes in many pieces: an array of bytes takes each in without a copy of those before.
+        rest, long = bytearray(), False
+        for data in _chunks(stream, span, size):
             cut = data.rfind(b"\n") + 1
             if not cut:
                 rest += b"" if long else data
@@ -97,13 +99,13 @@ def blocks(file: InputFile, start: int, stop: int | None) -> Iterator[tuple[byte
                 continue
             first = data.index(b"\n") + 1
             if long or len(rest) + first > LINE_BYTES:
-                yield rest[: 4 * SHOWN], True
+                yield bytes(rest[: 4 * SHOWN]), True
                 yield data[first:cut], False
             else:
-                yield rest + data[:cut], False
-            rest, long = data[cut:], False
+                yield bytes(rest) + data[:cut], False
+            rest, long = bytearray(data[cut:]), False
         if rest:
-            yield rest, long
+            yield bytes(rest), long
 
 
 def opened(file: InputFile) -> IO[bytes]:
@@ -111,18 +113,18 @@ def opened(file: InputFile) -> IO[bytes]:
     return decompressed(file.path, file.codec)
 
 
-def _chunks(stream: IO[bytes], span: int | None) -> Iterator[bytes]:
+def _chunks(stream: IO[bytes], span: int | None, size: int) -> Iterator[bytes]:
     """Yield `span` bytes, and then what is missing of the last line."""
     data = b"\n"
     while span is None or span > 0:
-        data = stream.read(BLOCK_BYTES if span is None else min(BLOCK_BYTES, span))
+        data = stream.read(size if span is None else min(size, span))
         if not data:
             return
         yield data
         if span is not None:
             span -= len(data)
     while not data.endswith(b"\n"):
-        data = stream.readline(BLOCK_BYTES)
+        data = stream.readline(size)
         if not data:
             return
         yield data

@@ -17,6 +17,7 @@ Pooled or normalised (median, MAD) lines were tried and drop several per cent of
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -297,7 +298,13 @@ def _shown(value: float, other: float) -> str:
     if value == int(value):
         return f"{value:.0f}"
     for digits in (3, 5, 7):
-        one, two = (np.format_float_positional(v, digits, fractional=False, trim="-") for v in (value, other))
+        one, two = _written(value, digits), _written(other, digits)
         if one != two:
             return one
     return repr(value)
+
+
+@lru_cache(maxsize=1024)
+def _written(value: float, digits: int) -> str:
+    """Write a number with so many digits: a document's is asked for twice, a line's for every document beyond it."""
+    return np.format_float_positional(value, digits, fractional=False, trim="-")
