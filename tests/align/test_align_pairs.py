@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from glotmix.align import documents, filters, mine, mined_pairs, pairs, precision, sentences, sets, staged
+from glotmix.align import documents, embedded, filters, mine, mined_pairs, pairs, precision, sentences, sets, staged
 from glotmix.align.packing import Unit
 from glotmix.align.staged import LINKS, Chunk, Links, together
 from glotmix.core import record, table
@@ -116,6 +116,50 @@ def test_the_nearest_do_not_depend_on_the_size_of_a_block(monkeypatch):
     assert np.array_equal(np.argsort(-cosines.T, axis=1)[:, :5], whole[1][0])
     for a, b in zip(whole, cut_up, strict=True):
         assert np.array_equal(a[0], b[0])
+
+
+def test_of_equal_cosines_the_first_places_are_the_nearest():
+    one = documents.unit(np.ones((3, 4), np.float32))
+    other = documents.unit(np.ones((9, 4), np.float32))
+    rows, columns = documents.nearest(one, other, 3)
+    assert rows[0].tolist() == [[0, 1, 2]] * 3
+    assert columns[0].tolist() == [[0, 1, 2]] * 9
+
+
+class Counting:
+    """The shipped embedder, which counts what it is given."""
+
+    width = shipped().width
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def embed(self, texts):
+        self.given += texts
+        return shipped().embed(texts)
+
+
+def test_a_document_is_embedded_once_in_a_part_and_once_more_when_it_was_forgotten(tmp_path, monkeypatch):
+    texts = texts_of("tha_Thai")[:4]
+    monkeypatch.setattr(embedded, "read_texts", lambda staged, lang, places: [texts[n] for n in places])
+    counting = Counting()
+    held = embedded.Documents(tmp_path, counting)
+    first = held.of("tha_Thai", np.array([2, 0, 2]))
+    again = held.of("tha_Thai", np.array([0, 1]))
+    assert [first[0], first[1]] == [first[2], again[0]]
+    assert counting.given.count(texts[0]) == counting.given.count(texts[2]) == 1
+    monkeypatch.setattr(embedded, "HELD_BYTES", 0)
+    held.of("tha_Thai", np.array([0]))
+    assert counting.given.count(texts[0]) == 2
+
+
+def test_the_size_of_a_part_changes_no_byte(tmp_path, monkeypatch):
+    corpus = world(tmp_path / "corpus")
+    mined(corpus, tmp_path / "whole")
+    monkeypatch.setattr(mine, "TOGETHER", 3)
+    monkeypatch.setattr(embedded, "HELD_BYTES", 0)
+    mined(corpus, tmp_path / "small")
+    assert everything(tmp_path / "whole") == everything(tmp_path / "small")
 
 
 def brute(one, other, drawn, skip):

@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from glotmix.align import documents, filters, sentences
 from glotmix.align.documents import Floats
+from glotmix.align.embedded import Documents
 from glotmix.align.mined_pairs import decided
 from glotmix.align.precision import line
-from glotmix.align.staged import LINKS, STAGED, Chunk, Links, Mining, read_texts, together, write_texts
+from glotmix.align.staged import LINKS, STAGED, Chunk, Links, Mining, together, write_texts
 from glotmix.core import table
 from glotmix.core.errors import DataError
 from glotmix.core.record import Counts, Output
@@ -35,8 +36,9 @@ HOPE = 0.1
 DRAWN = 200
 """Sentences of a language that others are measured against."""
 
-TOGETHER = 400
-"""Pairs of documents that a part has before no more are put to it; two languages have few, or many."""
+TOGETHER, MOST, PARTS = 400, 4_000, 32
+"""Pairs of documents that a part has before no more are put to it: two languages have few, or many. Of many pairs a
+part has more, up to the second number, while there are so many parts: a document is embedded once in each."""
 
 FEW = 30
 """Pairs of the null of two languages from which on it says which candidates are not worth a look."""
@@ -68,11 +70,13 @@ def make(output: Output, corpus: Path, ledger: Path | None, embedder: Embedder, 
         lang: _drawn(output.path / STAGED, lang, embedder) for lang in sorted({x for c in chunks for x in c.langs})
     }
     folder = output.path / STAGED / "links"
-    work = {f"links-{number:06d}": some for number, some in enumerate(together(chunks, TOGETHER))}
+    enough = min(MOST, max(TOGETHER, sum(len(chunk.one) for chunk in chunks) // PARTS))
+    work = {f"links-{number:06d}": some for number, some in enumerate(together(chunks, enough))}
 
     def one(some: list[Chunk], scratch: Path) -> Counts:
         name = scratch.name.removesuffix(".scratch")
-        made = [_aligned(output.path / STAGED, chunk, embedder, drawn) for chunk in some]
+        held = Documents(output.path / STAGED, embedder)
+        made = [_aligned(held, chunk, drawn) for chunk in some]
         numbers = np.repeat(np.arange(len(made), dtype=np.int32), [rows.num_rows for rows in made])
         rows = pa.concat_tables(made).append_column("chunk", pa.array(numbers))
         table.write(rows, scratch / STAGED / "links" / f"{name}.parquet")
@@ -206,18 +210,19 @@ def _drawn(staged: Path, lang: str, embedder: Embedder) -> Floats:
     return mean
 
 
-def _aligned(staged: Path, chunk: Chunk, embedder: Embedder, drawn: Mapping[str, Floats]) -> pa.Table:
+def _aligned(held: Documents, chunk: Chunk, drawn: Mapping[str, Floats]) -> pa.Table:
     """Align the documents of a chunk: a row for every link; a pair without one has a row without texts."""
     a, b = chunk.langs
     found: list[tuple[object, ...]] = []
     for at in range(0, len(chunk.one), 64):
         some = slice(at, at + 64)
-        texts = [read_texts(staged, lang, side[some]) for lang, side in ((a, chunk.one), (b, chunk.other))]
-        ones, others = (sentences.sentences(t, lang, embedder) for t, lang in zip(texts, (a, b), strict=True))
+        ones, others = held.of(a, chunk.one[some]), held.of(b, chunk.other[some])
         places = [side[some].tolist() for side in (chunk.one, chunk.other, chunk.margins)]
-        for i, j, margin, x, y, *whole in zip(*places, ones, others, *texts, strict=True):
+        for i, j, margin, mine, theirs in zip(*places, ones, others, strict=True):
+            x, y = mine.sentences, theirs.sentences
             links = sentences.align(x, y, (drawn[a], drawn[b]))
-            about = i, j, margin, sentences.in_order(links, x, y, (drawn[a], drawn[b])), filters.agreement(*whole)
+            same = filters.agreement(mine.numbers, theirs.numbers)
+            about = i, j, margin, sentences.in_order(links, x, y, (drawn[a], drawn[b])), same
             if not links:
                 found.append((*about, 0, None, None, None))
             for number, link in enumerate(links):
