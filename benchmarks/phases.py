@@ -15,9 +15,9 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks import _unequal_runs as runs_
 from benchmarks import harness
-from benchmarks._unequal_runs import LANGUAGES, TOKENS, Wanted
+from benchmarks._halves import Wanted
+from benchmarks._unequal_runs import HERE, LANGUAGES, TOKENS
 from benchmarks.harness import Row
 from glotmix.mix import baselines
 from glotmix.mix.accounting import Array, Available
@@ -36,7 +36,7 @@ SIZE, FITTED, UNSEEN = 1.3e5, 48, 16
 
 
 def stock() -> Available:
-    unique = dict(zip(LANGUAGES, runs_.tokens(), strict=True))
+    unique = dict(zip(LANGUAGES, HERE.tokens(), strict=True))
     return Available.of({lang: (1, int(unique[lang]), int(unique[lang])) for lang in MINE})
 
 
@@ -54,12 +54,12 @@ def wanted(rows: Array, kind: str, tokens: int, first: int) -> list[Wanted]:
         phases[:, [LANGUAGES.index(lang) for lang in MINE]] = row
         whole = tuple(map(float, phases.sum(axis=0)))
         name = f"phases-{tokens}-{kind}-{i:03d}"
-        found.append(Wanted(name, SIZE, first + i, whole, 1, tuple(tuple(map(float, p)) for p in phases), tokens))
+        found.append(Wanted(name, SIZE, first + i, whole, 1, tokens, tuple(tuple(map(float, p)) for p in phases)))
     return found
 
 
 def table(rows: Array, runs: list[Wanted], domains: tuple[str, ...]) -> Runs:
-    losses = np.array([runs_.losses(run.name) for run in runs])[:, [LANGUAGES.index(lang) for lang in MINE]]
+    losses = np.array([HERE.losses(run.name) for run in runs])[:, [LANGUAGES.index(lang) for lang in MINE]]
     return Runs(tuple(run.name for run in runs), domains, MINE, rows, losses)
 
 
@@ -70,7 +70,7 @@ def run(small: bool) -> Iterable[Row]:
         wanted(rows, kind, tokens, first)
         for rows, kind, first in ((fitted, "fit", 0), (unseen, "new", 500), (unseen, "again", 900))
     )
-    runs_.train([*learned, *judged, *again])
+    HERE.train([*learned, *judged, *again])
     domains = tuple(f"{lang}@{k}" for k in range(1, len(PARTS) + 1) for lang in MINE)
     whole = np.tile(np.eye(len(MINE)), (len(PARTS), 1))
     order = np.roll(np.arange(len(domains)), len(MINE))

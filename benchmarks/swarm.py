@@ -4,11 +4,12 @@
 and mean absolute error in bits per byte, mean of the languages with the interval over languages; `….to_large` the same
 of models of the second size whose mixtures were not among those fitted. `merged_experts` stands among the laws: weights
 interpolated between one run a language, nothing fitted. `seeds` is what two seeds of one mixture say of each other: no
-law can be better. Then the test that matters: mixtures trained at the larger size with three seeds each,
-`final.{mixture}.mean_bpb` and `final.{mixture}.worst_bpb` on held-out text. The chosen mixture, MSL's and RegMix's are
-from the small runs alone, but from their losses on the same held-out text, which no model is trained on. A full run
-trains what is missing, and goes on where it was killed: the text is made by `benchmarks._swarm_text`, the runs by
-`benchmarks._swarm_runs`.
+law can be better.
+
+Then the test that matters (`_swarm_refit`): the rule of `glotmix mix`, in two rounds of small models, sees one half of
+the held-out text; the mixture that it takes and the others are fixed, trained at twice the size with six seeds each,
+and judged on the other half: `final.{mixture}.mean_bpb`, `.worst_bpb`, and `.over_chosen`, paired by seed. `found` is
+what the rule finds, whether it is taken or not. A full run trains what is missing, and goes on where it was killed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,23 +17,19 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks import harness
+from benchmarks import _parts, harness
+from benchmarks import _swarm_refit as refit
 from benchmarks._differences import covered, fitted
-from benchmarks._swarm_runs import FOLDER, PRESETS, PUBLISHED, documents, make, sizes
+from benchmarks._swarm_runs import FOLDER, PRESETS, PUBLISHED, make
 from benchmarks.harness import Row
-from glotmix.core import record
-from glotmix.mix.config import MixConfig, RunsConfig
 from glotmix.mix.law_fit import fit, held_out, judged_on, missing, predict
 from glotmix.mix.laws import competing, law
-from glotmix.mix.plan import plan
-from glotmix.mix.run_tables import read, write
+from glotmix.mix.run_tables import read
 from glotmix.mix.runs import Runs
 from glotmix.native.threads import one_thread
 
 NAME = "swarm"
 PRESET = "two-cores"
-SEEDS = (1001, 1002, 1003)
-"""Of the final models: none of the swarm's."""
 
 
 def table(train: bool) -> Runs:
@@ -137,64 +134,22 @@ def merged(runs: Runs, told: Mapping[str, object]) -> Iterable[Row]:
     yield from summed("merged_experts", ranks, errors, len(at), told)
 
 
-def final(runs: Runs, told: Mapping[str, object]) -> Iterable[Row]:
-    """Train the chosen mixture and every other at the larger size."""
-    from glotmix.proxy import VERSION, design, train
-
-    preset = PRESETS[PRESET]
-    available = sizes()
-    small = np.flatnonzero(runs.parameters == runs.parameters.min())
-    tables = FOLDER / "small"
-    write(runs.take(small), tables)
-    config = MixConfig(
-        tokens=preset.tokens,
-        runs=RunsConfig(mixtures=str(tables / "ratios.csv"), losses=str(tables / "metrics.csv")),
-        bootstrap=20,
-        next_runs=0,
-    )
-    made = plan(available, config)
-    mixtures = {"chosen": made.mixture.shares} | {m.name: m.shares for m in made.baselines}
-    order, unit = list(available.languages), "bits per byte"
-    endless = (np.inf,) * len(order)
-    distinct: dict[str, str] = {}
-    for name, shares in mixtures.items():
-        same = [other for other in distinct.values() if np.abs(mixtures[other] - shares).max() < 1e-6]
-        distinct[name] = same[0] if same else name
-    asked = design.Design(
-        tuple(order),
-        tuple(
-            design.Run(f"{name}-{seed}", preset.large, preset.tokens, seed, tuple(mixtures[name]), endless)
-            for name in dict.fromkeys(distinct.values())
-            for seed in SEEDS
-        ),
-    )
-    folder = FOLDER / "final"
-    text = FOLDER / f"runs-{PRESET}"
-    identity = record.Identity(
-        "final",
-        VERSION,
-        {"shares": {name: shares.tolist() for name, shares in mixtures.items()}, "tokens": preset.tokens},
-        {"runs": record.read(text).fingerprint},
-    )
-
-    record.build(
-        folder, identity, lambda out: train.make(out, asked, documents, preset.config, text / "tokenizer.json")
-    )
-    trained = read("olmix", folder / "ratios.csv", folder / "metrics.csv")
-    each = {
-        name: trained.losses[[trained.names.index(f"{same}-{seed}") for seed in SEEDS]]
-        for name, same in distinct.items()
-    }
+def final(told: Mapping[str, object]) -> Iterable[Row]:
+    """Train the chosen mixture and every other at the larger size; see `_swarm_refit`."""
+    unit = "bits per byte"
+    each, named, same = refit.finals(), refit.mixtures(), refit.distinct(refit.mixtures())
+    told = {**told, **refit.fixed()["told"], "seeds": refit.SEEDS, "parameters": refit.LARGE, "tokens": refit.TOKENS}
     for name, losses in each.items():
-        shares = {lang: round(float(r), 4) for lang, r in zip(order, mixtures[name], strict=True)}
-        about = {**told, "shares": shares, "same_as": distinct[name] if distinct[name] != name else None}
+        shares = {lang: round(float(r), 4) for lang, r in zip(refit.LANGUAGES, named[name], strict=True)}
+        about = {**told, "shares": shares, "same_as": same[name] if same[name] != name else None}
         for metric, values in (("mean_bpb", losses.mean(axis=1)), ("worst_bpb", losses.max(axis=1))):
             low, high = harness.interval(values)
-            yield Row(NAME, f"final.{name}.{metric}", float(values.mean()), low, high, len(SEEDS), unit, about)
+            yield Row(NAME, f"final.{name}.{metric}", float(values.mean()), low, high, len(losses), unit, about)
         if name != "chosen":
             over = losses.mean(axis=1) - each["chosen"].mean(axis=1)
             low, high = harness.interval(over)
-            yield Row(NAME, f"final.{name}.over_chosen", float(over.mean()), low, high, len(SEEDS), unit, told)
+            about = {**told, "same": same["chosen"] == same[name]}
+            yield Row(NAME, f"final.{name}.over_chosen", float(over.mean()), low, high, len(losses), unit, about)
 
 
 def differences(runs: Runs, told: Mapping[str, object]) -> Iterable[Row]:
@@ -212,10 +167,11 @@ def differences(runs: Runs, told: Mapping[str, object]) -> Iterable[Row]:
         yield Row(NAME, f"width.difference.{name}", width, None, None, n, "bits per byte", about)
 
 
-def run(small: bool) -> Iterable[Row]:
+def laws(small: bool) -> Iterable[Row]:
+    """Rows of what laws say of unseen mixtures of the published swarm."""
     runs = table(train=not small)
     count = {int(p): int((runs.parameters == p).sum()) for p in np.unique(runs.parameters)}
-    told = {"runs": count, "tokens": int(runs.tokens.max()), "languages": list(runs.domains), "seeds": SEEDS}
+    told = {"runs": count, "tokens": int(runs.tokens.max()), "languages": list(runs.domains)}
     one = runs.take(np.flatnonzero(runs.parameters == runs.parameters.min()))
     with one_thread():
         for name in ("own_share", "ridge") if small else competing():
@@ -223,11 +179,16 @@ def run(small: bool) -> Iterable[Row]:
             yield from larger(runs, name, told)
         yield from seeds(one, told)
         yield from differences(runs, told)
-        if small:
-            return
-        yield from merged(one, told)
-        yield from final(runs, told)
+        if not small:
+            yield from merged(one, told)
 
+
+def refitted(small: bool) -> Iterable[Row]:
+    """Rows of the mixtures that the rule chooses on one half of the held-out text, judged on the other."""
+    return () if small else final({"languages": list(refit.LANGUAGES)})
+
+
+PARTS: dict[str, _parts.Part] = {"final": refitted, "laws": laws}
 
 if __name__ == "__main__":
-    harness.main(NAME, run)
+    _parts.main(NAME, PARTS)

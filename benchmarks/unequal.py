@@ -19,9 +19,9 @@ from functools import cache
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks import _unequal_runs as runs_
 from benchmarks import harness
-from benchmarks._unequal_runs import LANGUAGES, TOKENS, Wanted
+from benchmarks._halves import Wanted
+from benchmarks._unequal_runs import HERE, LANGUAGES, TOKENS
 from benchmarks._unequal_text import FOLDER
 from benchmarks.harness import Row
 from glotmix.mix import baselines, optimum
@@ -41,7 +41,7 @@ LAWS = ("effective_data", "fading_transfer", "saturating_transfer", "similarity_
 
 
 def stock() -> Available:
-    return Available.of({lang: (1, int(u), int(u)) for lang, u in zip(LANGUAGES, runs_.tokens(), strict=True)})
+    return Available.of({lang: (1, int(u), int(u)) for lang, u in zip(LANGUAGES, HERE.tokens(), strict=True)})
 
 
 def within(epochs: float) -> Box:
@@ -64,7 +64,7 @@ def design() -> list[Wanted]:
         ]
         path.write_text(json.dumps(made), "utf-8")
     return [
-        Wanted(name, size, seed, tuple(shares), half)
+        Wanted(name, size, seed, tuple(shares), half, TOKENS)
         for name, size, seed, shares, half in json.loads(path.read_text("utf-8"))
     ]
 
@@ -72,15 +72,15 @@ def design() -> list[Wanted]:
 def table() -> Runs:
     """Return the designed runs with their losses on the first half."""
     mine = design()
-    found = {run.name: runs_.losses(run.name) for run in mine}
+    found = {run.name: HERE.losses(run.name) for run in mine}
     if missing := [name for name, losses in found.items() if losses is None]:
         raise harness.BenchmarkError(f"{len(missing)} of {len(mine)} runs are not trained: python -m benchmarks.{NAME}")
-    n, unique = len(mine), runs_.tokens()
+    n, unique = len(mine), HERE.tokens()
     return Runs(
         tuple(run.name for run in mine), LANGUAGES, LANGUAGES, np.array([run.shares for run in mine]),
         np.array([losses for losses in found.values() if losses is not None]), np.full(n, SIZES[PROXIES]),
         np.full(n, float(TOKENS)), np.tile(unique, (n, 1)), np.array([float(run.seed) for run in mine]),
-        unigram=runs_.unigram(),
+        unigram=HERE.unigram(),
     )  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def distinct(named: Mapping[str, Array]) -> dict[str, str]:
 def finals(size: str, seeds: Sequence[int] = SEEDS) -> list[Wanted]:
     named = mixtures()
     return [
-        Wanted(f"{size}-final-{name}-{seed}", SIZES[size], seed, tuple(map(float, named[name])), 1)
+        Wanted(f"{size}-final-{name}-{seed}", SIZES[size], seed, tuple(map(float, named[name])), 1, TOKENS)
         for seed in seeds
         for name in dict.fromkeys(distinct(named).values())
     ]
@@ -148,7 +148,7 @@ def report(size: str) -> Iterable[Row]:
         name: {
             seed: np.array(losses)
             for seed in SEEDS
-            if (losses := runs_.losses(f"{size}-final-{other}-{seed}")) is not None
+            if (losses := HERE.losses(f"{size}-final-{other}-{seed}")) is not None
         }
         for name, other in same.items()
     }
@@ -180,13 +180,13 @@ def report(size: str) -> Iterable[Row]:
 
 def run(small: bool) -> Iterable[Row]:
     if not small:
-        runs_.train(design())
+        HERE.train(design())
         # Seed by seed, the small size twice as fast: what is done when it is interrupted is of both sizes.
         for i in range(0, len(SEEDS), 2):
-            runs_.train(finals("130k", SEEDS[i : i + 2]))
-            runs_.train(finals("270k", SEEDS[i // 2 : i // 2 + 1]))
+            HERE.train(finals("130k", SEEDS[i : i + 2]))
+            HERE.train(finals("270k", SEEDS[i // 2 : i // 2 + 1]))
         for size in SIZES:
-            runs_.train(finals(size))
+            HERE.train(finals(size))
     for size in SIZES:
         yield from report(size)
 
