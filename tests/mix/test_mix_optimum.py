@@ -243,7 +243,19 @@ def test_a_gain_above_the_noise_that_is_not_proven_asks_for_another_round(low, g
     """Runs that are not expected to move the optimum may still prove it: seeds of it and of the prior are few runs."""
     shares = np.full(2, 0.5)
     runs = Runs(("a",), ("fra_Latn", "amh_Ethi"), ("fra_Latn",), shares[None], np.ones((1, 1)))
-    found = rule.Chosen(shares, shares, shares, (gain, low, 0.05), low > 0)
+    found = rule.Chosen(shares, shares, float(low > 0), (gain, low, 0.05), gain)
     further = (NextRun({"fra_Latn": 1.0}, 1e-6),)
     made = verdict_of(runs, Ask(("own_share",), {}, None), found, (), [Figure(0.0, None, None)], 0.01, (), further)
     assert made.settled is settled
+
+
+def test_of_a_way_that_is_proven_in_part_the_verdict_says_so_and_asks_for_more_where_much_is_left():
+    shares = np.full(2, 0.5)
+    runs = Runs(("a",), ("fra_Latn", "amh_Ethi"), ("fra_Latn",), shares[None], np.ones((1, 1)))
+    further = (NextRun({"fra_Latn": 1.0}, 1e-6),)
+    changes = [Figure(0.0, None, None)]
+    for whole, settled in ((0.018, True), (0.05, False)):
+        found = rule.Chosen(shares, shares, 0.4, (0.012, 0.001, 0.05), whole)
+        made = verdict_of(runs, Ask(("own_share",), {}, None), found, (), changes, 0.01, (), further)
+        assert made.proven and made.way == 0.4 and made.settled is settled
+        assert "40% of the way" in made.said and f"{whole:+.4f}" in made.said

@@ -41,18 +41,35 @@ SURE = worlds((0.6, 0.2, 0.2, 0.2), (0.62, 0.2, 0.2, 0.2), doubt=0.001)
 
 def test_what_is_proven_is_taken_and_what_is_not_leaves_the_prior():
     found = choose(SURE, Rule(PRIOR))
-    assert found.proven and found.gain[1] > 0 and found.shares is found.best
+    assert found.proven and found.way == 1 and found.gain[1] > 0 and found.shares is found.best
     assert found.best[0] > 1.5 * PRIOR[0], "the language with most to gain gets more"
     best = solve(SURE.point, starts=6)
     at = float(SURE.point.value(found.best[None])[0])
     whole = float(SURE.point.value(PRIOR[None])[0])
     assert at - best.value < 0.1 * (whole - best.value), "little of the gain is paid for caution and pull"
     far = float(hellinger(found.best, PRIOR))
-    # As much doubt as the gain is worth: 1.96 standard deviations, a hair to either side.
-    for factor, proven in ((0.9, True), (1.1, False)):
+    # As much doubt as the gain of the whole way is worth, 1.96 standard deviations, a hair to either side; and so much
+    # that not even a first step is proven.
+    ways = []
+    for factor in (0.9, 1.1, 20.0):
         doubtful = choose(replace(SURE, slack=factor * found.gain[0] / 1.96 / far), Rule(PRIOR, caution=0.0))
-        assert doubtful.proven is proven
-        np.testing.assert_array_equal(doubtful.shares, doubtful.best if proven else doubtful.prior)
+        ways.append(doubtful.way)
+        np.testing.assert_allclose(doubtful.shares, PRIOR + doubtful.way * (doubtful.best - PRIOR), atol=1e-12)
+    assert ways[0] == 1 and 0.5 < ways[1] < 1 and ways[2] == 0
+
+
+def test_of_a_gain_that_is_not_proven_whole_as_much_is_taken_as_is():
+    far = float(hellinger(choose(SURE, Rule(PRIOR)).best, PRIOR))
+    whole = choose(SURE, Rule(PRIOR, caution=0.0))
+    doubtful = replace(SURE, slack=1.3 * whole.gain[0] / 1.96 / far)
+    found = choose(doubtful, Rule(PRIOR, caution=0.0))
+    assert 0 < found.way < 1 and found.proven and found.judged is not found.best
+    assert found.whole == pytest.approx(whole.gain[0], rel=1e-3) and 0 < found.gain[0] < found.whole
+    told = [float(x[0]) for x in doubtful.interval(found.shares, PRIOR[None])]
+    np.testing.assert_allclose(found.gain, told, rtol=1e-6)
+    assert told[1] > 0
+    more = PRIOR + (found.way + 0.05) * (found.best - PRIOR)
+    assert doubtful.interval(more, PRIOR[None])[1][0] <= 0, "of the next step no gain is proven"
 
 
 def test_where_worlds_disagree_caution_stays_nearer_to_the_prior():

@@ -36,7 +36,8 @@ class Prediction:
         weights: of the laws that choose.
         scores: every law that competed, judged on held-out mixtures, the best first.
         losses: predicted loss under each mixture, by the mixture's name (the chosen one is ``chosen``).
-        change: predicted change of the loss from the prior to the best mixture found, with its 95 % interval.
+        change: predicted change of the loss from the prior to the mixture taken, with its 95 % interval; to the best
+            found where the prior is taken.
     """
 
     target: str
@@ -53,19 +54,22 @@ class Verdict:
 
     Args:
         said: in a sentence or two.
-        proven: whether the mixture found is better than the prior beyond its 95 % interval; if not, the prior is taken.
+        proven: whether the mixture taken is better than the prior beyond its 95 % interval; if not, it is the prior.
+        way: part of the way from the prior to the mixture found that is proven, and gone: 0 to 1.
         prior: the name of what is taken without proof.
-        gain: predicted gain of the mixture found over the prior, with its 95 % interval.
+        gain: predicted gain of the mixture taken over the prior, with its 95 % interval; where the prior is taken, of
+            the mixture found.
         best: the mixture found, by language, whether it is taken or not.
         noise: standard deviation of the objective between seeds of one run: mixtures nearer than this are as good.
         as_good: baselines that the runs cannot tell from the mixture taken.
-        worse: languages that the mixture found is predicted to harm, against the prior.
+        worse: languages that the mixture of the gain is predicted to harm, against the prior.
         settled: whether further runs are not expected to change the choice: by a tenth of the noise, nor by proving a
             gain that is above the noise; None if not asked.
     """
 
     said: str
     proven: bool
+    way: float
     prior: str
     gain: Figure
     best: Mapping[str, float]
@@ -80,7 +84,7 @@ class Measured:
     """A mixture from runs, over the languages of the account.
 
     Args:
-        shares: shape (m,): the mixture found, or the prior where it is not proven better.
+        shares: shape (m,): the mixture found, or as much of the way to it as is proven better than the prior.
         interval: least and greatest share of each language among mixtures that are as good: see `ranges`.
         others: what it was compared with: the baselines given, and the optima of MSL (``msl``) and of RegMix
             (``regmix``) on the same runs, by name.
@@ -241,7 +245,7 @@ def find(
         else None,
         bound=evidence.bounded(goal, [law(name) for c in choices for name in c.weights], shares),
         transfer=evidence.between(goal, runs, choices, transfer_laws, shares, drawn),
-        widths=shrinkage(drawn, goal, runs, choices, (found.best, found.prior), 20, ask.seed, context)
+        widths=shrinkage(drawn, goal, runs, choices, (found.judged, found.prior), 20, ask.seed, context)
         if ask.draws and len(runs.domains) <= MANY
         else (),
         next_runs=further,
@@ -270,12 +274,12 @@ def noise_of(runs: Runs, choices: Sequence[Choice], goal: Goal) -> float:
 
 
 def _changes(drawn: Worlds, found: rule.Chosen) -> list[Figure]:
-    """Say how each target's loss is predicted to change from the prior to the mixture found."""
-    both = np.array([found.prior, found.best])
+    """Say how each target's loss is predicted to change from the prior to the mixture that the gain is of."""
+    both = np.array([found.prior, found.judged])
     expected, each = drawn.point.losses(both), drawn.losses(both)
     change = expected[1] - expected[0]
     # What no law knows of a mean of t targets is √t times as much of one of them.
-    beyond = drawn.doubt(found.best[None], found.prior)[0] * np.sqrt(len(change))
+    beyond = drawn.doubt(found.judged[None], found.prior)[0] * np.sqrt(len(change))
     sd = np.sqrt((each[:, 1] - each[:, 0]).var(axis=0) + beyond**2)
     return [Figure(float(c), float(c - SURE * s), float(c + SURE * s)) for c, s in zip(change, sd, strict=True)]
 
@@ -300,6 +304,11 @@ def verdict_of(
         said = f"The runs cannot say whether any mixture is better than {ask.prior}: see the warnings. It is taken."
     elif proven:
         said = f"The mixture is predicted to gain {figure} over {ask.prior}."
+        if found.way < 1:
+            said += (
+                f" It goes {found.way:.0%} of the way to the best one found, predicted to gain {found.whole:+.4f}: of "
+                "more of the way no gain is proven."
+            )
         if as_good:
             said += f" As good, as far as the runs can tell: {', '.join(as_good)}."
         if worse:
@@ -313,9 +322,9 @@ def verdict_of(
             said += f" Any of these is as good, as far as the runs can tell: {', '.join(as_good)}."
     best = {lang: float(r) for lang, r in zip(runs.domains, found.best, strict=True)}
     # Seeds of the mixture found and of the prior prove a gain that is larger than the noise of one.
-    open_ = not proven and gain.value > noise
+    open_ = found.whole - (gain.value if proven else 0.0) > noise
     settled = not open_ and max(run.gain for run in further) < 0.1 * noise if further else None
-    return Verdict(said, proven, ask.prior, gain, best, noise, as_good, worse, settled)
+    return Verdict(said, proven, found.way if proven else 0.0, ask.prior, gain, best, noise, as_good, worse, settled)
 
 
 def context_of(runs: Runs, unique: Array, scale: tuple[float | None, float] | None = None) -> Context | None:

@@ -13,6 +13,8 @@ from glotmix.mix.worlds import Worlds
 _TINY = 1e-12
 _WORLD_TARGETS, _FEWEST = 1200, 12
 """Laws that a step of the solver asks, in all worlds and for all targets, and the fewest worlds."""
+_STEPS = 20
+"""Parts of the way from the prior to the best mixture, of which the proof is asked."""
 _SMOOTH = 1e-8
 """Variance under the root: at the prior, where nothing is doubtful, a root has no slope."""
 
@@ -22,7 +24,8 @@ class Rule:
     """How a mixture is chosen.
 
     `min_r  mean_w g_w(r) + z sd_w g_w(r) + κ KL(r ‖ q)`, `g_w(r) = F_w(r) − F_w(q)` over the worlds w, within the
-    limits and above a part of q; and q itself where the lower end of its 95 % interval says no gain.
+    limits and above a part of q. Where the 95 % interval of its gain is not above zero, only as much of the way from q
+    to it is gone as has one that is; and where no part of the way has, q itself is taken.
 
     Args:
         prior: q, what is taken without proof, shape (m,).
@@ -42,18 +45,34 @@ class Chosen:
     """What the rule says.
 
     Args:
-        shares: the mixture to take, shape (m,): `best`, or the prior where the gain is not proven.
         best: the least of the rule.
         prior: q, within the limits.
-        gain: expected gain of `best` over the prior, with the ends of its 95 % interval.
-        proven: whether the lower end is above zero.
+        way: part of the way from the prior to `best` that is proven, and gone: 0 to 1.
+        gain: expected gain over the prior of the mixture to take, with the ends of its 95 % interval; of `best` where
+            the prior is taken.
+        whole: expected gain of `best` over the prior.
     """
 
-    shares: Array
     best: Array
     prior: Array
+    way: float
     gain: tuple[float, float, float]
-    proven: bool
+    whole: float
+
+    @property
+    def proven(self) -> bool:
+        """Whether the mixture to take is shown to be better than the prior."""
+        return self.way > 0
+
+    @property
+    def shares(self) -> Array:
+        """The mixture to take, shape (m,)."""
+        return self.best if self.way == 1 else self.prior + self.way * (self.best - self.prior)
+
+    @property
+    def judged(self) -> Array:
+        """The mixture that `gain` is of, shape (m,)."""
+        return self.shares if self.proven else self.best
 
 
 def floored(within: Box, rule: Rule) -> Box:
@@ -86,8 +105,14 @@ def choose(worlds: Worlds, rule: Rule, seed: int = 0) -> Chosen:
         values = [value(r) for r in found]
     at = int(np.argmin(values))
     best = found[at]
-    mean, low, high = (float(x[0]) for x in worlds.interval(best, q[None]))
-    return Chosen(best if low > 0 else q, best, q, (mean, low, high), low > 0)
+    # Returns diminish and doubt does not: of a part of the way more of its gain is proven than of the whole.
+    ways = np.arange(_STEPS, 0, -1) / _STEPS
+    lost, least, most = worlds.interval(q, q + ways[:, None] * (best - q))
+    gains = np.column_stack([-lost, -most, -least])
+    proven = np.flatnonzero(gains[:, 1] > 0)
+    at, way = (int(proven[0]), float(ways[proven[0]])) if len(proven) else (0, 0.0)
+    mean, low, high = map(float, gains[at])
+    return Chosen(best, q, way, (mean, low, high), float(gains[0, 0]))
 
 
 def _objective(
