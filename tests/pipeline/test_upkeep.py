@@ -84,6 +84,21 @@ def test_check_looks_at_what_cannot_be_written_to(folder, monkeypatch):
     assert code == DataError.exit_code and "README.md" in err
 
 
+def test_a_disk_that_is_full_is_named_by_the_folder_and_the_next_run_goes_on(folder, monkeypatch):
+    shutil.rmtree(folder / "out" / "dataset")
+
+    def full(*_: object, **__: object) -> None:
+        # As the system says it of a write: without a name.
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as there:
+        there.setattr(files, "write_text", full)
+        code, _, err = command("run", folder / "recipe.yaml", "-q")
+    assert code == DataError.exit_code
+    assert f"{folder / 'out'}: No space left on device" in err and "free space there, and run again" in err
+    assert command("run", folder / "recipe.yaml", "-q")[0] == 0
+
+
 def test_clean_removes_what_glotmix_made_and_nothing_else(folder):
     out = folder / "out"
     mine = ("out/notes.txt", "out/dataset/notes.txt", "out/mine/corpus/x.txt", "out/signals/mine.txt")

@@ -5,10 +5,14 @@ used, 4 for a missing optional dependency, 5 where another run writes to the sam
 and 143 where it was stopped; 1 is left to errors that glotmix did not foresee.
 """
 
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk that is full, and of a user's part of it."""
 
 
 class GlotmixError(Exception):
@@ -92,8 +96,11 @@ def blame(path: Path | str, fix: str | None = None, what: str = "such file") -> 
 
 
 @contextmanager
-def spoken() -> Iterator[None]:
+def spoken(folder: Path | None = None) -> Iterator[None]:
     """Make a sentence of what the system refuses: a disk that is full, a folder that cannot be written, a long name.
+
+    Args:
+        folder: where the work writes: the system names no file of a disk that is full.
 
     Raises:
         DataError: for every `OSError`, naming its file.
@@ -101,8 +108,9 @@ def spoken() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = str(error.filename or "the system")
-        raise DataError(f"{name if len(name) <= 300 else name[:300] + '…'}: {error.strerror or error}") from error
+        name = str(error.filename or folder or "the system")
+        fix = "free space there, and run again: finished parts stay" if error.errno in _FULL else None
+        raise DataError(f"{name if len(name) <= 300 else name[:300] + '…'}: {error.strerror or error}", fix) from error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -99,7 +99,7 @@ class Job:
         self._guard(until)
         engine = self.recipe.engine
         table.start(engine.runner, engine.workers, memory=engine.memory)
-        with lock.held(self.folder, wait):
+        with spoken(self.folder), lock.held(self.folder, wait):
             kept.keep(self.recipe, self.context.base, self.folder)
             planned = self.identities(until)
             for step, identity in planned:
