@@ -104,6 +104,11 @@ def aya() -> list[dict[str, Any]]:
     ]
 
 
+def trl() -> list[dict[str, Any]]:
+    """Rows of TRL's prompt and completion."""
+    return [{"prompt": q, "completion": a, "lang": c, "model": "m"} for c, (q, a) in SAID.items()]
+
+
 def oasst_flat() -> list[dict[str, Any]]:
     """OASST's messages, one a row: two trees with branches, a message without an answer, one that was deleted."""
 
@@ -140,9 +145,10 @@ def oasst_trees() -> list[dict[str, Any]]:
 
 
 SHAPES = {
-    "alpaca": alpaca(), "sharegpt": sharegpt(), "openai": openai(), "aya": aya(), "oasst": oasst_flat(),
+    "alpaca": alpaca(), "sharegpt": sharegpt(), "openai": openai(), "aya": aya(), "trl": trl(),
+    "oasst": oasst_flat(),
 }  # fmt: skip
-LANG = {"alpaca": "lang", "sharegpt": "lang", "openai": "lang", "aya": "language_code", "oasst": "lang"}
+LANG = dict.fromkeys(SHAPES, "lang") | {"aya": "language_code"}
 """The column of each shape's language."""
 
 

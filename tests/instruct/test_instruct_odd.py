@@ -87,12 +87,12 @@ def test_calls_come_back_as_they_were_and_go_into_sharegpt_whole(call: dict[str,
     assert json.loads(rows[1]["value"]) == CALL
     again = sharegpt(*rows)
     assert reshape.shaped("openai", again)[0]["messages"][1] == turns[1]
-    for shape in ("alpaca", "aya", "oasst"):
+    for shape in ("alpaca", "aya", "trl", "oasst"):
         with pytest.raises(NoConversationError):
             reshape.shaped(shape, document)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("shape", ["alpaca", "aya", "oasst"])
+@pytest.mark.parametrize("shape", ["alpaca", "aya", "trl", "oasst"])
 def test_a_shape_without_tools_refuses_an_answer_that_is_a_call(shape: Any) -> None:
     for form, document in ACTS.items():
         with pytest.raises(NoConversationError, match="calls a tool") as error:

@@ -65,7 +65,7 @@ def test_a_pair_of_any_shape_can_be_written_in_any_other(tmp_path: Path, shape: 
         try:
             written = reshape.shaped(other, document)
         except NoConversationError:
-            assert (shape, other) in {("openai", "aya"), ("openai", "oasst")}  # neither has system prompts
+            assert shape == "openai" and other in ("aya", "trl", "oasst")  # none of them has system prompts
             continue
         told = json.dumps(written, ensure_ascii=False)
         assert question in told and answer in told

@@ -23,6 +23,7 @@ class Shape(StrEnum):
     SHAREGPT = "sharegpt"
     OPENAI = "openai"
     AYA = "aya"
+    TRL = "trl"
     OASST = "oasst"
 
 
@@ -33,6 +34,7 @@ class Outcome(StrEnum):
     SHAREGPT = "sharegpt"
     OPENAI = "openai"
     AYA = "aya"
+    TRL = "trl"
     OASST = "oasst"
     ORIGINAL = "original"
 

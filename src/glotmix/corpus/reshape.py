@@ -57,13 +57,23 @@ def _alpaca(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list
 
 
 def _aya(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
-    system, pairs = _pairs(said)
-    if system is not None or len(pairs) > 1:
-        raise NoConversationError("Aya holds one instruction and its answer", "a system prompt or several turns")
-    asked, answer = pairs[0]
+    asked, answer = _pair(said, "Aya")
     told = language.parse(fields["lang"])
     names = {"language": told.name, "language_code": told.iso}
     return [_beside({"id": identity, "inputs": asked.content, "targets": answer.content}, names | fields)]
+
+
+def _trl(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
+    asked, answer = _pair(said, "TRL's prompt and completion")
+    return [_beside({"id": identity, "prompt": asked.content, "completion": answer.content}, fields)]
+
+
+def _pair(said: Sequence[Turn], shape: str) -> tuple[Turn, Turn]:
+    """Return the one instruction and its answer."""
+    system, pairs = _pairs(said)
+    if system is not None or len(pairs) > 1:
+        raise NoConversationError(f"{shape} holds one instruction and its answer", "a system prompt or several turns")
+    return pairs[0]
 
 
 def _sharegpt(identity: str, said: Sequence[Turn], fields: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,6 +141,7 @@ _WRITERS: dict[Shape, Callable[[str, Sequence[Turn], dict[str, Any]], list[dict[
     "sharegpt": _sharegpt,
     "openai": _openai,
     "aya": _aya,
+    "trl": _trl,
     "oasst": _oasst,
 }
 

@@ -7,6 +7,7 @@ shape       a row                                              known by its keys
 `sharegpt`  turns with ``from`` and ``value``                  ``conversations``
 `openai`    turns with ``role`` and ``content``                ``messages``
 `aya`       one instruction and its answer                     ``inputs`` and ``targets``
+`trl`       a prompt and its completion, as text               ``prompt`` and ``completion``
 `oasst`     a tree of messages, or one message of a tree       ``prompt.replies``, or ``message_id``,
                                                                ``parent_id``, ``role`` and ``text``
 =========== ================================================== =========================================
@@ -24,7 +25,7 @@ from glotmix.core.conversation import BLANK, Turn
 from glotmix.core.errors import RequestError
 from glotmix.corpus.columns import canonical_text
 
-Shape = Literal["alpaca", "sharegpt", "openai", "aya", "oasst"]
+Shape = Literal["alpaca", "sharegpt", "openai", "aya", "trl", "oasst"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 _KEYS: dict[Shape, tuple[frozenset[str], ...]] = {
@@ -32,11 +33,12 @@ _KEYS: dict[Shape, tuple[frozenset[str], ...]] = {
     "sharegpt": (frozenset({"conversations"}),),
     "openai": (frozenset({"messages"}),),
     "aya": (frozenset({"inputs", "targets"}),),
+    "trl": (frozenset({"prompt", "completion"}),),
     "oasst": (frozenset({"prompt.replies"}), frozenset({"message_id", "parent_id", "role", "text"})),
 }
 SPOKEN = frozenset(
     {"instruction", "input", "output", "system", "history", "conversations", "messages", "inputs", "targets", "prompt"}
-    | {"message_id", "parent_id", "role", "text"}
+    | {"completion", "message_id", "parent_id", "role", "text"}
 )
 """The fields that shapes read text from."""
 
@@ -127,6 +129,11 @@ def _alpaca(record: Mapping[str, Any]) -> Found:
 def _aya(record: Mapping[str, Any]) -> Found:
     turns = [Turn("user", _text(record, "inputs")), Turn("assistant", _text(record, "targets"))]
     return [_whole(turns, record, {"inputs", "targets"})], []
+
+
+def _trl(record: Mapping[str, Any]) -> Found:
+    turns = [Turn("user", _text(record, "prompt")), Turn("assistant", _text(record, "completion"))]
+    return [_whole(turns, record, {"prompt", "completion"})], []
 
 
 def _sharegpt(record: Mapping[str, Any]) -> Found:
@@ -222,6 +229,7 @@ _READERS: dict[Shape, Callable[[Mapping[str, Any]], Found]] = {
     "sharegpt": _sharegpt,
     "openai": _openai,
     "aya": _aya,
+    "trl": _trl,
     "oasst": _oasst,
 }
 

@@ -106,7 +106,7 @@ class Source(_Part):
         description="file, folder, glob, or a list of them, relative to the recipe; or hf://owner/name[@revision]"
         "[?config=NAME&split=train]",
     )
-    shape: Literal["auto", "alpaca", "sharegpt", "openai", "aya", "oasst"] | None = Field(
+    shape: Literal["auto", "alpaca", "sharegpt", "openai", "aya", "trl", "oasst"] | None = Field(
         default=None,
         description="shape of instruction data, auto to go by its keys; null for plain documents. In a recipe of kind "
         "instructions it is auto",

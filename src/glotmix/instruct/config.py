@@ -48,7 +48,7 @@ class InstructConfig(Section):
     qsm: QsmConfig = QsmConfig()
     audits: int = Field(3, ge=1, description="splits by instruction on which the audit trains and judges a model")
     select: SelectionConfig = SelectionConfig()
-    shapes: tuple[Literal["alpaca", "sharegpt", "openai", "aya", "oasst", "original"], ...] = Field(
+    shapes: tuple[Literal["alpaca", "sharegpt", "openai", "aya", "trl", "oasst", "original"], ...] = Field(
         (), description="what is written beside the data set: shapes, and the sources with rows removed"
     )
 
