@@ -8,9 +8,9 @@ law can be better.
 
 Then the test that matters (`_swarm_refit`): the rule of `glotmix mix`, in two rounds of small models, sees one half of
 the held-out text; the mixture that it takes and the others are fixed, trained at twice the size with six seeds each,
-and judged on the other half: `final.{mixture}.mean_bpb`, `.worst_bpb`, `.over_chosen` and `.over_found`, paired by seed,
-with Student's interval over seeds. `found` is what the rule finds, `chosen` as much of the way to it as is proven. A full
-run trains what is missing, and goes on where it was killed.
+and judged on the other half: `final.{mixture}.mean_bpb`, `.worst_bpb`, `.over_chosen` and `.over_found`, paired by
+seed, with Student's interval over seeds. `found` is what the rule finds, `chosen` as much of the way to it as is
+proven. A full run trains what is missing, and goes on where it was killed.
 """
 
 from collections.abc import Iterable, Mapping
