@@ -206,3 +206,27 @@ def test_many_cores_get_processes_of_one_core_each(on, tmp_path: Path):
     made = build(tmp_path / "x", IDENTITY, step)
     assert made.counts == {"documents": 12, "cores": 12, "here": 0}
     assert sorted(p.name for p in (tmp_path / "x").glob("part-*")) == names
+
+
+@pytest.mark.parametrize("worth", [0.0, 1e9])
+def test_what_is_apart_is_made_in_order_whether_processes_are_worth_it_or_not(on, monkeypatch, worth):
+    on(workers=2)
+    monkeypatch.setattr(flight, "_WORTH", worth)
+    made = flight.apart(lambda name: (name.upper(), os.getpid()), NAMES)
+    assert [name for name, _ in made] == [name.upper() for name in NAMES]
+    elsewhere = {pid for _, pid in made} - {os.getpid()}
+    assert bool(elsewhere) is (worth == 0)
+    assert made[0][1] == os.getpid(), "the first says how much work there is"
+
+
+def test_of_what_is_apart_the_first_that_fails_is_raised(on, monkeypatch):
+    on(workers=2)
+    monkeypatch.setattr(flight, "_WORTH", 0.0)
+
+    def make(name: str) -> str:
+        if name in NAMES[2:]:
+            raise DataError(f"{name} failed")
+        return name
+
+    with pytest.raises(DataError, match=f"{NAMES[2]} failed"):
+        flight.apart(make, NAMES)

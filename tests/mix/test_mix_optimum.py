@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from glotmix.core import flight
 from glotmix.core.errors import RequestError
 from glotmix.mix import rule
 from glotmix.mix.accounting import Available
@@ -12,7 +13,7 @@ from glotmix.mix.evidence import NextRun
 from glotmix.mix.laws.curve import Curve
 from glotmix.mix.laws.effective_data import Formula
 from glotmix.mix.limits import Box
-from glotmix.mix.optimum import Ask, verdict_of
+from glotmix.mix.optimum import Ask, judge, verdict_of
 from glotmix.mix.plan import MixConfig, plan, write
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
@@ -259,3 +260,18 @@ def test_of_a_way_that_is_proven_in_part_the_verdict_says_so_and_asks_for_more_w
         made = verdict_of(runs, Ask(("own_share",), {}, None), found, (), changes, 0.01, (), further)
         assert made.proven and made.way == 0.4 and made.settled is settled
         assert "40% of the way" in made.said and f"{whole:+.4f}" in made.said
+
+
+def test_laws_are_chosen_alike_in_this_process_and_in_others(monkeypatch):
+    rng = np.random.default_rng(5)
+    names = ("fra_Latn", "amh_Ethi", "tha_Thai")
+    shares = rng.dirichlet(np.full(3, 3.0), 20)
+    losses = 1 + 0.3 * (shares + 0.02) ** -0.3 + 0.003 * rng.standard_normal((20, 3))
+    runs = Runs(tuple(map(str, range(20))), names, names, shares, losses)
+    made = []
+    for worth in (1e9, 0.0):
+        monkeypatch.setattr(flight, "_WORTH", worth)
+        made.append(judge(runs, Ask(("effective_data", "own_share", "lightgbm"), {}, None)))
+    for here, there in zip(*made, strict=True):
+        assert (here.target, here.weights, here.scores) == (there.target, there.weights, there.scores)
+        np.testing.assert_array_equal(here.residuals, there.residuals)

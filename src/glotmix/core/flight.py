@@ -35,6 +35,9 @@ SHARE = 0.5
 _SWITCH = 0.0005
 """Seconds that a thread keeps Python's lock when another wants it: of the usual 5 ms, a core is idle as long."""
 
+_WORTH = 10.0
+"""Seconds of work from which on processes are worth their start, which is some seconds of each."""
+
 TRIES = 3
 """Further tries of a part whose node was lost."""
 
@@ -176,6 +179,23 @@ def spread(function: Callable[[Piece], Made], pieces: Sequence[Piece]) -> list[M
     if workers == 1 or len(pieces) == 1:
         return [function(piece) for piece in pieces]
     return list(_threads(workers).map(function, pieces))
+
+
+def apart(make: Callable[[str], Made], names: Sequence[str]) -> list[Made]:
+    """Return what a function makes of each name, in order: in processes, where there is enough work for them.
+
+    For work that is Python's own, so that threads would take turns at it. It depends on no other; the first is made
+    here, and says how much there is.
+    """
+    began = time.perf_counter()
+    made = {name: make(name) for name in names[:1]}
+    rest = names[1:]
+    slots = min(engine().slots(), len(rest))
+    if slots > 1 and (time.perf_counter() - began) * len(rest) > _WORTH:
+        made |= {name: one for name, one, _ in _in_processes(make, rest, slots)}
+    else:
+        made |= {name: make(name) for name in rest}
+    return [made[name] for name in names]
 
 
 @lru_cache(maxsize=1)

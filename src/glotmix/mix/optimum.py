@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
+from glotmix.core import flight
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix import evidence, rule
 from glotmix.mix.accounting import Array, Available
@@ -165,7 +167,7 @@ def judge(runs: Runs, ask: Ask) -> list[Choice]:
             raise RequestError(
                 f"none of {', '.join(ask.laws)} predicts at another scale than the proxies'", "mix.laws=[atlas]"
             )
-    return [choose(runs, target, laws, seed=ask.seed) for target in runs.targets]
+    return flight.apart(partial(choose, runs, laws=laws, seed=ask.seed), runs.targets)
 
 
 def find(
