@@ -19,6 +19,7 @@ from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, solve
 from glotmix.mix.transfer import Figure
+from glotmix.mix.worlds import worlds
 
 LANGUAGES = ("eng_Latn", "hin_Deva", "amh_Ethi", "khm_Khmr")
 STOCK = Available.of(
@@ -262,7 +263,7 @@ def test_of_a_way_that_is_proven_in_part_the_verdict_says_so_and_asks_for_more_w
         assert "40% of the way" in made.said and f"{whole:+.4f}" in made.said
 
 
-def test_laws_are_chosen_alike_in_this_process_and_in_others(monkeypatch):
+def test_laws_are_chosen_and_drawn_alike_in_this_process_and_in_others(monkeypatch):
     rng = np.random.default_rng(5)
     names = ("fra_Latn", "amh_Ethi", "tha_Thai")
     shares = rng.dirichlet(np.full(3, 3.0), 20)
@@ -275,3 +276,10 @@ def test_laws_are_chosen_alike_in_this_process_and_in_others(monkeypatch):
     for here, there in zip(*made, strict=True):
         assert (here.target, here.weights, here.scores) == (there.target, there.weights, there.scores)
         np.testing.assert_array_equal(here.residuals, there.residuals)
+    goal = Goal([], np.full(3, 1 / 3), Box(np.zeros(3), np.ones(3)), Repeats(np.full(3, np.inf)), np.full(3, 1 / 3))
+    drawn = []
+    for worth in (1e9, 0.0):
+        monkeypatch.setattr(flight, "_WORTH", worth)
+        drawn.append(worlds(goal, runs, made[0], np.full(3, 1 / 3), draws=4, seed=2))
+    np.testing.assert_array_equal(drawn[0].scores(shares), drawn[1].scores(shares))
+    assert len(drawn[1].goals) == len(drawn[1].dosed) == 4

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core import flight
 from glotmix.core.errors import RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.law_fit import Choice, fit, judged_on
@@ -212,28 +213,34 @@ def worlds(
     rng = np.random.default_rng(seed)
     groups, kept = drawable(runs)
     size = mixtures or len(groups)
-    goals, transfer_laws = [], []
     # Every law has its part of the worlds exactly, whatever their number.
-    for place in (rng.permutation(draws or _PLACES) + 0.5) / (draws or _PLACES):
-        names = [_at_place(c.weights, place) for c in choices]
+    places = (rng.permutation(draws or _PLACES) + 0.5) / (draws or _PLACES)
+    rows = [np.concatenate([kept, *(groups[i] for i in rng.integers(0, len(groups), size))]) for _ in range(draws)]
+
+    def world(number: str) -> tuple[list[Fitted], list[PowerLaw]]:
+        at_ = int(number)
+        names = [_at_place(c.weights, places[at_]) for c in choices]
         if draws:
-            rows = np.concatenate([kept, *(groups[i] for i in rng.integers(0, len(groups), size))])
-            sample = runs.take(rows)
+            sample = runs.take(rows[at_])
             fitted = [fit(sample, c.target, law(n), seed, c.members[n]) for c, n in zip(choices, names, strict=True)]
         else:
             sample, fitted = runs, [c.members[n] for c, n in zip(choices, names, strict=True)]
         found = [at(mine, context) for mine in fitted]
-        goals.append(replace(goal, laws=found))
-        if dosed:
-            transfer_laws.append(tuple(
-                mine
-                if isinstance(mine, PowerLaw)
-                else _dosed(at(fit(sample, c.target, c.transfer_law, seed, c.transfer_fit), context))
-                for mine, c in zip(found, choices, strict=True)
-            ))  # fmt: skip
+        if not dosed:
+            return found, []
+        return found, [
+            mine
+            if isinstance(mine, PowerLaw)
+            else _dosed(at(fit(sample, c.target, c.transfer_law, seed, c.transfer_fit), context))
+            for mine, c in zip(found, choices, strict=True)
+        ]
+
+    made = flight.apart(world, [str(number) for number in range(len(places))])
+    goals = tuple(replace(goal, laws=found) for found, _ in made)
+    transfer_laws = tuple(tuple(found) for _, found in made) if dosed else ()
     point = replace(goal, laws=[average(c, goal.repeats, context) for c in choices])
     likely = solve(point, seed, near=prior).shares
-    return Worlds(point, tuple(goals), tuple(transfer_laws), slack(runs, choices, goal, prior, likely))
+    return Worlds(point, goals, transfer_laws, slack(runs, choices, goal, prior, likely))
 
 
 def _at_place(weights: Mapping[str, float], place: float) -> str:
