@@ -6,7 +6,7 @@ a seed; all of a trainer have one tokenizer and one stock. Losses are bits per b
 
 import json
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,3 +124,11 @@ class Trainer:
             path.with_suffix(".part").write_text(json.dumps(each), "utf-8")
             path.with_suffix(".part").rename(path)
         return some
+
+
+def distinct(named: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Say for each mixture which one it is the same as: itself, or an earlier one."""
+    same: dict[str, str] = {}
+    for name, shares in named.items():
+        same[name] = next((o for o in same.values() if np.abs(named[o] - shares).max() < 1e-4), name)
+    return same

@@ -6,14 +6,13 @@ on the first half; what is chosen from them is fixed, trained at twice the size,
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from benchmarks import _swarm_text
-from benchmarks._halves import Split, Trainer, Wanted
+from benchmarks._halves import Split, Trainer, Wanted, distinct
 from benchmarks._swarm_runs import documents
 from glotmix.mix import baselines, optimum
 from glotmix.mix.accounting import Array, Available
@@ -130,14 +129,6 @@ def fixed() -> dict:
 def mixtures() -> dict[str, Array]:
     """Return the mixtures by name."""
     return {name: np.array(shares) for name, shares in fixed()["mixtures"].items()}
-
-
-def distinct(named: Mapping[str, Array]) -> dict[str, str]:
-    """Say for each mixture which one it is the same as: itself, or an earlier one."""
-    same: dict[str, str] = {}
-    for name, shares in named.items():
-        same[name] = next((o for o in same.values() if np.abs(named[o] - shares).max() < 1e-4), name)
-    return same
 
 
 def finals() -> dict[str, np.ndarray]:

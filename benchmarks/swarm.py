@@ -22,6 +22,7 @@ from scipy.stats import t as student
 from benchmarks import _parts, harness
 from benchmarks import _swarm_refit as refit
 from benchmarks._differences import covered, fitted
+from benchmarks._halves import distinct
 from benchmarks._swarm_runs import FOLDER, PRESETS, PUBLISHED, make
 from benchmarks.harness import Row
 from glotmix.mix.law_fit import fit, held_out, judged_on, missing, predict
@@ -139,7 +140,7 @@ def merged(runs: Runs, told: Mapping[str, object]) -> Iterable[Row]:
 def final(told: Mapping[str, object]) -> Iterable[Row]:
     """Train the chosen mixture and every other at the larger size; see `_swarm_refit`."""
     unit = "bits per byte"
-    each, named, same = refit.finals(), refit.mixtures(), refit.distinct(refit.mixtures())
+    each, named, same = refit.finals(), refit.mixtures(), distinct(refit.mixtures())
     told = {**told, **refit.fixed()["told"], "seeds": refit.SEEDS, "parameters": refit.LARGE, "tokens": refit.TOKENS}
     for name, losses in each.items():
         shares = {lang: round(float(r), 4) for lang, r in zip(refit.LANGUAGES, named[name], strict=True)}

@@ -13,14 +13,14 @@ and reports what is there.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks import harness
-from benchmarks._halves import Wanted
+from benchmarks._halves import Wanted, distinct
 from benchmarks._unequal_runs import HERE, LANGUAGES, TOKENS
 from benchmarks._unequal_text import FOLDER
 from benchmarks.harness import Row
@@ -121,14 +121,6 @@ def fixed() -> dict:
 
 def mixtures() -> dict[str, Array]:
     return {name: np.array(shares) for name, shares in fixed()["mixtures"].items()}
-
-
-def distinct(named: Mapping[str, Array]) -> dict[str, str]:
-    """Say for each mixture which one it is the same as: itself, or an earlier one."""
-    same: dict[str, str] = {}
-    for name, shares in named.items():
-        same[name] = next((o for o in same.values() if np.abs(named[o] - shares).max() < 1e-4), name)
-    return same
 
 
 def finals(size: str, seeds: Sequence[int] = SEEDS) -> list[Wanted]:
