@@ -1,5 +1,6 @@
 """`glotmix explore`: a local page on the finished tables of a run."""
 
+import threading
 import webbrowser
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from glotmix.core.local_page import LocalPage
 
 app = typer.Typer(rich_markup_mode=None)
+
+_AHEAD = "read-ahead"
+"""The thread that reads what the first questions need."""
+_PATIENCE = 5.0
+"""Seconds that its end is waited for."""
 
 
 @app.command()
@@ -37,6 +43,10 @@ def explore(
             webbrowser.open(address)
 
     page.serve(ready)
+    # Native code that a thread is in when Python ends may crash: what is being read is read to its end first.
+    for thread in threading.enumerate():
+        if thread.name == _AHEAD:
+            thread.join(_PATIENCE)
 
 
 def opened(recipe: Path, overrides: list[str], beside: Path | None = None, port: int = 0) -> "LocalPage":
@@ -77,8 +87,6 @@ def opened(recipe: Path, overrides: list[str], beside: Path | None = None, port:
     if beside is not None:
         other = (beside if beside.is_dir() else Job.at(beside).folder).resolve()
     compared = None if other is None else partial(compare, work.folder, other)
-    from threading import Thread
-
     explorer = Explorer(documents, called, compared, stale, "" if other is None else str(beside))
-    Thread(target=explorer.warm, daemon=True).start()
+    threading.Thread(target=explorer.warm, name=_AHEAD, daemon=True).start()
     return LocalPage(PAGE, explorer.calls, "glotmix explore", port)
