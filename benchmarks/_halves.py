@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from glotmix.core.flight import cores
+from glotmix.mix.optimum import Measured
 from glotmix.proxy import bits, ensemble, model
 from glotmix.proxy import texts as text
 from glotmix.proxy.config import ProxiesConfig
@@ -132,3 +133,17 @@ def distinct(named: Mapping[str, np.ndarray]) -> dict[str, str]:
     for name, shares in named.items():
         same[name] = next((o for o in same.values() if np.abs(named[o] - shares).max() < 1e-4), name)
     return same
+
+
+def fixed(made: Measured, languages: Sequence[str], proxies: int, size: float) -> dict[str, dict]:
+    """Return every mixture that is to be trained, and what the rule says of them, as plain data."""
+    gain = made.verdict.gain
+    named = {**made.others, "found": [made.verdict.best[lang] for lang in languages], "chosen": made.shares}
+    return {
+        "mixtures": {name: [float(r) for r in shares] for name, shares in named.items()},
+        "told": {
+            "proxies": proxies, "proxy_parameters": size, "proven": made.verdict.proven, "way": made.verdict.way,
+            f"predicted_over_{made.verdict.prior}": [gain.value, gain.low, gain.high], "noise": made.verdict.noise,
+            "doubts": {doubt.kind: list(doubt.names) for doubt in made.doubts},
+        },
+    }  # fmt: skip

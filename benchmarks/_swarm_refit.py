@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks import _swarm_text
 from benchmarks._halves import Split, Trainer, Wanted, distinct
+from benchmarks._halves import fixed as fixed_by
 from benchmarks._swarm_runs import documents
 from glotmix.mix import baselines, optimum
 from glotmix.mix.accounting import Array, Available
@@ -111,17 +112,7 @@ def fixed() -> dict:
         runs = joined([runs, _trained(further(there, replace(asked, runs=None), found))])
         with one_thread():
             made = optimum.find(there, TOKENS, within, runs, others, ask)
-        gain = made.verdict.gain
-        best = [made.verdict.best[lang] for lang in LANGUAGES]
-        named = {**made.others, "found": best, "chosen": made.shares}
-        told = {
-            "mixtures": {name: [float(r) for r in shares] for name, shares in named.items()},
-            "told": {
-                "proxies": len(runs), "proxy_parameters": SMALL, "proven": made.verdict.proven,
-                "predicted_over_unimax": [gain.value, gain.low, gain.high], "noise": made.verdict.noise,
-                "doubts": {doubt.kind: list(doubt.names) for doubt in made.doubts},
-            },
-        }  # fmt: skip
+        told = fixed_by(made, LANGUAGES, len(runs), SMALL)
         path.write_text(json.dumps(told), "utf-8")
     return dict(json.loads(path.read_text("utf-8")))
 

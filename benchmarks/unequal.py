@@ -21,6 +21,7 @@ from scipy.stats import spearmanr
 
 from benchmarks import harness
 from benchmarks._halves import Wanted, distinct
+from benchmarks._halves import fixed as fixed_by
 from benchmarks._unequal_runs import HERE, LANGUAGES, TOKENS
 from benchmarks._unequal_text import FOLDER
 from benchmarks.harness import Row
@@ -101,20 +102,8 @@ def fixed() -> dict:
         ask = optimum.Ask((*LAWS, "lightgbm"), {}, None, prior="unimax4", draws=24, next_runs=0)
         with one_thread():
             made = optimum.find(stock(), TOKENS, within(15), table(), others, ask)
-        gain = made.verdict.gain
-        best = [made.verdict.best[lang] for lang in LANGUAGES]
-        named = {**made.others, "found": best, "chosen": made.shares}
-        told = {
-            "mixtures": {name: [float(r) for r in shares] for name, shares in named.items()},
-            "told": {
-                "proxies": len(table()), "proxy_parameters": SIZES[PROXIES], "proven": made.verdict.proven,
-                "predicted_over_unimax4": [gain.value, gain.low, gain.high], "noise": made.verdict.noise,
-                "unlearned": [name for d in made.doubts if d.kind == "unlearned" for name in d.names],
-            },
-            "predicted": {
-                name: float(np.mean([p.losses[name] for p in made.predictions])) for name in made.others
-            },
-        }  # fmt: skip
+        told = fixed_by(made, LANGUAGES, len(table()), SIZES[PROXIES])
+        told["predicted"] = {name: float(np.mean([p.losses[name] for p in made.predictions])) for name in made.others}
         path.write_text(json.dumps(told), "utf-8")
     return dict(json.loads(path.read_text("utf-8")))
 

@@ -53,8 +53,10 @@ def test_memory_bounds_the_parts_in_flight(on):
     assert Engine(workers=8, memory=10).slots(4) == 2
     assert Engine(workers=8, memory=3).slots(4) == 1
     assert Engine(workers=2, memory=10**6).slots(4) == 2
-    assert Engine(workers=2, memory=10**6).slots(4, more=1) == 3
-    assert Engine(workers=2, memory=8).slots(4, more=1) == 2
+    assert Engine(workers=2, memory=10**6).parts(4) == 3, "one more than cores"
+    assert Engine(workers=2, memory=8).parts(4) == 2, "where there is memory for it"
+    assert Engine(workers=1, memory=10**6).parts(4) == 1
+    assert Engine(workers=flight.THREADS + 1, memory=10**6).parts(4) == flight.THREADS + 1, "in processes none waits"
     assert 1 <= Engine().slots() <= flight.cores()
     on(workers=4, memory=flight.PART_MEMORY)
     flying, most = 0, 0

@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -14,6 +15,8 @@ import explore_world
 from glotmix.cli import app
 from glotmix.cli.explore import opened
 from glotmix.core.errors import GlotmixError, MissingExtraError
+from glotmix.core.local_page import LocalPage
+from glotmix.explore.calls import Explorer
 
 
 def tried(*arguments):
@@ -50,6 +53,19 @@ def test_it_serves_and_ends_at_ctrl_c(recipe):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_what_is_read_ahead_ends_before_the_command_does(recipe, monkeypatch):
+    done = []
+
+    def slow(self):
+        time.sleep(0.5)
+        done.append("read")
+
+    monkeypatch.setattr(Explorer, "warm", slow)
+    monkeypatch.setattr(LocalPage, "serve", lambda self, ready: ready(self.address))
+    assert tried(recipe, "--no-browser").exit_code == 0
+    assert done == ["read"], "native code under a thread may crash where Python ends"
 
 
 def told(page, name="run", **given):

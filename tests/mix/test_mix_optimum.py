@@ -13,12 +13,13 @@ from glotmix.mix.evidence import NextRun
 from glotmix.mix.laws.curve import Curve
 from glotmix.mix.laws.effective_data import Formula
 from glotmix.mix.limits import Box
-from glotmix.mix.optimum import Ask, judge, verdict_of
+from glotmix.mix.optimum import Ask, judge
 from glotmix.mix.plan import MixConfig, plan, write
 from glotmix.mix.repeats import Repeats
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal, solve
 from glotmix.mix.transfer import Figure
+from glotmix.mix.verdict import verdict_of
 from glotmix.mix.worlds import worlds
 
 LANGUAGES = ("eng_Latn", "hin_Deva", "amh_Ethi", "khm_Khmr")
@@ -247,7 +248,7 @@ def test_a_gain_above_the_noise_that_is_not_proven_asks_for_another_round(low, g
     runs = Runs(("a",), ("fra_Latn", "amh_Ethi"), ("fra_Latn",), shares[None], np.ones((1, 1)))
     found = rule.Chosen(shares, shares, float(low > 0), (gain, low, 0.05), gain)
     further = (NextRun({"fra_Latn": 1.0}, 1e-6),)
-    made = verdict_of(runs, Ask(("own_share",), {}, None), found, (), [Figure(0.0, None, None)], 0.01, (), further)
+    made = verdict_of(runs, "unimax", found, (), [Figure(0.0, None, None)], 0.01, (), further)
     assert made.settled is settled
 
 
@@ -258,7 +259,7 @@ def test_of_a_way_that_is_proven_in_part_the_verdict_says_so_and_asks_for_more_w
     changes = [Figure(0.0, None, None)]
     for whole, settled in ((0.018, True), (0.05, False)):
         found = rule.Chosen(shares, shares, 0.4, (0.012, 0.001, 0.05), whole)
-        made = verdict_of(runs, Ask(("own_share",), {}, None), found, (), changes, 0.01, (), further)
+        made = verdict_of(runs, "unimax", found, (), changes, 0.01, (), further)
         assert made.proven and made.way == 0.4 and made.settled is settled
         assert "40% of the way" in made.said and f"{whole:+.4f}" in made.said
 

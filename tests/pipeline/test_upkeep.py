@@ -96,6 +96,14 @@ def test_a_disk_that_is_full_is_named_by_the_folder_and_the_next_run_goes_on(fol
         code, _, err = command("run", folder / "recipe.yaml", "-q")
     assert code == DataError.exit_code
     assert f"{folder / 'out'}: No space left on device" in err and "free space there, and run again" in err
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as there:
+        there.setattr(files, "write_text", broken)
+        _, _, err = command("run", folder / "recipe.yaml", "-q")
+    assert "the system: Input/output error" in err, "whose file it was is not known"
     assert command("run", folder / "recipe.yaml", "-q")[0] == 0
 
 

@@ -108,8 +108,9 @@ def spoken(folder: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = str(error.filename or folder or "the system")
-        fix = "free space there, and run again: finished parts stay" if error.errno in _FULL else None
+        full = error.errno in _FULL
+        name = str(error.filename or (full and folder) or "the system")
+        fix = "free space there, and run again: finished parts stay" if full else None
         raise DataError(f"{name if len(name) <= 300 else name[:300] + '…'}: {error.strerror or error}", fix) from error
 
 

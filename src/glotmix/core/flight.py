@@ -63,10 +63,20 @@ class Engine:
         """How many cores are used on this machine."""
         return self.workers or cores()
 
-    def slots(self, part_memory: int = PART_MEMORY, more: int = 0) -> int:
-        """Return how many parts may be in flight on this machine: one at least, `more` than cores at most."""
+    def slots(self, part_memory: int = PART_MEMORY) -> int:
+        """Return how many pieces of work may use a core of this machine each, so large as a part: one at least."""
+        return self._room(self.cores, part_memory)
+
+    def parts(self, part_memory: int = PART_MEMORY) -> int:
+        """Return how many parts may be in flight on this machine: one at least.
+
+        On threads one more than there are cores: while one part waits for Python's lock, another goes on.
+        """
+        return self._room(self.cores + (1 < self.cores <= THREADS), part_memory)
+
+    def _room(self, wanted: int, part_memory: int) -> int:
         room = self.memory if self.memory is not None else int(SHARE * memory.total())
-        return max(1, min(self.cores + more, room // part_memory))
+        return max(1, min(wanted, room // part_memory))
 
 
 @dataclass(frozen=True)
@@ -137,15 +147,13 @@ def fly(
     if told.runner == "ray" and not here and not one_by_one:
         yield from _on_ray(whole, names, part_memory)
         return
-    slots = 1 if one_by_one else min(told.slots(part_memory), len(names))
+    slots = 1 if one_by_one else min(told.parts(part_memory), len(names))
     if slots <= 1:
         for name in names:
             yield name, whole(name), HERE
     elif told.cores <= THREADS or here or len(names) < THREADS:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-        # While one part waits for Python's lock, another goes on, where there is memory for one more than cores.
-        slots = min(told.slots(part_memory, more=1), len(names))
         with (
             threadpool_limits(limits=1),
             _switching(),

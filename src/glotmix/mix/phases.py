@@ -199,7 +199,7 @@ def staged(
     floors: Array | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Staged:
-    """Find the best schedule and the best constant mixture, by the rule of `rule.Rule`.
+    """Find the best schedule and the best constant mixture, by the rule of `rule.Rule`, each taken whole or not at all.
 
     Args:
         runs: schedules with their final losses.

@@ -140,7 +140,7 @@ def estimate(
             shutil.rmtree(folder)
     told = flight.Engine(workers=cores or job.recipe.engine.workers, memory=job.recipe.engine.memory)
     steps = tuple(_step(name, runs, documents, _disk(name, sizes, documents)) for name in runs[-1][1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + told.slots(more=1) * flight.PART_MEMORY
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + told.parts() * flight.PART_MEMORY
     return Estimate(documents, runs[-1][0], steps, peak, told.cores, machines)
 
 
