@@ -284,3 +284,6 @@ def test_laws_are_chosen_and_drawn_alike_in_this_process_and_in_others(monkeypat
         drawn.append(worlds(goal, runs, made[0], np.full(3, 1 / 3), draws=4, seed=2))
     np.testing.assert_array_equal(drawn[0].scores(shares), drawn[1].scores(shares))
     assert len(drawn[1].goals) == len(drawn[1].dosed) == 4
+    alone = judge(runs, Ask(("effective_data",), {}, None))
+    each = worlds(goal, runs, alone, np.full(3, 1 / 3), draws=4, seed=2).scores(shares[:1])[:, 0]
+    assert len(set(each.tolist())) == 4, "each of other runs: of one law, too"
