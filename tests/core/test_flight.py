@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -214,7 +217,7 @@ def test_many_cores_get_processes_of_one_core_each(on, tmp_path: Path):
 def test_what_is_apart_is_made_in_order_whether_processes_are_worth_it_or_not(on, monkeypatch, worth):
     on(workers=2)
     monkeypatch.setattr(flight, "_WORTH", worth)
-    made = flight.apart(lambda name: (name.upper(), os.getpid()), NAMES)
+    made = list(flight.apart(lambda name: (name.upper(), os.getpid()), NAMES))
     assert [name for name, _ in made] == [name.upper() for name in NAMES]
     elsewhere = {pid for _, pid in made} - {os.getpid()}
     assert bool(elsewhere) is (worth == 0)
@@ -231,4 +234,41 @@ def test_of_what_is_apart_the_first_that_fails_is_raised(on, monkeypatch):
         return name
 
     with pytest.raises(DataError, match=f"{NAMES[2]} failed"):
-        flight.apart(make, NAMES)
+        list(flight.apart(make, NAMES))
+
+
+_SLEEPERS = """
+import os, sys, time
+from glotmix.core import flight
+flight.use(flight.Engine(workers=2))
+flight._WORTH = 0.0
+def make(name):
+    if name:
+        open(f"{sys.argv[1]}/{os.getpid()}", "w").close()
+        time.sleep(600)
+list(flight.apart(make, ["", "a", "b"]))
+"""
+
+
+def test_processes_end_with_the_one_that_they_work_for_when_it_is_killed(tmp_path):
+    started = subprocess.Popen([sys.executable, "-c", _SLEEPERS, str(tmp_path)], stdout=subprocess.DEVNULL)
+
+    def within(seconds: float, holds: Callable[[], bool]) -> bool:
+        until = time.monotonic() + seconds
+        while not holds() and time.monotonic() < until:
+            time.sleep(0.1)
+        return holds()
+
+    assert within(60, lambda: len(list(tmp_path.iterdir())) == 2)
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    started.kill()
+    started.wait()
+
+    def lives(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    assert within(30, lambda: not any(map(lives, workers)))

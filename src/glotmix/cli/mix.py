@@ -187,7 +187,7 @@ def fit(
 ) -> None:
     """Fit laws to runs; each target's law is chosen by its error on mixtures that it has not seen."""
     from glotmix.mix import files
-    from glotmix.mix.law_fit import choose, missing
+    from glotmix.mix.law_fit import choose_each, missing
     from glotmix.mix.laws import competing
     from glotmix.mix.laws import law as known
     from glotmix.mix.repeat_worth import discounted
@@ -202,7 +202,8 @@ def fit(
         choices = []
     else:
         with one_thread():
-            choices = [choose(table, target, laws, folds, seed) for target in watched(table.targets, "laws of")]
+            each = choose_each(table, laws, folds, seed)
+            choices = list(watched(each, len(table.targets), "laws of"))
         told = files.write_fit(output, table, choices, told)
     if as_json:
         print_json(told)

@@ -1,9 +1,9 @@
 """What the commands of `glotmix mix` have in common: their arguments, the tables they read, and how they wait."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -11,6 +11,8 @@ from glotmix.core.errors import RequestError
 
 if TYPE_CHECKING:
     from glotmix.mix.runs import Runs
+
+T = TypeVar("T")
 
 Stock = Annotated[
     Path,
@@ -55,14 +57,14 @@ def mixture_file(path: Path) -> Path:
     return path / MIXTURE if path.is_dir() else path
 
 
-def watched(targets: Sequence[str], what: str) -> Iterable[str]:
-    """Show on a terminal which target it is at."""
+def watched(each: Iterable[T], count: int, what: str) -> Iterable[T]:
+    """Show on a terminal at how many of the targets it is."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
     hidden = not console.is_terminal
-    return track(targets, f"{what} {len(targets)} targets", console=console, transient=True, disable=hidden)
+    return track(each, f"{what} {count} targets", count, console=console, transient=True, disable=hidden)
 
 
 def waiting(what: str) -> AbstractContextManager[Any]:

@@ -8,6 +8,7 @@ part is a task, which the cluster places, and tries again on another node where 
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -34,6 +35,9 @@ SHARE = 0.5
 
 _SWITCH = 0.0005
 """Seconds that a thread keeps Python's lock when another wants it: of the usual 5 ms, a core is idle as long."""
+
+_LOOKS = 1.0
+"""Seconds between two looks of a process whether the one that it works for is still there."""
 
 _WORTH = 10.0
 """Seconds of work from which on processes are worth their start, which is some seconds of each."""
@@ -189,21 +193,26 @@ def spread(function: Callable[[Piece], Made], pieces: Sequence[Piece]) -> list[M
     return list(_threads(workers).map(function, pieces))
 
 
-def apart(make: Callable[[str], Made], names: Sequence[str]) -> list[Made]:
-    """Return what a function makes of each name, in order: in processes, where there is enough work for them.
+def apart(make: Callable[[str], Made], names: Sequence[str]) -> Iterator[Made]:
+    """Yield what a function makes of each name, in order: made in processes, where there is enough work for them.
 
     For work that is Python's own, so that threads would take turns at it. It depends on no other; the first is made
     here, and says how much there is.
     """
+    rest = list(names)
     began = time.perf_counter()
-    made = {name: make(name) for name in names[:1]}
-    rest = names[1:]
+    first = [make(rest.pop(0)) for _ in names[:1]]
+    enough = (time.perf_counter() - began) * len(rest) > _WORTH
+    yield from first
     slots = min(engine().slots(), len(rest))
-    if slots > 1 and (time.perf_counter() - began) * len(rest) > _WORTH:
-        made |= {name: one for name, one, _ in _in_processes(make, rest, slots)}
-    else:
-        made |= {name: make(name) for name in rest}
-    return [made[name] for name in names]
+    if slots < 2 or not enough:
+        yield from map(make, rest)
+        return
+    made: dict[str, Made] = {}
+    for name, one, _ in _in_processes(make, tuple(rest), slots):
+        made[name] = one
+        while rest and rest[0] in made:
+            yield made.pop(rest.pop(0))
 
 
 @lru_cache(maxsize=1)
@@ -259,7 +268,7 @@ def _in_processes(make: Callable[[str], Made], names: Sequence[str], slots: int)
     from loky import get_reusable_executor
     from loky.process_executor import TerminatedWorkerError
 
-    pool = get_reusable_executor(slots, timeout=600, env=_ONE_THREAD)
+    pool = get_reusable_executor(slots, timeout=600, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),))
     with tempfile.TemporaryDirectory(prefix="glotmix-") as folder:
         # What a step holds (a model, an index) is read once by each process, and not once for each part.
         path = Path(folder) / "make.pickle"
@@ -272,6 +281,17 @@ def _in_processes(make: Callable[[str], Made], names: Sequence[str], slots: int)
                 f"a process that made a part was ended from outside, most likely for want of memory: {error}",
                 "lower engine.memory or engine.workers, and run again: finished parts stay",
             ) from error
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after the one that it works for, which may be killed and say nothing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _made(path: str, name: str) -> tuple[Any, float]:

@@ -13,7 +13,7 @@ from glotmix.core.tabular import as_columns
 from glotmix.mix import plan as planning
 from glotmix.mix.accounting import Available, Share
 from glotmix.mix.config import MixConfig, under_laws
-from glotmix.mix.law_fit import Choice, choose
+from glotmix.mix.law_fit import Choice, choose_each
 from glotmix.mix.run_tables import of_tables, olmix, pair
 from glotmix.mix.runs import Runs, code
 
@@ -147,7 +147,7 @@ def fit(mixtures: Any, losses: Any = None, laws: Sequence[str] | None = None, fo
     runs = _runs(mixtures, losses).canonical()
     # Sums in another order, on another number of threads, would be other bytes; and the matrices are small.
     with one_thread():
-        return Fit(runs, tuple(choose(runs, target, laws, folds, seed) for target in runs.targets))
+        return Fit(runs, tuple(choose_each(runs, laws, folds, seed)))
 
 
 def _runs(mixtures: Any, losses: Any) -> Runs:

@@ -1,11 +1,13 @@
 """Fit laws to runs, and choose among them by what they say of mixtures that they have not seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glotmix.core import flight
 from glotmix.core.errors import DataError, RequestError
 from glotmix.mix.accounting import Array
 from glotmix.mix.laws import Context, Fitted, Law, Sample, Scaled, competing, law, spec
@@ -215,6 +217,11 @@ def judged_on(runs: Runs) -> NDArray[np.int64]:
 def score(runs: Runs, target: str, by: Law, folds: int = 5, seed: int = 0) -> Score:
     """Judge one law on one target by cross-validation over mixtures."""
     return _judge(runs, target, by, folds, seed)[0]
+
+
+def choose_each(runs: Runs, laws: Sequence[str] | None = None, folds: int = 5, seed: int = 0) -> Iterator[Choice]:
+    """Choose a law for every target, on all cores where there is enough to do: see `choose`."""
+    return flight.apart(partial(choose, runs, laws=laws, folds=folds, seed=seed), runs.targets)
 
 
 def choose(runs: Runs, target: str, laws: Sequence[str] | None = None, folds: int = 5, seed: int = 0) -> Choice:

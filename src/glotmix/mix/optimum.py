@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
-from glotmix.core import flight
 from glotmix.core.errors import RequestError, did_you_mean
 from glotmix.mix import evidence, rule
 from glotmix.mix.accounting import Array, Available
 from glotmix.mix.baselines import natural, temperature
 from glotmix.mix.cells import languages
 from glotmix.mix.doubts import Doubt, doubts, unmeasured
-from glotmix.mix.law_fit import MANY, Choice, Score, choose, fit
+from glotmix.mix.law_fit import MANY, Choice, Score, choose_each, fit
 from glotmix.mix.laws import Context, law
 from glotmix.mix.limits import Box, nearest
 from glotmix.mix.places import Places, hold
@@ -137,7 +135,7 @@ def judge(runs: Runs, ask: Ask) -> list[Choice]:
             raise RequestError(
                 f"none of {', '.join(ask.laws)} predicts at another scale than the proxies'", "mix.laws=[atlas]"
             )
-    return flight.apart(partial(choose, runs, laws=laws, seed=ask.seed), runs.targets)
+    return list(choose_each(runs, laws, seed=ask.seed))
 
 
 def find(

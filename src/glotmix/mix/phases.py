@@ -18,7 +18,7 @@ from glotmix.mix.cells import PHASE, language_of
 from glotmix.mix.config import MixConfig
 from glotmix.mix.design import Design, design, local
 from glotmix.mix.doubts import doubts
-from glotmix.mix.law_fit import Choice, choose
+from glotmix.mix.law_fit import Choice, choose_each
 from glotmix.mix.limits import Box, Limits, box
 from glotmix.mix.optimum import weights_of
 from glotmix.mix.repeats import Repeats
@@ -175,7 +175,7 @@ def staged_by(available: Available, config: MixConfig, runs: Runs) -> Staged:
     order = [available.languages.index(lang) for lang in langs]
     limits = Limits(config.cap, config.max_epochs_of, config.floors, config.ceilings)
     within = box(available, config.tokens or available.total, limits)
-    choices = [choose(runs, target, LAWS, seed=config.seed) for target in runs.targets]
+    choices = list(choose_each(runs, LAWS, seed=config.seed))
     weights = weights_of(runs, config.weights)
     prior = unimax(available, within)[order]
     return staged(

@@ -235,7 +235,7 @@ def worlds(
             for mine, c in zip(found, choices, strict=True)
         ]
 
-    made = flight.apart(world, [str(number) for number in range(len(places))])
+    made = list(flight.apart(world, [str(number) for number in range(len(places))]))
     goals = tuple(replace(goal, laws=found) for found, _ in made)
     transfer_laws = tuple(tuple(found) for _, found in made) if dosed else ()
     point = replace(goal, laws=[average(c, goal.repeats, context) for c in choices])
