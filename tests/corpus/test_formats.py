@@ -14,7 +14,7 @@ import pytest
 from corpus_world import SCRIPTS, build, documents, quarantined, source
 from glotmix.core import registry
 from glotmix.core.errors import DataError, RequestError
-from glotmix.corpus import encoding, extract, formats
+from glotmix.corpus import encoding, extract, formats, main_text
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -197,15 +197,15 @@ def test_what_is_no_main_content_goes_and_short_texts_of_every_script_stay():
     """A page of short lines alone keeps them; around long blocks links, leads and tails go, sentences stay."""
     for text in SCRIPTS.values():
         short = "".join(f"<p>{word}</p>\n" for word in text.split("\u2028")[0].split())
-        assert extract.main_blocks(short) == text.split("\u2028")[0].split()
+        assert main_text.main_blocks(short) == text.split("\u2028")[0].split()
         long = f"<p>{text * 8}</p>"
         link = '<p><a href="x">weiter lesen</a></p>'
         page = f"<p>12.3.2020</p>\n<p>Start</p>\n<h1>Titel</h1>\n{long}\n{link}\n<h2>kurz</h2>\n{long}\n<p>Teilen</p>"
-        assert extract.main_blocks(page) == ["Titel", *([text * 8, "kurz", text * 8])]
+        assert main_text.main_blocks(page) == ["Titel", *([text * 8, "kurz", text * 8])]
     thai = SCRIPTS["tha_Thai"]
     for last in ("Das war ein letzter kurzer Satz.", "これは最後の短い文です。これは最後の短い文です。", thai):
-        assert extract.main_blocks(f"<p>{thai * 8}</p>\n<p>{last}</p>\n<p>Teilen</p>")[1:] == [last]
-    assert extract.main_blocks("<p>1 &lt; 2 &amp;amp; 3</p>") == ["1 < 2 &amp; 3"]
+        assert main_text.main_blocks(f"<p>{thai * 8}</p>\n<p>{last}</p>\n<p>Teilen</p>")[1:] == [last]
+    assert main_text.main_blocks("<p>1 &lt; 2 &amp;amp; 3</p>") == ["1 < 2 &amp; 3"]
 
 
 def test_pages_without_main_text_stand_apart_and_count_as_no_damage(tmp_path):

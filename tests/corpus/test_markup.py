@@ -40,6 +40,44 @@ def test_whether_a_text_holds_a_word():
         assert not markup.holds(f"{said}licens", b"license") and not markup.holds("", b"license")
 
 
+@pytest.mark.parametrize("lang", SCRIPTS)
+def test_parts_of_names_are_found_where_names_stand(lang):
+    said = SCRIPTS[lang]
+    parts = ["related", "late", "nav", "a-b", " hide"]
+    names = markup.Names(parts, ["div", "section"])
+
+    def found(page: str) -> list[str]:
+        return [parts[number] for number in names.among(f"{said}{page}{said}")]
+
+    assert found(f'<div title="{said}" class="x RELATED-posts">') == ["related", "late"]
+    assert found(f"<DIV data-x='>' iD = 'Nav'>{said}<section/class=a-b>") == ["nav", "a-b"]
+    assert found(f'<div class="{said} hide {said}">') == [" hide"]
+    assert found("<div class=x\nid=nav>") == found("<div class id=nav>") == found("<div =x class=nav") == ["nav"]
+    for other in (
+        f"<p class=related>{said}</p>",
+        f'<div data-class="nav" classes=nav title="class=nav">{said} class="nav"',
+        "<!div class=nav><divx class=nav>< div class=nav>",
+        "<div class=nah id=av class='a b'>",
+        "<div class='nav",
+        "<div class=",
+        "<div class",
+        "<section",
+    ):
+        assert found(other) == [], other
+    assert names.among("") == names.among("<") == names.among("<div class=") == names.among("<div class='") == []
+
+
+def test_more_parts_than_a_word_has_bits_are_told_apart():
+    parts = [f"n{i}x" for i in range(150)]
+    names = markup.Names(parts, ["div"])
+    for i in (0, 63, 64, 127, 128, 149):
+        assert names.among(f"<div class=n{i}x>") == [i]
+    assert names.among(f"<div class='{' '.join(parts)}'>") == list(range(150))
+    for bad in (([""], ["div"]), (["a"], ["blockquote"])):
+        with pytest.raises(ValueError, match="empty"):
+            markup.Names(*bad)
+
+
 def test_what_a_page_says_is_read_in_either_case_and_behind_entities():
     from resiliparse.parse.html import HTMLTree
 

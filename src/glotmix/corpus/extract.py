@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from glotmix.core.errors import MissingExtraError, RequestError
 from glotmix.corpus import encoding
+from glotmix.corpus.main_text import resiliparse
 from glotmix.native import markup
 
 EXTRACTORS = ("resiliparse", "trafilatura")
@@ -19,17 +20,6 @@ EMPTY = "no main text"
 
 _CC = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z+-]+)/(\d\.\d)", re.IGNORECASE)
 _PUBLIC = {"zero": "CC0-1.0", "mark": "CC-PDDC"}
-_OTHER_THINGS = [
-    *(f"[class*={part}]" for part in ("related", "newsletter", "footer", "recommend", "disclaimer", "pagination")),
-    "[class*=caption]",
-]
-_LONG = 80
-_LINK = re.compile(r"<a [^>]*>(.*?)</a>")
-_TAG = re.compile(r"<[^>]*>")
-_WIDE = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
-_END = re.compile("[.!?…:。！？।॥؟۔።፧։။།។᙮꘎⳹][\"'”’»«)\\]」』]*$")
-_ENDLESS = re.compile("[\u0e00-\u0eff\u1980-\u19df]")
-"""Thai, Lao, New Tai Lue: no mark ends a sentence."""
 _DATES = ("article:published_time", "datepublished", "dc.date", "dcterms.date", "date", "dc.date.issued", "pubdate")
 _SAID = [b"canonical", b"license", b"og:title", b"og:url", b"og:locale", b"og&", b"date", b"published_time"]
 _SAID += [b"rights", b"robots", b"tdm-reservation", b"content-language"]
@@ -49,63 +39,6 @@ class Extractor(Protocol):
             tree: the parsed page (`resiliparse.parse.html.HTMLTree`); it may be changed.
             html: the page as text.
         """
-
-
-def resiliparse(tree: Any, html: str) -> str:
-    """Extract with Resiliparse, and leave out what its main content still holds of other things (see `main_blocks`)."""
-    from resiliparse.extract.html2text import extract_plain_text
-
-    found = extract_plain_text(
-        tree,
-        preserve_formatting="minimal_html",
-        main_content=True,
-        list_bullets=False,
-        alt_texts=False,
-        links=True,
-        form_fields=False,
-        noscript=False,
-        comments=False,
-        post_meta=False,
-        skip_elements=_OTHER_THINGS,
-    )
-    return "\n".join(main_blocks(str(found)))
-
-
-def main_blocks(found: str) -> list[str]:
-    """Return the blocks of main content as plain text, without those that are none.
-
-    Links and length decide, after Kohlschütter et al. (Boilerplate Detection using Shallow Text Features, 2010), in
-    this simpler form of ours. A block goes if more than half of its characters are links, if it stands more than one
-    block before the first long block, or if it stands behind the last long one and is no sentence. A block is long
-    from 80 characters, of which a Chinese, Japanese or Korean one counts for 2.5. A page without a long one keeps all.
-
-    >>> main_blocks('<h1>Ulm</h1>\\n<p>Am Fluss &amp; <a href="b">Blau</a></p>\\n<p><a href="c">Impressum</a></p>')
-    ['Ulm', 'Am Fluss & Blau']
-    """
-    blocks: list[tuple[str, bool, bool]] = []
-    for line in found.split("\n"):
-        text = unescape(_TAG.sub("", line) if "<" in line else line).strip()
-        if not text:
-            continue
-        links = len(unescape(_TAG.sub("", "".join(_LINK.findall(line))))) if "<a " in line else 0
-        long = len(text) >= _LONG or _width(text) >= _LONG
-        blocks.append((text, long and links < 0.3 * len(text), links > 0.5 * len(text)))
-    ends = [at for at, block in enumerate(blocks) if block[1]]
-    first, last = (ends[0], ends[-1]) if ends else (0, len(blocks))
-    return [
-        text
-        for at, (text, _, linked) in enumerate(blocks)
-        if not linked and at >= first - 1 and (at <= last or _is_sentence(text))
-    ]
-
-
-def _width(text: str) -> float:
-    return len(text) + (0 if text.isascii() else 1.5 * len(_WIDE.findall(text)))
-
-
-def _is_sentence(text: str) -> bool:
-    """Whether a short block may be prose: it ends as a sentence does, or its script has no such end."""
-    return _width(text) > 25 and (_END.search(text) is not None or _ENDLESS.search(text) is not None)
 
 
 def trafilatura(tree: Any, html: str) -> str:

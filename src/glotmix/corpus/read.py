@@ -19,7 +19,7 @@ from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, lo
 from glotmix.corpus.stage import STAGED, Input, Unit, stage, units
 from glotmix.corpus.staged import Shard, Staged, quarantine
 
-VERSION = 5
+VERSION = 6
 
 
 def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:

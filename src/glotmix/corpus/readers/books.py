@@ -20,6 +20,8 @@ from xml.etree import ElementTree
 
 from glotmix.core.errors import MissingExtraError
 from glotmix.corpus import extract, jsonl
+from glotmix.corpus.frames import READINGS
+from glotmix.corpus.main_text import SOFT_HYPHEN
 from glotmix.corpus.readers.spec import ReaderSpec, Record, columns, reading
 from glotmix.corpus.rows import Reject
 from glotmix.corpus.sources import InputFile, Source
@@ -55,8 +57,12 @@ def _epub(source: Source, file: InputFile) -> Iterator[Record | Reject]:
         for href in spine:
             name = posixpath.normpath(posixpath.join(posixpath.dirname(package), unquote(href)))
             html, _ = extract.decoded(book.read(name))
-            text = str(extract_plain_text(html, preserve_formatting=True, alt_texts=False, list_bullets=False))
-            chapters.append("\n".join(extract.lines(text)))
+            text = str(
+                extract_plain_text(
+                    html, preserve_formatting=True, alt_texts=False, list_bullets=False, skip_elements=[READINGS]
+                )
+            )
+            chapters.append("\n".join(extract.lines(text.replace(SOFT_HYPHEN, ""))))
     except _STUMBLES as error:
         yield Reject(1, "damaged record", f"no EPUB that can be read: {error}", "")
         return

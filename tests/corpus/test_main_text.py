@@ -1,0 +1,182 @@
+"""Where a page's main text stands, and what of it is text."""
+
+import pytest
+from resiliparse.parse.html import HTMLTree
+
+from corpus_world import SCRIPTS
+from glotmix.corpus import extract, frames, main_text
+
+ELSE = "Something else, no part of it, and long enough to be taken for a paragraph of prose, were it not for its name."
+
+
+def read(html: str) -> str:
+    return str(extract.page(html, extract.extractor("resiliparse"))["text"])
+
+
+def prose(lang: str) -> str:
+    """Return a paragraph that is long in any script."""
+    return f"{' '.join(SCRIPTS[lang].split())} " * 8
+
+
+def paragraphs(lang: str, n: int = 4) -> str:
+    return "".join(f"<p>{prose(lang)} {i}</p>" for i in range(n))
+
+
+@pytest.mark.parametrize("lang", SCRIPTS)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '<div class="x Entry-Content y">',
+        '<section itemprop="articleBody">',
+        "<article>",
+        "<div id='story'>",
+        "<div class=content>",
+        "<main>",
+    ],
+)
+def test_the_text_of_a_frame_is_taken_in_every_script_and_what_is_beside_it_is_not(lang, frame):
+    beside = f"<div class=column><p>{ELSE} {ELSE}</p></div>"
+    found = read(
+        f"<html lang={lang[:2]}><body>{beside}{frame}{paragraphs(lang, 12)}</{frame[1:].split()[0].strip('>')}>{beside}"
+    )
+    assert found.split("\n") == [f"{prose(lang)}{i}" for i in range(12)]
+
+
+def test_the_surest_kind_of_frame_goes_first_wherever_it_stands():
+    kinds = ["<main>", "<div class=content>", "<div class=single-post>", "<article>", "<div class=entry-content>"]
+    for at, frame in enumerate(kinds):
+        page = "<body>" + "".join(kinds[:at]) + f"<p>{ELSE}</p>{frame}{paragraphs('eng_Latn', 12)}"
+        assert ELSE not in read(page), frame
+        assert ELSE in read(page.replace(frame, "<div>")) or at == 0, frame
+
+
+@pytest.mark.parametrize("lang", SCRIPTS)
+def test_what_its_name_tells_to_be_something_else_goes(lang):
+    names = [
+        "class=Related-posts",
+        "id=newsletter",
+        "class='x ad-slot'",
+        "class='is hidden'",
+        "class=sharing",
+        "id=Comments",
+    ]
+    others = "".join(f"<div {name}><p>{ELSE}</p></div>" for name in names)
+    said = f"<div class=commentary><p>{prose(lang)} c</p></div>"
+    page = f"<body><article>{paragraphs(lang)}{others}{said}{paragraphs(lang)}<aside>{ELSE}</aside></article>"
+    found = read(page)
+    assert "Something else" not in found
+    assert f"{prose(lang)}c" in found.split("\n")
+    for name in names:
+        assert "Something else" in read(page.replace(name, "class=plain")), name
+
+
+def test_names_that_would_take_nearly_all_away_mean_something_else():
+    text = paragraphs("eng_Latn", 12)
+    # The frame's own name does not count, and neither does that of what holds the text in it.
+    assert read(f"<body><div class='post-content with-sidebar'>{text}</div>").count("\n") == 11
+    assert read(f"<body><article><div class=slider>{text}</div><p>{ELSE}</p></article>").count("\n") == 12
+    # A quarter is enough to believe them.
+    assert "Something" not in read(f"<body><article><div class=slider><p>{ELSE}</p></div>{text}</article>")
+
+
+def test_a_first_frame_that_is_one_of_many_is_not_all_of_the_text():
+    posts = "".join(
+        f"<div class=post-body>{paragraphs('rus_Cyrl', 3)}<p>Ответ номер {i} на вопрос этой темы.</p></div>"
+        for i in range(5)
+    )
+    found = read(f"<body><div id=thread><p>{ELSE}</p>{posts}</div><div>{ELSE}</div>")
+    assert [line for line in found.split("\n") if line.startswith("Ответ")] == [
+        f"Ответ номер {i} на вопрос этой темы." for i in range(5)
+    ]
+    # Nothing but the page holds them all: then it is no frame.
+    apart = "".join(f"<div>{post}</div>" for post in posts.split("</div>")[:-1])
+    assert all(f"Ответ номер {i} на вопрос этой темы." in read(f"<body>{apart}") for i in range(5))
+    # A long first one is the text, and what follows are others.
+    later = f"<article><p>{ELSE}</p></article>" * 3
+    assert ELSE not in read(f"<body><article>{paragraphs('rus_Cyrl', 12)}</article>{later}")
+
+
+def test_the_lead_between_heading_and_frame_belongs_to_the_text():
+    body = f"<div class=article-body>{paragraphs('hin_Deva', 8)}</div>"
+    lead = f"<p>{prose('hin_Deva')} lead</p>"
+    for page in (f"<h1>T</h1>{lead}{body}", f"<header><h1>T</h1></header>{lead}<div>{body}</div>"):
+        found = read(f"<body><p>{ELSE}</p><div>{page}</div>")
+        assert found.startswith(f"T\n{prose('hin_Deva')}lead\n"), page
+        assert ELSE not in found
+    far = "<p>x</p>" * 30
+    assert f"{prose('hin_Deva')}lead" not in read(f"<body><h1>T</h1>{lead}{far}{body}").split("\n")
+    assert read(f"<body>{lead}{body}").count("lead") == 0
+
+
+def test_a_page_without_a_frame_or_with_a_small_one_goes_by_its_main_content():
+    text = paragraphs("tha_Thai", 12)
+    assert read(f"<body><div>{text}</div>").count("\n") == 11
+    assert (
+        read(f"<body><div class=content><p>{prose('eng_Latn')}</p><p>a b c</p></div><div>{text}</div>").count("\n")
+        >= 11
+    )
+    # A short text is all of it where the page holds no more.
+    assert (
+        read(f"<body><article><p>{prose('eng_Latn')}</p><p>A short end of what was said.</p></article>").count("\n")
+        == 1
+    )
+    for nothing in ("", "<body>", "<frameset><frame>", "<article></article>", "<body><article><p></p></article>"):
+        assert not read(nothing)
+
+
+def test_marks_of_layout_are_no_text():
+    long = prose("eng_Latn")
+    line = "<p>Donau&shy;dampf&nbsp;&nbsp;schiff <a href=x> fährt</a>.</p>"
+    page = f"<body><article><p>{long}</p>{line}<p>{long}</p></article>"
+    assert read(page).split("\n")[1] == "Donaudampf schiff fährt."
+    # Mongolian joins its endings with a narrow no-break space; Khmer parts its words with a space of no width.
+    kept = "ᠮᠣᠩᠭᠣᠯ\u202fᠤᠨ ភាសា\u200bខ្មែរ"
+    assert kept in read(page.replace("Donau", kept))
+    ruby = "<ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>に行く"
+    for page in (
+        f"<body><article>{paragraphs('jpn_Jpan')}<p>{ruby}</p>{paragraphs('jpn_Jpan')}",
+        f"<body><p>{long}<p>{ruby}<p>{long}",
+    ):
+        assert "東京に行く" in read(page).split("\n")
+
+
+def test_code_keeps_what_stands_before_its_lines():
+    code = "def f(x):\n    if x &lt; 1:\n\n        return [1,  2]\n"
+    found = read(f"<body><article>{paragraphs('eng_Latn')}<pre><code>{code}</code></pre>{paragraphs('eng_Latn')}")
+    assert "def f(x):\n    if x < 1:\n        return [1,  2]\n" in found
+
+
+@pytest.mark.parametrize("colon", [":", "："])
+def test_what_a_colon_announces_goes_with_it(colon):
+    long, links = f"<p>{prose('eng_Latn')}</p>", "<ul><li><a href=a>Eins und zwei</a></li></ul>"
+    announced = f"<p>Read on{colon}</p>"
+    assert "Read" not in read(f"<body><article>{long}{long}{announced}{links}")
+    assert "Read" not in read(f"<body><article>{long}{announced}{links}{long}")
+    assert "Read" in read(f"<body><article>{long}{announced}<ul><li>one</li></ul>{long}")
+
+
+def test_only_selectors_of_names_that_occur_are_asked_for():
+    found = frames.selectors('<div class="Page-Content"><p id=x>related</p>')
+    assert found.frames[0] == ':is(article,div,main,section):is([class*="page-content" i],[itemprop=articleBody])'
+    assert '[class*="page-content" i]' in found.frames[3] and "content-body" not in found.frames[3]
+    assert not found.others and not found.comments
+    every = "".join(
+        f'<div class="{name.strip("^=").replace("~", " ")}">'
+        for kind in (*frames.FRAMES, frames.OTHERS)
+        for _, name in kind.names
+    )
+    tree = HTMLTree.parse(every)
+    asked = frames.selectors(every)
+    # Every name that is given finds its element, and the parser understands all selectors at once.
+    for kind, selector in zip((*frames.FRAMES, frames.OTHERS), (*asked.frames, asked.others), strict=True):
+        for attribute, name in kind.names:
+            value = name.strip("^=").replace("~", " ")
+            one = HTMLTree.parse(f'<{kind.tags[0]} {attribute}="{value}">').document
+            assert one.query_selector(selector) is not None, (attribute, name)
+        assert tree.document.query_selector(selector) is not None or not kind.classes
+
+
+def test_blocks_of_wide_letters_are_long_earlier():
+    text = "天地玄黄" * 8
+    assert main_text.main_blocks(f"<p>a</p>\n<p>b</p>\n<p>{text}</p>") == ["b", text]
+    assert main_text.main_blocks(f"<p>a</p>\n<p>b</p>\n<p>{text[1:]}</p>") == ["a", "b", text[1:]]
