@@ -78,9 +78,10 @@ ALL = ("datatrove", "megatron", "numpy", "parquet")
 
 def run(small: bool) -> Iterable[Row]:
     try:
+        import fastokens  # noqa: F401
         from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    except ImportError:
-        raise harness.BenchmarkError("tokenizers is missing: pip install 'glotmix[tokens]'") from None
+    except ImportError as error:
+        raise harness.BenchmarkError(f"{error.name} is missing: pip install 'glotmix[tokens]'") from None
     crawl = pq.read_table(harness.data("crawl.parquet"))
     languages = LANGS[::5] if small else LANGS
     with tempfile.TemporaryDirectory() as made:

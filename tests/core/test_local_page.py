@@ -13,7 +13,6 @@ import pytest
 from glotmix.core import local_page
 from glotmix.core.errors import MissingExtraError, RequestError
 
-pytest.importorskip("uvicorn")
 PAGE = "<!doctype html><title>words</title><script type=module src=app.js></script>"
 
 

@@ -73,7 +73,6 @@ def pdf(text: str) -> bytes:
 
 
 def test_the_text_layer_of_a_pdf(tmp_path):
-    pytest.importorskip("pypdf")
     put(tmp_path / "raw/a.pdf", pdf("La mer etait calme."))
     put(tmp_path / "raw/b.pdf", pdf(""))
     put(tmp_path / "raw/c.pdf", b"%PDF-1.4 and nothing else")

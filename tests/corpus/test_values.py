@@ -224,7 +224,8 @@ def test_no_column_has_a_type_that_the_loader_of_the_card_lacks(array, tmp_path)
         assert not (t.is_map(kind) or t.is_decimal32(kind) or t.is_decimal64(kind) or t.is_fixed_size_binary(kind)), (
             kind
         )
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     table.write(pa.table({"text": ["Moja."], "x": columns.portable(array)}), tmp_path / "d/train.parquet")
     loaded = datasets.load_dataset(
         "parquet", data_files=str(tmp_path / "d/train.parquet"), split="train", cache_dir=str(tmp_path / "cache")

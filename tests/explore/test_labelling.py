@@ -101,7 +101,6 @@ def test_a_double_click_judges_once(begun, tmp_path):
 
 
 def test_the_page_answers_behind_its_token_alone(begun):
-    pytest.importorskip("uvicorn")
     page = LocalPage(PAGE, begun("arb_Arab").calls)
 
     def ask(path, body=None):

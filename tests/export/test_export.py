@@ -255,7 +255,8 @@ def test_what_cannot_be_pushed_is_refused_before_anything_is_sent(done, hub, tmp
 
 
 def test_the_data_set_loads_by_its_folder_and_its_configurations(done, tmp_path):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     dataset = done[0] / "made/dataset"
     assert set(datasets.get_dataset_config_names(str(dataset))) >= set(SCRIPTS)
     found = datasets.load_dataset(str(dataset), "tha_Thai", cache_dir=str(tmp_path), split="train")
@@ -265,7 +266,6 @@ def test_the_data_set_loads_by_its_folder_and_its_configurations(done, tmp_path)
 
 
 def test_files_of_an_earlier_push_are_told_and_not_loaded(done, hub, tmp_path):
-    pytest.importorskip("datasets")
     dataset = done[0] / "made/dataset"
     (path,) = (dataset / "tha_Thai").glob("*.parquet")
     for name in ("tha_Thai/train-00000-of-00002.parquet", "deu_Latn/train-00000-of-00001.parquet"):
@@ -295,7 +295,6 @@ print(json.dumps([names, datasets.load_dataset("me/set", "tha_Thai", split="trai
 
 
 def test_what_was_pushed_loads_by_its_name(done, hub, tmp_path):
-    pytest.importorskip("datasets")
     dataset = done[0] / "made/dataset"
     push(dataset, "me/set", endpoint=hub)
     # A process of its own: the library reads the address of the Hub once, when it is imported.

@@ -286,7 +286,6 @@ def test_designs_have_seeds_sizes_and_caps():
 
 
 def test_minutes_become_tokens_by_a_probe_and_a_training_says_how_long_it_takes(made, tmp_path):
-    pytest.importorskip("torch")
     words = ("--minutes", 1, "--runs", 6, "--parameters", "1e5", "--dry-run", "--json")
     one = json.loads(call("mix", "design", made / "stock.csv", *words))
     four = json.loads(call("mix", "design", made / "stock.csv", *words, "--minutes", 8))

@@ -81,7 +81,6 @@ def test_two_models_of_one_name_are_refused():
 
 
 def test_a_trained_fasttext_model_is_read_and_ranks_every_script():
-    pytest.importorskip("fasttext")
     load.cache_clear()
     model = load(str(TINY))
     assert len(model.labels) == len(LANGS) >= 13
@@ -95,7 +94,6 @@ def test_a_trained_fasttext_model_is_read_and_ranks_every_script():
 
 
 def test_a_signal_of_two_models_has_both_and_one_verdict(tmp_path):
-    pytest.importorskip("fasttext")
     (tmp_path / "corpus/x").mkdir(parents=True)
     rows = [{"id": f"{lang}-{n}", "text": joined(lang, n, n + 3), "lang": lang} for lang in LANGS for n in (0, 5, 9)]
     rows.append({"id": "wrong", "text": joined("rus_Cyrl", 0, 4), "lang": "eng_Latn"})
@@ -173,7 +171,6 @@ def test_languages_that_no_model_knows_are_named_before_the_run(tmp_path):
     (told,) = Job(recipes.load(tmp_path / "r.yaml", ()), tmp_path).strangers()
     assert "does not know tir_Ethi" in told
     assert "read as amh_Ethi" in told
-    pytest.importorskip("fasttext")
     known = recipes.load(tmp_path / "r.yaml", [f"signals.identify.also={TINY}"])
     assert Job(known, tmp_path).strangers() == []
     for name in "ab":
