@@ -5,9 +5,9 @@ segments that it must not. They are counted as the set's own evaluation counts t
 precision, recall and F1 are over all segments of all pages. The interval is a bootstrap over pages (1,000 draws).
 
 The numbers of `glotmix.corpus.main_text` were chosen on the pages whose address hashes to an even number, the names of
-`glotmix.corpus.frames` on none: they are Trafilatura's, which grew with this set's pages in view. ``f1.glotmix.chosen_on``
-and ``f1.glotmix.other_half`` give the two halves apart. The scores of the other half were printed while variants were
-compared, so it is not held out: optimistic.
+`glotmix.corpus.frames` on none: they are Trafilatura's, which grew with this set's pages in view.
+``f1.glotmix.chosen_on`` and ``f1.glotmix.other_half`` give the two halves apart. The scores of the other half were
+printed while variants were compared, so it is not held out: optimistic.
 """
 
 import hashlib
