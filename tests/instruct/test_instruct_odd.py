@@ -125,6 +125,35 @@ def test_turns_under_the_other_shapes_names() -> None:
         sharegpt({"role": "narrator", "content": "x"}, {"from": "gpt", "value": "y"})
 
 
+def test_trls_prompt_and_completion_may_be_turns() -> None:
+    system = {"role": "system", "content": "Απάντα σύντομα."}
+    act, by = (
+        {"role": "assistant", "content": None} | AS_CALLS,
+        {"role": "tool", "content": "18:00", "tool_call_id": "c7"},
+    )
+    for prompt, completion in (
+        ([ASKED], [SAID]),
+        ([system, ASKED, SAID, ASKED], [SAID]),
+        ([system, ASKED], [act, by, SAID]),
+    ):
+        (found,), _ = conversations("trl", {"prompt": prompt, "completion": completion, "model": "m"})
+        (same,), _ = conversations("openai", {"messages": [*prompt, *completion], "model": "m"})
+        assert found == same
+    for prompt, completion in (([ASKED], SAID["content"]), (ASKED["content"], [SAID])):
+        (found,), _ = conversations("trl", {"prompt": prompt, "completion": completion})
+        assert [(t.role, t.content) for t in found.turns] == [
+            ("user", ASKED["content"]),
+            ("assistant", SAID["content"]),
+        ]
+    for prompt, reason in (
+        ([], "no instruction"),
+        ([{"role": "narrator", "content": "x"}], "unknown role"),
+        (["x"], "no list of turns"),
+    ):
+        with pytest.raises(NoConversationError, match=reason):
+            conversations("trl", {"prompt": prompt, "completion": [SAID]})
+
+
 def test_checks_look_at_the_answer_behind_its_reasoning() -> None:
     thought = "<think>The user asks about the tides, and I should answer in the language of the question.</think>"
     spoken, silent, cut = checked(

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from glotmix.cli import app, main
-from glotmix.core import record, settings, table
+from glotmix.core import record, settings, table, warning
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.language import parse
 from glotmix.explore import story
@@ -286,8 +286,12 @@ def test_what_is_found_on_request_stands_in_the_ledger(done, tmp_path):
 def test_agreement_is_a_rule_where_a_language_asks_for_it(done, tmp_path):
     made, _ = done
     shutil.copytree(made.folder, tmp_path / "out")
-    asked = job(tmp_path / "out", "settings.language={deu_Latn: {source_overlap: {min_sources: 2}}}")
+    given = "{de: {source_overlap: {min_sources: 2}}, hau_Arab: {quality: {lose: 0.02}}}"
+    asked = job(tmp_path / "out", f"settings.language={given}")
     summary = asked.run("ledger")
+    told = [w for w in summary["warnings"] if w.startswith("settings.language")]
+    assert [w.split(" changes")[0] for w in told] == ["settings.language.hau_Arab"]
+    assert warning.named(told[0]).endswith("[settings-of-no-language]")
     german = [r for r in rows(asked.folder / "ledger") if r["lang"] == "deu_Latn"]
     sources = {r["id"]: r["sources"] for r in rows(asked.folder / "signals" / "duplicates")}
     assert {r["rule"] for r in german} >= {"source_overlap"}

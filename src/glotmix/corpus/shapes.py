@@ -7,7 +7,7 @@ shape       a row                                              known by its keys
 `sharegpt`  turns with ``from`` and ``value``                  ``conversations``
 `openai`    turns with ``role`` and ``content``                ``messages``
 `aya`       one instruction and its answer                     ``inputs`` and ``targets``
-`trl`       a prompt and its completion, as text               ``prompt`` and ``completion``
+`trl`       a prompt and its completion, as text or as turns   ``prompt`` and ``completion``
 `oasst`     a tree of messages, or one message of a tree       ``prompt.replies``, or ``message_id``,
                                                                ``parent_id``, ``role`` and ``text``
 =========== ================================================== =========================================
@@ -132,7 +132,12 @@ def _aya(record: Mapping[str, Any]) -> Found:
 
 
 def _trl(record: Mapping[str, Any]) -> Found:
-    turns = [Turn("user", _text(record, "prompt")), Turn("assistant", _text(record, "completion"))]
+    turns: list[Turn] = []
+    for key, role in (("prompt", "user"), ("completion", "assistant")):
+        if isinstance(record.get(key), list):
+            turns += _messages(record, key)
+        else:
+            turns.append(Turn(role, _text(record, key)))
     return [_whole(turns, record, {"prompt", "completion"})], []
 
 
@@ -153,8 +158,12 @@ def _sharegpt(record: Mapping[str, Any]) -> Found:
 
 
 def _openai(record: Mapping[str, Any]) -> Found:
+    return [_whole(_messages(record, "messages"), record, {"messages"})], []
+
+
+def _messages(record: Mapping[str, Any], key: str) -> list[Turn]:
     turns = []
-    for given in _turns(record, "messages"):
+    for given in _turns(record, key):
         turn = _as_openai(given)
         said = turn.get("role")
         role = _OPENAI.get(said) if isinstance(said, str) else None
@@ -177,7 +186,7 @@ def _openai(record: Mapping[str, Any]) -> Found:
         if not isinstance(content, str):
             raise NoConversationError("a turn is not text", f"content: {type(content).__name__}")
         turns.append(Turn(role, content, _lang(turn), canonical_text(more) if more else None))
-    return [_whole(turns, record, {"messages"})], []
+    return turns
 
 
 def _as_openai(turn: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from glotmix.core import flight, settings, table
 from glotmix.core.context import RunContext
-from glotmix.core.errors import DataError
+from glotmix.core.errors import DataError, did_you_mean
 from glotmix.core.language import parse
 from glotmix.core.record import JSON, Counts, Output
 from glotmix.core.rules import Rule, RuleHits
@@ -108,7 +108,8 @@ class LedgerBuilder:
         output.notes |= self.notes
         kept = pc.unique(rows["lang"].filter(rows["kept"])).to_pylist()
         warnings = [*self.judged.warnings(self.recipe.select.licenses), *self.warnings]
-        output.notes |= notes(self.survivors, kept, pc.unique(rows["lang"]).to_pylist(), warnings)
+        there = pc.unique(rows["lang"]).to_pylist()
+        output.notes |= notes(self.survivors, kept, there, self.recipe.settings, warnings)
         return self._write(output, rows)
 
     def rules(self) -> list[Rule]:
@@ -294,11 +295,28 @@ class LedgerBuilder:
 
 
 def notes(
-    survivors: Available, kept: Collection[str], languages: Collection[str], warnings: Sequence[str]
+    survivors: Available,
+    kept: Collection[str],
+    languages: Collection[str],
+    layers: Mapping[str, Any],
+    warnings: Sequence[str],
 ) -> dict[str, JSON]:
-    """Return what the ledger's record says of it: what passed all rules but retention, and warnings."""
+    """Return what the ledger's record says of it: what passed all rules but retention, and warnings.
+
+    Args:
+        survivors: what passed.
+        kept: the languages of which documents are kept.
+        languages: all languages of the corpus.
+        layers: the recipe's ``settings``.
+        warnings: of the rules.
+    """
     lost = sorted(set(languages) - set(kept))
     none = [f"{lang}: no document is kept (glotmix why RECIPE ID tells of one)" for lang in lost]
+    absent = sorted({parse(str(given)).code for given in layers.get("language") or {}} - set(languages))
+    none += [
+        f"settings.language.{code} changes nothing: no document is in this language{did_you_mean(code, languages)}"
+        for code in absent
+    ]
     return {
         "survivors": {
             lang: [survivors.documents[i], survivors.bytes[i], survivors.tokens[i]]

@@ -191,7 +191,7 @@ def make_ledger(context: RunContext, output: Output) -> Counts:
     kept = [name.removeprefix("kept ") for name in counts if name.startswith("kept ")]
     warnings = judged.warnings(context.recipe.select.licenses)
     warnings += [w for lang in languages if lang in left.asked for w in scarcity(lang, *left.asked[lang])]
-    output.notes |= notes(survivors, kept, languages, [*warnings, *builder.warnings])
+    output.notes |= notes(survivors, kept, languages, context.recipe.settings, [*warnings, *builder.warnings])
     return {name: n for name, n in counts.items() if not name.startswith("kept ")}
 
 

@@ -22,6 +22,12 @@ WARNINGS = (
         "Switch it off for this language: `settings.language.LANG.source_overlap.min_sources=null`.",
     ),
     WarningSpec(
+        "settings-of-no-language",
+        "changes nothing: no document is in this language",
+        "`settings.language` names a language that no document of the corpus is in.",
+        "Correct the code (`hau_Latn`, not `hau_Arab`), or leave it: it waits for such documents.",
+    ),
+    WarningSpec(
         "no-probabilities",
         "the rater gives no probabilities",
         "`select.retain: lose` needs probabilities, and this rater has none. A share of each language is kept instead.",
