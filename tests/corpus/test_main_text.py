@@ -70,11 +70,15 @@ def test_what_its_name_tells_to_be_something_else_goes(lang):
         assert "Something else" in read(page.replace(name, "class=plain")), name
 
 
-def test_names_that_would_take_nearly_all_away_mean_something_else():
-    text = paragraphs("eng_Latn", 12)
+@pytest.mark.parametrize("lang", SCRIPTS)
+def test_names_that_would_take_nearly_all_away_mean_something_else(lang):
+    text = paragraphs(lang, 12)
     # The frame's own name does not count, and neither does that of what holds the text in it.
     assert read(f"<body><div class='post-content with-sidebar'>{text}</div>").count("\n") == 11
-    assert read(f"<body><article><div class=slider>{text}</div><p>{ELSE}</p></article>").count("\n") == 12
+    assert (
+        read(f"<body><article><div class=slider>{text}</div><p>{ELSE[: len(text) // 6]}</p></article>").count("\n")
+        >= 11
+    )
     # A quarter is enough to believe them.
     assert "Something" not in read(f"<body><article><div class=slider><p>{ELSE}</p></div>{text}</article>")
 

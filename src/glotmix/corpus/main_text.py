@@ -97,9 +97,9 @@ def _framed(tree: Any, frame: Any, asked: frames.Selectors) -> list[str]:
     tree.body.replace_children(*_lead(frame), frame)
     skip = [frames.NO_TEXT, *filter(None, (asked.comments,))]
     blocks = _blocks(tree, [*skip, asked.others] if asked.others else skip)
-    if asked.others and _LEFT * (width := _width("".join(blocks))) <= size:
+    if asked.others and _LEFT * (left := len("".join(blocks))) <= size:
         more = _blocks(tree, skip)
-        if _LEFT * width <= _width("".join(more)):
+        if _LEFT * left <= len("".join(more)):
             return more
     return blocks
 
