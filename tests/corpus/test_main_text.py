@@ -73,14 +73,17 @@ def test_what_its_name_tells_to_be_something_else_goes(lang):
 @pytest.mark.parametrize("lang", SCRIPTS)
 def test_names_that_would_take_nearly_all_away_mean_something_else(lang):
     text = paragraphs(lang, 12)
-    # The frame's own name does not count, and neither does that of what holds the text in it.
-    assert read(f"<body><div class='post-content with-sidebar'>{text}</div>").count("\n") == 11
-    assert (
-        read(f"<body><article><div class=slider>{text}</div><p>{ELSE[: len(text) // 6]}</p></article>").count("\n")
-        >= 11
-    )
+    for rest in ("", f"<p>{prose(lang)} r</p>", f"<p>{prose(lang)} r</p><p>{prose(lang)} s</p>"):
+        assert read(f"<body><article><div class=slider>{text}</div>{rest}</article>").count("\n") >= 11, rest
+    many, four = paragraphs(lang, 24), paragraphs(lang, 4)
+    assert read(f"<body><article><div class=slider>{many}</div>{four}</article>").count("\n") == 27
     # A quarter is enough to believe them.
-    assert "Something" not in read(f"<body><article><div class=slider><p>{ELSE}</p></div>{text}</article>")
+    few = paragraphs(lang, 5)
+    found = read(f"<body><article><div class=slider>{text}</div>{few}{few}</article>")
+    assert found.split("\n") == [f"{prose(lang)}{i}" for i in (*range(5), *range(5))]
+    # The frame's own name does not count.
+    found = read(f"<body><div class='post-content with-sidebar'><div class=slider><p>{ELSE}</p></div>{text}</div>")
+    assert "Something" not in found and found.count("\n") == 11
 
 
 def test_a_first_frame_that_is_one_of_many_is_not_all_of_the_text():
@@ -93,8 +96,12 @@ def test_a_first_frame_that_is_one_of_many_is_not_all_of_the_text():
         f"Ответ номер {i} на вопрос этой темы." for i in range(5)
     ]
     # Nothing but the page holds them all: then it is no frame.
-    apart = "".join(f"<div>{post}</div>" for post in posts.split("</div>")[:-1])
+    apart = "".join(f"<div>{post}</div></div>" for post in posts.split("</div>")[:-1])
     assert all(f"Ответ номер {i} на вопрос этой темы." in read(f"<body>{apart}") for i in range(5))
+    assert main_text._frame(HTMLTree.parse(f"<body>{apart}"), ".post-body") is None
+    # What stands in two frames, one in the other, counts once.
+    inner = f"<article><article><article>{paragraphs('tha_Thai', 18)}</article></article></article>"
+    assert read(f"<body><main><article>{paragraphs('rus_Cyrl', 12)}</article>{inner}</main>").count("\n") == 11
     # A long first one is the text, and what follows are others.
     later = f"<article><p>{ELSE}</p></article>" * 3
     assert ELSE not in read(f"<body><article>{paragraphs('rus_Cyrl', 12)}</article>{later}")
@@ -110,22 +117,35 @@ def test_the_lead_between_heading_and_frame_belongs_to_the_text():
     far = "<p>x</p>" * 30
     assert f"{prose('hin_Deva')}lead" not in read(f"<body><h1>T</h1>{lead}{far}{body}").split("\n")
     assert read(f"<body>{lead}{body}").count("lead") == 0
+    # A frame with a heading of its own has its lead in it.
+    titled = body.replace("<p>", "<h1>U</h1><p>", 1)
+    assert read(f"<body><div><h1>T</h1>{lead}{titled}</div>").startswith("U\n")
 
 
 def test_a_page_without_a_frame_or_with_a_small_one_goes_by_its_main_content():
     text = paragraphs("tha_Thai", 12)
     assert read(f"<body><div>{text}</div>").count("\n") == 11
-    assert (
-        read(f"<body><div class=content><p>{prose('eng_Latn')}</p><p>a b c</p></div><div>{text}</div>").count("\n")
-        >= 11
-    )
+    small = f"<p>{prose('eng_Latn')}</p><p>A short end of what was said.</p>"
+    found = read(f"<body><div class=content>{small}</div><div>{text}{text}</div>")
+    assert found.count("\n") >= 23
     # A short text is all of it where the page holds no more.
+    assert read(f"<body><article>{small}</article>").count("\n") == 1
+    # A long one is, whatever else there is.
+    sure = paragraphs("eng_Latn", 4)
     assert (
-        read(f"<body><article><p>{prose('eng_Latn')}</p><p>A short end of what was said.</p></article>").count("\n")
-        == 1
+        read(f"<body><div class=content>{sure}</div><div>{text * 4}</div>").split("\n")[-1] == f"{prose('eng_Latn')}3"
     )
+    # One of a few words is no frame.
+    tiny = "<article><p>A few words stand.</p><p>And some more words stand.</p></article>"
+    assert prose("eng_Latn").strip() in read(f"<body><main>{tiny}<p>{prose('eng_Latn')}</p></main>")
     for nothing in ("", "<body>", "<frameset><frame>", "<article></article>", "<body><article><p></p></article>"):
         assert not read(nothing)
+
+
+def test_a_time_goes_where_it_stands_alone():
+    text = paragraphs("eng_Latn")
+    found = read(f"<body><article>{text}<p>On <time>3 May</time> it rained.</p><div><time>4 May</time></div>{text}")
+    assert "On 3 May it rained." in found and "4 May" not in found
 
 
 def test_marks_of_layout_are_no_text():
@@ -148,6 +168,8 @@ def test_code_keeps_what_stands_before_its_lines():
     code = "def f(x):\n    if x &lt; 1:\n\n        return [1,  2]\n"
     found = read(f"<body><article>{paragraphs('eng_Latn')}<pre><code>{code}</code></pre>{paragraphs('eng_Latn')}")
     assert "def f(x):\n    if x < 1:\n        return [1,  2]\n" in found
+    behind = f"<pre>{code}</pre><p>One <a href=x> and</a> two.</p>"
+    assert "\nOne and two.\n" in read(f"<body><article>{paragraphs('eng_Latn')}{behind}{paragraphs('eng_Latn')}")
 
 
 @pytest.mark.parametrize("colon", [":", "："])
@@ -157,6 +179,7 @@ def test_what_a_colon_announces_goes_with_it(colon):
     assert "Read" not in read(f"<body><article>{long}{long}{announced}{links}")
     assert "Read" not in read(f"<body><article>{long}{announced}{links}{long}")
     assert "Read" in read(f"<body><article>{long}{announced}<ul><li>one</li></ul>{long}")
+    assert f"on{colon}" in read(f"<body><article>{long}<p>{prose('eng_Latn')}Read on{colon}</p>{links}")
 
 
 def test_only_selectors_of_names_that_occur_are_asked_for():

@@ -13,7 +13,6 @@ from glotmix.corpus import frames
 
 _SURE = 1000
 """A text of this width is believed to be all of it; a shorter one is compared with Resiliparse's own main content."""
-_LEAST = 100
 _SHARE = 0.3
 """A shorter text goes with less of Resiliparse's width; a first frame with less of all frames' text is one of many."""
 _LEFT = 4
@@ -54,7 +53,7 @@ def resiliparse(tree: Any, html: str) -> str:
             return "\n".join(blocks)
         # What was not in the frame is gone from the tree.
         tree = HTMLTree.parse(html)
-        if len(blocks) > 1 and width >= _LEAST:
+        if len(blocks) > 1:
             whole = _blocks(tree, _OTHER_THINGS, main=True)
             return "\n".join(blocks if width >= _SHARE * _width("".join(whole)) else whole)
     return "\n".join(_blocks(tree, _OTHER_THINGS, main=True))
@@ -66,7 +65,7 @@ def _frame(tree: Any, selector: str) -> Any:
     None if there is none, or if only the whole page holds them all.
     """
     found: list[Any] = []
-    # A list of elements asks anew for each that is taken from it.
+    # `values`: a list of elements asks anew for each that is taken from it.
     for element in tree.document.query_selector_all(selector).values():
         if not (found and found[-1].contains(element)):
             found.append(element)
