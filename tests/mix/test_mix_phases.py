@@ -58,6 +58,24 @@ def test_a_language_that_is_worth_more_late_is_read_late():
     assert "predicted to gain" in found.said and sum(found.constant.values()) == pytest.approx(1)
 
 
+def test_a_schedule_is_gone_to_as_far_as_its_gain_is_proven():
+    sure, doubtful = solved(table(60, late=4.0)), solved(table(60, late=4.0, noise=0.006))
+    assert sure.way == 1 and 0 < doubtful.way < 1 and doubtful.proven and 0 < doubtful.gain[1] < doubtful.gain[0]
+    assert f", {doubtful.way:.0%} of the way to the best, is predicted to gain" in doubtful.said
+    # On the line from what stands, and no further than the limits.
+    for early, late in (doubtful.phases, sure.phases):
+        assert sum(early.values()) == pytest.approx(1) and sum(late.values()) == pytest.approx(1)
+        assert early["tha_Thai"] < 1 / 3 < late["tha_Thai"]
+        assert 0.7 * early["tha_Thai"] + 0.3 * late["tha_Thai"] <= 0.5 + 1e-6
+    assert doubtful.phases[1]["tha_Thai"] < sure.phases[1]["tha_Thai"]
+    assert doubtful.total["tha_Thai"] == pytest.approx(
+        0.7 * doubtful.phases[0]["tha_Thai"] + 0.3 * doubtful.phases[1]["tha_Thai"]
+    )
+    # Where nothing is proven, the best is told of, and not taken.
+    none = solved(table(60, late=3.0, noise=0.006))
+    assert none.way == 0 and not none.proven and none.phases[1]["tha_Thai"] > 1 / 3 and none.total == none.prior
+
+
 def test_where_the_order_is_worth_nothing_the_constant_mixture_stands():
     found = solved(table(40, late=1.0, noise=0.01))
     assert not found.proven and "not shown to bring anything" in found.said

@@ -355,7 +355,7 @@ def phases(
         return
     mixtures = [(f"phase {k}, {part:.0%} of the tokens", shares)
                 for k, (part, shares) in enumerate(zip(found.parts, found.phases, strict=True), start=1)]  # fmt: skip
-    for name, shares in (*mixtures, ("best constant mixture", found.constant), ("unimax", found.prior)):
+    for name, shares in (*mixtures, ("constant mixture", found.constant), ("unimax", found.prior)):
         ordered = sorted(shares.items(), key=lambda pair: -pair[1])
         typer.echo(f"{name}: " + ", ".join(f"{lang} {share:.1%}" for lang, share in ordered))
     for said in found.warnings:

@@ -7,7 +7,7 @@ from glotmix.core.lazy import lazily
 if TYPE_CHECKING:
     from glotmix.mix.api import Fit, Mixture, allocate, fit
 
-VERSION = 5
+VERSION = 6
 """Raised whenever a change in this room changes a mixture."""
 
 __all__ = ["Fit", "Mixture", "allocate", "fit"]

@@ -3,7 +3,7 @@
 A schedule is a mixture over languages × phases: the domain `eng_Latn@2` is English in the second phase, its share one
 of all training tokens, so that the shares of a phase sum to its part of the budget. Proxies train schedules; the law
 over cells says what a token of each language is worth in each phase. What is simpler stands until it is shown that more
-brings more: UniMax, then the best constant mixture, then the best schedule.
+brings more: UniMax, then a constant mixture, then a schedule, each as far on the way to the best one as is proven.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,7 @@ from glotmix.mix.law_fit import Choice, choose_each
 from glotmix.mix.limits import Box, Limits, box
 from glotmix.mix.optimum import weights_of
 from glotmix.mix.repeats import Repeats
+from glotmix.mix.rule import proven_way
 from glotmix.mix.runs import Runs
 from glotmix.mix.solve import Goal
 from glotmix.mix.worlds import Worlds, worlds
@@ -35,12 +36,15 @@ class Staged:
 
     Args:
         parts: part of the budget of each phase, in order.
-        phases: the schedule found: shares of each phase by language, each summing to one.
-        constant: the best constant mixture.
+        phases: the schedule that is judged: shares of each phase by language, each summing to one. As far on the way
+            from the constant mixture that stands to the best schedule as is proven, all of the way if nothing is.
+        way: that part of the way, 0 if nothing is proven.
+        constant: likewise the constant mixture that is judged, on the way from the prior to the best.
+        constant_way: likewise.
         prior: the constant mixture that stands until another is shown to be better.
         gain: predicted gain of the schedule over the constant mixture that stands, with the ends of its 95 % interval.
         proven: whether the lower end is above zero, and nothing speaks against the runs.
-        constant_gain: the same of the best constant mixture over the prior.
+        constant_gain: the same of the constant mixture over the prior.
         constant_proven: likewise.
         said: the verdict in a sentence.
         warnings: what the runs cannot speak for.
@@ -48,7 +52,9 @@ class Staged:
 
     parts: tuple[float, ...]
     phases: tuple[Mapping[str, float], ...]
+    way: float
     constant: Mapping[str, float]
+    constant_way: float
     prior: Mapping[str, float]
     gain: tuple[float, float, float]
     proven: bool
@@ -199,7 +205,7 @@ def staged(
     floors: Array | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Staged:
-    """Find the best schedule and the best constant mixture, by the rule of `rule.Rule`, each taken whole or not at all.
+    """Find the best schedule and the best constant mixture by the rule of `rule.Rule`, and go as far as is proven.
 
     Args:
         runs: schedules with their final losses.
@@ -243,35 +249,41 @@ def staged(
     total = np.tile(np.eye(m), (1, p))
     phase = np.asarray(np.kron(np.eye(p), np.ones((1, m))), dtype=np.float64)
     found = _minimise(value, slope, constant(best), phase, parts, total, low, caps)
-    found = found if value(found) < value(constant(best)) else constant(best)
-
-    def over(one: Array, other: Array) -> tuple[float, float, float]:
-        mean, low_end, high_end = (float(x[0]) for x in drawn.interval(one, other[None]))
-        return mean, low_end, high_end
-
-    first = over(constant(best), whole)
-    holds = first[1] > 0 and not warnings
+    staging = value(found) < value(constant(best))
+    first_way, first, _ = proven_way(drawn, whole, constant(best))
+    best = prior + (first_way or 1.0) * (best - prior)
+    holds = first_way > 0 and not warnings
     stands = constant(best) if holds else whole
-    gain = over(found, stands)
-    proven = gain[1] > 0 and not warnings
-    shares = found.reshape(p, m) / parts[:, None]
+    # What is no better than the best constant mixture is no schedule to go to.
+    found = found if staging else stands
+    way, gain, _ = proven_way(drawn, stands, found)
+    proven = way > 0 and not warnings
+    shares = (stands + (way or 1.0) * (found - stands)).reshape(p, m) / parts[:, None]
     return Staged(
-        tuple(map(float, parts)), tuple(dict(zip(langs, map(float, row), strict=True)) for row in shares),
-        dict(zip(langs, map(float, best), strict=True)), dict(zip(langs, map(float, prior), strict=True)),
-        gain, proven, first, holds, _said(gain, proven, first, holds, bool(warnings)), warnings,
+        tuple(map(float, parts)), tuple(dict(zip(langs, map(float, row), strict=True)) for row in shares), way,
+        dict(zip(langs, map(float, best), strict=True)), first_way, dict(zip(langs, map(float, prior), strict=True)),
+        gain, proven, first, holds,
+        _said((way, gain), proven, (first_way, first), holds, bool(warnings)), warnings,
     )  # fmt: skip
 
 
 def _said(
-    gain: tuple[float, float, float], proven: bool, first: tuple[float, float, float], holds: bool, doubted: bool
+    schedule: tuple[float, tuple[float, float, float]],
+    proven: bool,
+    constant: tuple[float, tuple[float, float, float]],
+    holds: bool,
+    doubted: bool,
 ) -> str:
-    """Return the verdict in a sentence or two."""
+    """Return the verdict in a sentence or two, of how far each goes and what it gains."""
     if doubted:
         return "The runs cannot say whether anything is better than unimax: see the warnings. It is taken."
+    (way, gain), (first_way, first) = schedule, constant
     figure, other = (f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]" for mean, low, high in (gain, first))
-    named = "the best constant mixture" if holds else "unimax"
+    of_best = "" if first_way in (0.0, 1.0) else f", {first_way:.0%} of the way from unimax to the best"
+    named = f"the constant mixture that is proven{of_best}" if holds else "unimax"
+    part = "" if way in (0.0, 1.0) else f", {way:.0%} of the way to the best,"
     said = (
-        f"The schedule is predicted to gain {figure} over {named}."
+        f"The schedule{part} is predicted to gain {figure} over {named}."
         if proven
         else f"Phases are not shown to bring anything: the best schedule is predicted to gain {figure} over {named}, "
         "which is simpler."
