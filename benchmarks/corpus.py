@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from benchmarks import _corpus, harness
 from benchmarks.harness import Cost, Row
 from benchmarks.pipeline import DATATROVE, EMPTY
+from glotmix.select import ledger
 
 SIZE, SMALL_SIZE = 200_000, 4_000
 
@@ -117,23 +118,17 @@ def _ledger(corpus: Path, folder: Path) -> None:
     """Write a ledger that keeps seven documents of ten."""
     folder.mkdir()
     for number, file in enumerate(sorted(corpus.rglob("*.parquet"))):
-        found = pq.read_table(file, columns=["id", "lang", "source", "text"], partitioning=None).to_pydict()
-        count = len(found["id"])
-        sizes = [len(text.encode()) for text in found.pop("text")]
-        kept = [i % 10 < 7 for i in range(count)]
-        columns = {
-            "bytes": sizes,
-            "chars": sizes,
-            "kept": kept,
-            "rule": [None if k else "quality" for k in kept],
-            "evidence": [None if k else "quantile 0.1 below 0.3" for k in kept],
-            "duplicate_of": pa.nulls(count, pa.string()),
-            "failed": [[] if k else ["quality"] for k in kept],
-            "quality": pa.array([0.5] * count, pa.float32()),
-            "quantile": pa.array([0.5] * count, pa.float32()),
-            "weight": pa.array([1.0] * count, pa.float32()),
-        }
-        pq.write_table(pa.table(found | columns), folder / f"part-{number:05d}.parquet")
+        rows = pq.read_table(file, columns=["id", "lang", "source", "text"], partitioning=None).to_pylist()
+        usual = {"cluster_size": 1, "sources": 1, "borderline": [], "quality": 0.5, "quantile": 0.5, "weight": 1.0}
+        kept = usual | {"kept": True, "failed": []}
+        gone = usual | {
+            "kept": False, "failed": ["quality"], "rule": "quality", "evidence": "quantile 0.1 below 0.3",
+        }  # fmt: skip
+        for i, each in enumerate(rows):
+            size = len(each.pop("text").encode())
+            each.update({"bytes": size, "chars": size} | (kept if i % 10 < 7 else gone))
+        # What a row does not say is null.
+        pq.write_table(pa.Table.from_pylist(rows, ledger.SCHEMA), folder / f"part-{number:05d}.parquet")
 
 
 def _fresh(path: Path) -> Path:
