@@ -148,8 +148,7 @@ def lines(small: bool) -> Iterator[Row]:
     about = {"languages": len(langs) - 1, "mined": made.notes["mined"], "aim": 0.98, "with": "eng_Latn"}
     for metric, part, whole in (("precision", len(right), len(kept)), ("recall", len(right), wanted)):
         low, high = wilson(part, whole) if whole else (None, None)
-        ends = (None, None) if low is None else (float(low), float(high))
-        yield Row(NAME, f"pairs.{metric}", part / whole if whole else None, *ends, whole, "share", about)
+        yield Row(NAME, f"pairs.{metric}", part / whole if whole else None, low, high, whole, "share", about)
     made = _mined(_corpus(FOLDER / "apart", langs, ()), FOLDER / "none")
     told = made.notes["mined"]
     size = CROWD * (len(langs) - 1)

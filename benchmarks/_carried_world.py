@@ -170,8 +170,8 @@ def features(given: Sequence[Document], wording: Wording) -> pa.Table:
 
 def material(given: Sequence[Document], matrix: NDArray[np.float64]) -> Material:
     """Return documents with their features."""
-    columns = (np.array([getattr(d, name) for d in given], object) for name in ("group", "lang", "source"))
-    return Material(matrix, *columns, np.array([len(d.text) for d in given]))
+    group, lang, source = (np.array([getattr(d, n) for d in given], object) for n in ("group", "lang", "source"))
+    return Material(matrix, group, lang, source, np.array([len(d.text) for d in given]))
 
 
 def known_order(given: Sequence[Document], seed: int, count: int = 150_000) -> Labels:

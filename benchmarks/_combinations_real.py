@@ -27,7 +27,7 @@ from benchmarks.harness import Row
 from glotmix.combine import carried, fitted, judge, stages
 from glotmix.combine.config import CombinationsConfig
 from glotmix.combine.training import Bench
-from glotmix.combine.verdict import WORTH
+from glotmix.combine.verdict import WORTH, Verdict
 from glotmix.proxy.figures import Figure
 from glotmix.proxy.texts import place
 
@@ -88,7 +88,7 @@ def documents(lang: str, most: int) -> Documents:
     return out
 
 
-def conducted(name: str, given: Documents, config: CombinationsConfig) -> tuple[Path, list[stages.Verdict], float]:
+def conducted(name: str, given: Documents, config: CombinationsConfig) -> tuple[Path, list[Verdict], float]:
     """Take documents through all stages; what was interrupted goes on."""
     folder, began = FOLDER / name, spent()
     stages.design(folder, given, config)
@@ -121,7 +121,7 @@ def ranked(folder: Path) -> Iterator[tuple[str, str, float, float, float, int, d
             yield problem.name, law, value, low, high, len(fold), about
 
 
-def gains(prefix: str, found: list[stages.Verdict]) -> Iterator[Row]:
+def gains(prefix: str, found: list[Verdict]) -> Iterator[Row]:
     for one in found:
         lang = one.problem.split(" ")[0]
         for way, gain in one.law_over.items():
@@ -138,7 +138,7 @@ def gains(prefix: str, found: list[stages.Verdict]) -> Iterator[Row]:
         yield figure(f"{prefix}.gain.over_best.{lang}", gain, one, said)
 
 
-def figure(metric: str, told: Figure, one: stages.Verdict, said: dict[str, object]) -> Row:
+def figure(metric: str, told: Figure, one: Verdict, said: dict[str, object]) -> Row:
     settings = {"seeds": one.seeds} | said
     return Row(NAME, metric, told.value, told.low, told.high, one.documents, "bits per byte", settings)
 
@@ -171,7 +171,7 @@ def artefacts(folder: Path, prefix: str) -> Iterator[Row]:
             yield Row(NAME, f"{prefix}.set.{what}.{lang}", value, n=len(sets[law]), settings=settings)
 
 
-def told(prefix: str, folder: Path, found: list[stages.Verdict], seconds: float) -> Iterable[Row]:
+def told(prefix: str, folder: Path, found: list[Verdict], seconds: float) -> Iterable[Row]:
     lang = found[0].problem.split(" ")[0]
     config = Bench.of(folder / stages.DESIGN).config
     about = {"subsets": config.subsets, "tokens": config.tokens, "parameters": config.parameters}

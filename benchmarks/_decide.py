@@ -48,6 +48,6 @@ if __name__ == "__main__":
         # Of a rater the ledger asks for its lines alone: here a share of the documents lies below each.
         line = SimpleNamespace(line=lambda lang, share: share)
         rater = SimpleNamespace(probability=line, usual=SimpleNamespace(structure=None))
-        rules.Rater = SimpleNamespace(read=lambda path: rater)  # type: ignore[assignment, misc]
+        rules.Rater = SimpleNamespace(read=lambda path: rater)  # type: ignore[assignment, attr-defined, misc]
     rated = {"quality": {}, "select": {"retain": retain}} if retain else None
     print(json.dumps({"digest": decide(_many.context(Path(sys.argv[1]), rated), sys.argv[2], retain)}))

@@ -141,8 +141,7 @@ def _read_static(folder: Path) -> object:
 
 
 def _qsm(folder: Path) -> None:
-    from glotmix.instruct.config import QsmConfig
-    from glotmix.instruct.qsm import Scorer
+    from glotmix.instruct.qsm import QsmConfig, Scorer
 
     Scorer(QsmConfig(), "e", np.zeros((1, 8), np.float32)).write(folder)
 

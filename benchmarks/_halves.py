@@ -138,7 +138,11 @@ def distinct(named: Mapping[str, np.ndarray]) -> dict[str, str]:
 def fixed(made: Measured, languages: Sequence[str], proxies: int, size: float) -> dict[str, dict]:
     """Return every mixture that is to be trained, and what the rule says of them, as plain data."""
     gain = made.verdict.gain
-    named = {**made.others, "found": [made.verdict.best[lang] for lang in languages], "chosen": made.shares}
+    named: dict[str, Sequence[float]] = {
+        **made.others,
+        "found": [made.verdict.best[lang] for lang in languages],
+        "chosen": made.shares,
+    }
     return {
         "mixtures": {name: [float(r) for r in shares] for name, shares in named.items()},
         "told": {

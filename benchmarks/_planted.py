@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -124,7 +125,7 @@ def _as(texts: object, lang: str) -> list[Document]:
     return [{"text": text, "lang": lang} for text in texts]  # type: ignore[attr-defined]
 
 
-def _verdict(sources: dict[str, list[Document]], overrides: list[str] | None = None) -> dict[str, object]:
+def _verdict(sources: dict[str, list[Document]], overrides: list[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as made:
         base = Path(made)
         for name, held in sources.items():
@@ -180,11 +181,11 @@ def identification(small: bool) -> Iterator[Row]:
     rng = np.random.default_rng(0)
     cells: dict[str, list[tuple[str, str, str]]] = {"right": [], "confusable": [], "related": [], "distant": []}
     for lang in known:
-        one = parse(lang)
+        mine = parse(lang)
         cells["right"] += [(text, lang, lang) for text in held[lang]]
         alike = [o for o in known if o != lang and not confusions.apart(lang, o)]
-        same = [o for o in known if o[:3] != lang[:3] and parse(o).family == one.family and confusions.apart(lang, o)]
-        away = [o for o in known if parse(o).family != one.family and confusions.apart(lang, o)]
+        same = [o for o in known if o[:3] != lang[:3] and parse(o).family == mine.family and confusions.apart(lang, o)]
+        away = [o for o in known if parse(o).family != mine.family and confusions.apart(lang, o)]
         for kind, others in (("confusable", alike), ("related", same), ("distant", away)):
             if others:
                 cells[kind] += [(text, lang, str(rng.choice(others))) for text in held[lang]]
@@ -208,15 +209,15 @@ def identification(small: bool) -> Iterator[Row]:
     wrong = np.concatenate([hits[k] for k in ("related", "distant")])
     precision = wrong.sum() / max(wrong.sum() + hits["right"].sum(), 1)
     about["precision_where_half_are_wrong"] = float(precision)
-    for name, own in (
+    for name, found_ones in (
         ("", wrong),
         (".confusable", hits["confusable"]),
         (".related", hits["related"]),
         (".distant", hits["distant"]),
     ):
-        low, high = harness.interval(own.astype(float).tolist())
-        value = float(own.mean()) if len(own) else None
-        yield Row(NAME, f"identify.wrong_found_at_99{name}", value, low, high, len(own), "share", about)
+        low, high = harness.interval(found_ones.astype(float).tolist())
+        value = float(found_ones.mean()) if len(found_ones) else None
+        yield Row(NAME, f"identify.wrong_found_at_99{name}", value, low, high, len(found_ones), "share", about)
     strangers = sorted(
         {one.lang for one in _clean.texts("reported")} - {o for o in held if language_id.knows(model.labels, parse(o))}
     )

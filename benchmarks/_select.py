@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from glotmix.instruct import qsm, structure
 from glotmix.instruct.measures import meanings
-from glotmix.instruct.qsm import Rater, Sides
+from glotmix.instruct.qsm import Scorer, Sides
 from glotmix.select import diversify
 from glotmix.select.coverage import coverage
 from glotmix.signals.heuristics import measure
@@ -40,7 +40,7 @@ def main(folder: Path, wanted: int) -> None:
     form = structure.standard(values, known, structure.usual(values, known))
     at = took("structure", at)
     sides = Sides(qsm.unit(held["instructions"]), qsm.unit(held["responses"]), form)
-    scores = Rater.read(folder / "model").score(sides)
+    scores = Scorer.read(folder / "model").score(sides)
     at = took("scores", at)
     vectors = diversify.reduced(meanings(held["instructions"], held["responses"]))
     at = took("PCA", at)

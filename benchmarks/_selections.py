@@ -57,7 +57,7 @@ def selection(small: bool) -> Iterator[Row]:
     yield from by_language(small, model)
 
 
-def by_language(small: bool, model: qsm.Rater) -> Iterator[Row]:
+def by_language(small: bool, model: qsm.Scorer) -> Iterator[Row]:
     """Yield what 100 of about 1,200 real answers cover, in each of six languages, with ten seeds of what is drawn."""
     held = mt_bench()
     for lang_set, lang in list(SETS.items())[: 1 if small else None]:
@@ -75,7 +75,7 @@ def by_language(small: bool, model: qsm.Rater) -> Iterator[Row]:
             yield Row(NAME, f"select.coverage.{method}.{lang}", float(np.mean(shares)), n=70, settings=about)
 
 
-def pool_of(asked: list[str], said: list[str], lang: str, model: qsm.Rater) -> diversify.Pool:
+def pool_of(asked: list[str], said: list[str], lang: str, model: qsm.Scorer) -> diversify.Pool:
     """Return candidates of one language, scored and clustered."""
     instructions, responses = embedded("static", asked), embedded("static", said)
     langs = np.array([lang] * len(said))

@@ -19,7 +19,7 @@ def main(text: Path, folder: Path, steps: int) -> None:
     trained = ByteLevelBPETokenizer()
     trained.train([str(text)], vocab_size=PIECES, special_tokens=["<s>", "</s>"], show_progress=False)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained.library, bos_token="<s>", eos_token="</s>")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, bos_token="<s>", eos_token="</s>")
     tokenizer.save_pretrained(folder)
     ids = torch.tensor(tokenizer("\n".join(text.read_text("utf-8").splitlines()))["input_ids"])
     config = LlamaConfig(

@@ -120,11 +120,11 @@ def relations(size: int) -> Iterable[Row]:
         "gold": np.tile(gold, langs),
         "raw": choice.ravel(),
     }
-    (task,) = score(answers.Answers("like gemma-3-1b", answers.table(columns)), listed=0).tasks
+    (scored,) = score(answers.Answers("like gemma-3-1b", answers.table(columns)), listed=0).tasks
     settings = {"items": size, "languages": langs, "majority_share": share, "simulated": True}
-    for metric, figure in (("degenerate.kappa", task.all.kappa), ("degenerate.mlc", task.all.mlc)):
-        yield Row(NAME, metric, figure.value, figure.low, figure.high, task.all.pairs, "share", settings)
-    flagged = sum(each.degenerate for each in task.languages)
+    for metric, figure in (("degenerate.kappa", scored.all.kappa), ("degenerate.mlc", scored.all.mlc)):
+        yield Row(NAME, metric, figure.value, figure.low, figure.high, scored.all.pairs, "share", settings)
+    flagged = sum(each.degenerate for each in scored.languages)
     yield Row(NAME, "degenerate.flagged", flagged / langs, n=langs, unit="share", settings=settings)
 
 

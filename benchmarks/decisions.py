@@ -21,7 +21,7 @@ from benchmarks import _clean, harness
 from benchmarks.harness import Row
 from glotmix.core.language import parse
 from glotmix.core.record import Output, Silent
-from glotmix.quality import anchors, lengths, probability, train_rater
+from glotmix.quality import anchors, classifier_bank, lengths, probability, train_rater
 from glotmix.quality.heads import Head
 from glotmix.quality.load import feature_extractor
 from glotmix.quality.rater import Rater
@@ -140,7 +140,7 @@ def judged() -> Judged:
         rest = np.flatnonzero(langs != lang)
         others = train_rater.labelled(made.take(pa.array(rest)), seen(), against="reference")
         held = probability.hold_out(others, HEAD, 0)
-        panel = train_rater.classifier_bank.train(others, HEAD, 0)
+        panel = classifier_bank.train(others, HEAD, 0)
         chance = probability.fit(others, held, panel)
         assert chance is not None
         mine = langs == lang

@@ -198,7 +198,7 @@ def invariance(documents: int) -> Iterator[Row]:
         shutil.rmtree(folder / name)
         return found
 
-    changes = {
+    changes: dict[str, list[tuple[str, Path, tuple[str, ...]]]] = {
         "workers": [("workers", corpus, ("engine.workers=1",)), ("workers", corpus, (f"engine.workers={cores()}",))],
         "shards": [("shards", dealt(corpus, folder / f"in-{k}", k), ()) for k in (1, 8)],
         "file_order": [("order", corpus, ()), ("order", shuffled(corpus, folder / "in-shuffled"), ())],

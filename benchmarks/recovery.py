@@ -57,7 +57,8 @@ from glotmix.mix.worlds import worlds
 from glotmix.native.threads import one_thread
 
 NAME = "recovery"
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 KINDS = tuple(f"{form}_{shape}" for form in ("linear", "decaying", "saturating") for shape in ("symmetric", "donor"))
 NOISE = 0.003
 """Standard deviation of the log loss between seeds: 0.3 %."""
@@ -69,6 +70,11 @@ RULED = ("effective_data", "fading_transfer", "saturating_transfer", "own_share"
 """Laws that choose, and need runs of one size alone."""
 SATURATES = 0.1
 """s of saturating transfer `r_j / (1 + r_j / s)`: a donor's first tenth of the tokens gives half of all it can."""
+
+
+def irreducible(truth: Goal) -> float:
+    """Return the mean loss of a world's targets that no mixture takes away."""
+    return float(np.mean([law.irreducible for law in truth.laws]))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +202,7 @@ def work(task: tuple[World, int]) -> Answer:
     with one_thread():
         truth, there = world.goal(world.laws()), world.languages()
         best = solve(truth, starts=8)
-        reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
+        reducible = best.value - irreducible(truth)
         runs = world.runs(k * world.m)
         more = world.with_alone(runs)
         fitted = {}
@@ -234,7 +240,7 @@ def grown(world: World) -> tuple[World, dict[str, float]]:
     with one_thread():
         truth, there = world.goal(world.laws()), world.languages()
         best = solve(truth, starts=8)
-        reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
+        reducible = best.value - irreducible(truth)
         law, found = specs()["effective_data"].law, {}
 
         def excess(runs: Runs) -> tuple[Goal, Optimum, list, float]:
@@ -318,7 +324,7 @@ def ruled(world: World) -> Ruled:
         for name, best_found in (("first_round", before), ("found", made.verdict.best)):
             mixtures[name] = np.array([best_found[lang] for lang in there.languages])
         mixtures["chosen"] = made.shares
-        reducible = best.value - float(np.mean([law.irreducible for law in truth.laws]))
+        reducible = best.value - irreducible(truth)
         excess = {n: 100 * float(truth.value(r[None])[0] - best.value) / reducible for n, r in mixtures.items()}
         # The gains are of the mixture taken, over each baseline as it is.
         true = truth.score(truth.losses(np.array([made.shares, *others.values()])))

@@ -33,9 +33,10 @@ from glotmix.native.threads import one_thread
 NAME = "regmix"
 SIZES = {"1m": 1e6, "60m": 6e7, "1B": 1e9}
 SCALES = tuple(SIZES)
+MORE = {"scale", "monolingual", "similarity", "cells"}
 COMPARED: dict[str, Law] = {
-    # These runs are of one size and budget, and of no domain alone: laws that need more cannot be fitted.
-    **{name: one.law for name, one in specs().items() if not {"scale", "monolingual"} & set(one.law.needs)},
+    # These runs are of one size and budget, of no domain alone, and of domains that are no languages and no cells.
+    **{name: one.law for name, one in specs().items() if not MORE & set(one.law.needs)},
     "ols": Ridge(alpha=1e-9),
 }
 DRAWS = 200

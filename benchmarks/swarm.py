@@ -23,7 +23,8 @@ from benchmarks import _parts, harness
 from benchmarks import _swarm_refit as refit
 from benchmarks._differences import covered, fitted
 from benchmarks._halves import distinct
-from benchmarks._swarm_runs import FOLDER, PRESETS, PUBLISHED, make
+from benchmarks._swarm_runs import PRESETS, PUBLISHED, make
+from benchmarks._swarm_text import FOLDER
 from benchmarks.harness import Row
 from glotmix.mix.law_fit import fit, held_out, judged_on, missing, predict
 from glotmix.mix.laws import competing, law

@@ -127,9 +127,9 @@ def report(size: str) -> Iterable[Row]:
     same = distinct(named)
     each = {
         name: {
-            seed: np.array(losses)
+            seed: np.array(final)
             for seed in SEEDS
-            if (losses := HERE.losses(f"{size}-final-{other}-{seed}")) is not None
+            if (final := HERE.losses(f"{size}-final-{other}-{seed}")) is not None
         }
         for name, other in same.items()
     }
