@@ -172,6 +172,21 @@ def test_code_keeps_what_stands_before_its_lines():
     assert "\nOne and two.\n" in read(f"<body><article>{paragraphs('eng_Latn')}{behind}{paragraphs('eng_Latn')}")
 
 
+@pytest.mark.parametrize("frame", ["article", "div"])
+def test_code_and_tables_in_figures_stay_and_pictures_go(frame):
+    text = paragraphs("ell_Grek")
+    code = "<pre>x = 1\n  y = 2</pre>"
+    gutter = f"<table><tr><td class=gutter><pre>1\n2</pre></td><td class=code>{code}</td></tr></table>"
+    for inner, wanted in (
+        (code, "x = 1\n  y = 2"),
+        (gutter, "x = 1\n  y = 2"),
+        ("<table><tr><td>α<td>β</table><figcaption>Something else</figcaption>", "α\t\tβ"),
+        ("<img><figcaption>Something else</figcaption>", None),
+    ):
+        found = read(f"<body><{frame}>{text}<figure class=x>{inner}</figure>{text}</{frame}>").split("\n")
+        assert found[4:-4] == (wanted.split("\n") if wanted else []), inner
+
+
 @pytest.mark.parametrize("colon", [":", "："])
 def test_what_a_colon_announces_goes_with_it(colon):
     long, links = f"<p>{prose('eng_Latn')}</p>", "<ul><li><a href=a>Eins und zwei</a></li></ul>"

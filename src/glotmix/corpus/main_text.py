@@ -10,6 +10,7 @@ from html import unescape
 from typing import Any
 
 from glotmix.corpus import frames
+from glotmix.native import markup
 
 _SURE = 1000
 """A text of this width is believed to be all of it; a shorter one is compared with Resiliparse's own main content."""
@@ -23,6 +24,7 @@ _NEAR = 20
 _OTHER_THINGS = [
     *(f"[class*={part}]" for part in ("related", "newsletter", "footer", "recommend", "disclaimer", "pagination")),
     "[class*=caption]",
+    "td[class*=gutter]",
     frames.READINGS,
 ]
 _LINKED = 0.8
@@ -43,6 +45,7 @@ def resiliparse(tree: Any, html: str) -> str:
     """Extract with Resiliparse from the frame of the main text."""
     from resiliparse.parse.html import HTMLTree
 
+    _unfold(tree, html)
     asked = frames.selectors(html)
     for selector in asked.frames:
         if not selector or tree.body is None or (frame := _frame(tree, selector)) is None:
@@ -53,10 +56,18 @@ def resiliparse(tree: Any, html: str) -> str:
             return "\n".join(blocks)
         # What was not in the frame is gone from the tree.
         tree = HTMLTree.parse(html)
+        _unfold(tree, html)
         if len(blocks) > 1:
             whole = _blocks(tree, _OTHER_THINGS, main=True)
             return "\n".join(blocks if width >= _SHARE * _width("".join(whole)) else whole)
     return "\n".join(_blocks(tree, _OTHER_THINGS, main=True))
+
+
+def _unfold(tree: Any, html: str) -> None:
+    """Take code and tables out of figures: Resiliparse leaves these out as pictures."""
+    if markup.holds(html, b"<figure"):
+        for figure in tree.document.query_selector_all("figure:has(pre,table)").values():
+            figure.replace_with(*figure.child_nodes.values())
 
 
 def _frame(tree: Any, selector: str) -> Any:
@@ -158,10 +169,9 @@ def main_blocks(found: str) -> list[str]:
     wide = _WIDE.search(found) is not None
     code = False
     for line, bare in zip(found.split("\n"), _TAG.sub("", found).split("\n"), strict=True):
-        code = code or line.startswith("<pre")
         text = unescape(bare) if "&" in bare else bare
-        if code:
-            code, text = not line.endswith("</pre>"), text.rstrip()
+        if code or "<pre" in line:
+            code, text = line.rfind("</pre>") <= line.rfind("<pre"), text.rstrip()
         elif "  " in (text := text.strip()):
             text = _BLANKS.sub(" ", text)
         if not text:
