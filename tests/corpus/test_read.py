@@ -17,7 +17,7 @@ from corpus_world import SCRIPTS, build, documents, lines, quarantined, source
 from glotmix.core import record
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.visible import is_blank
-from glotmix.corpus import jsonl, read, stage, tabular
+from glotmix.corpus import formats, jsonl, read, shapes, stage, tabular
 from glotmix.corpus.rows import screen
 from glotmix.corpus.sources import Source
 
@@ -538,3 +538,14 @@ def test_memory_does_not_follow_a_large_row_group(tmp_path, monkeypatch):
     assert len(sizes) > 10
     assert [first for first, _ in sizes] == [sum(n for _, n in sizes[:k]) for k in range(len(sizes))]
     assert [d["text"] for d in documents(tmp_path / "corpus")] == [r["text"] for r in rows]
+
+
+def test_what_is_read_otherwise_than_before_is_read_anew_and_nothing_else(tmp_path):
+    """A format and the shapes of conversations have versions of their own: they stand behind the digest of a file."""
+    lines(tmp_path / "a.jsonl", [{"text": "a", "messages": []}])
+    (tmp_path / "a.html").write_text("<p>a", "utf-8")
+    plain, page = (read.fingerprints([source(name)], tmp_path)[f"web/{name}"] for name in ("a.jsonl", "a.html"))
+    assert " " not in plain
+    assert page.split(" ")[1:] == ["html", str(formats.spec("html").version)]
+    (talk,) = read.fingerprints([source("a.jsonl", shape="openai")], tmp_path).values()
+    assert talk == f"{plain} shapes {shapes.VERSION}"

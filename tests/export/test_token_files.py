@@ -1,6 +1,5 @@
 """Token files: what readers of their own find in them is what the tokenizer says, document for document."""
 
-import importlib.util
 import json
 import struct
 import sys
@@ -202,7 +201,6 @@ def test_which_tokens_bear_loss_is_written_where_files_can_say_it(tmp_path):
     assert not list(tmp_path.glob("megatron*"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("datatrove") is None, reason="needs the extra datatrove")
 def test_datatrove_reads_it_itself(world, tmp_path):
     from datatrove.utils.dataset import DatatroveFolderDataset
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from glotmix.core.errors import DataError, RequestError
 from glotmix.core.record import Counts, Output, digest_file
-from glotmix.corpus import columns, formats, huggingface, instructions, kinds, misspelt
+from glotmix.corpus import columns, formats, huggingface, instructions, kinds, misspelt, shapes
 from glotmix.corpus.extract import EMPTY
 from glotmix.corpus.rows import Label
 from glotmix.corpus.sources import IDENTIFY, InputFile, Source, check, files, look, require
 from glotmix.corpus.stage import STAGED, Input, Unit, stage, units
 from glotmix.corpus.staged import Shard, Staged, quarantine
 
-VERSION = 6
+VERSION = 5
 
 
 def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:
@@ -41,7 +41,9 @@ def fingerprints(sources: Sequence[Source], base: Path) -> dict[str, str]:
                 inputs = files(source, base)
                 _alone(source, inputs, taken)
                 digests = pool.map(digest_file, [f.path for f in inputs])
-                found |= {f"{source.name}/{f.name}": d + _version(f) for f, d in zip(inputs, digests, strict=True)}
+                found |= {
+                    f"{source.name}/{f.name}": d + _version(source, f) for f, d in zip(inputs, digests, strict=True)
+                }
     return found
 
 
@@ -56,10 +58,11 @@ def _alone(source: Source, inputs: Sequence[InputFile], taken: dict[tuple[Path, 
             )
 
 
-def _version(file: InputFile) -> str:
-    """Return what is added to a file's digest where its format is read otherwise than it was at first."""
+def _version(source: Source, file: InputFile) -> str:
+    """Return what is added to a file's digest where its format or shape is read otherwise than it was at first."""
     version = 1 if file.kind == "json" else formats.spec(file.kind).version
-    return "" if version == 1 else f" {file.kind} {version}"
+    said = "" if version == 1 else f" {file.kind} {version}"
+    return said if source.shape is None else f"{said} shapes {shapes.VERSION}"
 
 
 def make(

@@ -27,6 +27,8 @@ from glotmix.corpus.columns import canonical_text
 
 Shape = Literal["alpaca", "sharegpt", "openai", "aya", "trl", "oasst"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
+VERSION = 2
+"""Raised when a row would be read otherwise."""
 
 _KEYS: dict[Shape, tuple[frozenset[str], ...]] = {
     "alpaca": (frozenset({"instruction", "output"}),),

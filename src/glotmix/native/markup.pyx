@@ -114,7 +114,6 @@ cdef class Names:
             ValueError: if a part is empty or a tag is longer than eight letters.
         """
         cdef int state, move, letter
-        cdef const uint8_t* text
         if not all(parts) or any(len(tag) > 8 for tag in tags):
             raise ValueError("a part is empty, or a tag is longer than eight letters")
         alphabet = sorted({byte for part in parts for byte in part.encode()})
@@ -154,7 +153,7 @@ cdef class Names:
 
     def among(self, str html):
         """Return which parts occur in a class or an id of those elements in a page, in any case, by their numbers."""
-        cdef Py_ssize_t size, i, number
+        cdef Py_ssize_t size, number
         cdef const uint8_t* at = <const uint8_t*>PyUnicode_AsUTF8AndSize(html, &size)
         cdef const uint8_t* stop = at + size
         cdef const uint8_t* name

@@ -277,7 +277,7 @@ READER = (
         counts="record",
         sniff=lambda start: start.startswith(b"WARC/"),
         options=OPTIONS,
-        version=3,
+        version=4,
     ),
     ReaderSpec(
         name="arc",
@@ -287,6 +287,6 @@ READER = (
         counts="record",
         sniff=lambda start: start.startswith(b"filedesc://"),
         options=OPTIONS,
-        version=3,
+        version=4,
     ),
 )

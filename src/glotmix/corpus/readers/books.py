@@ -120,6 +120,7 @@ READER = (
         sniff=lambda start: start[:4] == b"PK\x03\x04" and b"application/epub+zip" in start[:200],
         loose=True,
         options=("split",),
+        version=2,
     ),
     ReaderSpec(
         name="pdf",

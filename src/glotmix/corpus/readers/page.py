@@ -62,5 +62,6 @@ READER = (
         place=900,
         loose=True,
         options=("encoding", *OPTIONS),
+        version=2,
     ),
 )
