@@ -46,6 +46,17 @@ def test_books_come_in_the_order_of_their_spine_whole_or_by_chapter(tmp_path):
         assert second.split() == ["1", "second"]
         assert " ".join(first.split()) == " ".join(text.split())
         assert (found[lang]["title"], found[lang]["lang_original"]) == ("T", lang[:2])
+    put(
+        tmp_path / "ruby.epub",
+        epub(["Donau&#173;dampf", "<ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>"], "ja"),
+    )
+    (book,) = read(tmp_path, "ruby.epub", to="corpus-3")
+    assert book["text"].split() == ["1", "東京", "0", "Donaudampf"] or book["text"].split() == [
+        "0",
+        "Donaudampf",
+        "1",
+        "東京",
+    ]
     chapters = read(tmp_path, "raw/eng_Latn.epub", to="corpus-2", options={"split": "blocks"})
     assert len(chapters) == 2
 

@@ -181,10 +181,17 @@ def test_code_and_tables_in_figures_stay_and_pictures_go(frame):
         (code, "x = 1\n  y = 2"),
         (gutter, "x = 1\n  y = 2"),
         ("<table><tr><td>α<td>β</table><figcaption>Something else</figcaption>", "α\t\tβ"),
+        (f"<table><tr><td>α<td>{code}</table>", "α\t\tx = 1\n  y = 2"),
         ("<img><figcaption>Something else</figcaption>", None),
+        ("<img><p>Something else</p>", None),
     ):
         found = read(f"<body><{frame}>{text}<figure class=x>{inner}</figure>{text}</{frame}>").split("\n")
         assert found[4:-4] == (wanted.split("\n") if wanted else []), inner
+    # Also where a small frame is not believed, and the page is read again.
+    small = "<article><p>A few words stand.</p><p>And some more words stand.</p></article>"
+    assert "x = 1\n  y = 2" in read(
+        f"<body>{small}<{frame} id=x>{text}<figure>{code}</figure>{text}</{frame}>".replace("article id", "div id")
+    )
 
 
 @pytest.mark.parametrize("colon", [":", "："])

@@ -8,10 +8,12 @@ from typer.testing import CliRunner
 
 from glotmix.cli import app
 from glotmix.core.errors import DataError, RequestError
+from glotmix.mix import phases
 from glotmix.mix.accounting import Available
 from glotmix.mix.config import MixConfig
 from glotmix.mix.law_fit import choose
 from glotmix.mix.phases import parts_of, schedules, staged, staged_by
+from glotmix.mix.rule import proven_way
 from glotmix.mix.run_tables import write
 from glotmix.mix.runs import Runs
 from glotmix.proxy import design as designs
@@ -58,7 +60,7 @@ def test_a_language_that_is_worth_more_late_is_read_late():
     assert "predicted to gain" in found.said and sum(found.constant.values()) == pytest.approx(1)
 
 
-def test_a_schedule_is_gone_to_as_far_as_its_gain_is_proven():
+def test_a_schedule_is_gone_to_as_far_as_its_gain_is_proven(monkeypatch):
     sure, doubtful = solved(table(60, late=4.0)), solved(table(60, late=4.0, noise=0.006))
     assert sure.way == 1 and 0 < doubtful.way < 1 and doubtful.proven and 0 < doubtful.gain[1] < doubtful.gain[0]
     assert f", {doubtful.way:.0%} of the way to the best, is predicted to gain" in doubtful.said
@@ -71,6 +73,23 @@ def test_a_schedule_is_gone_to_as_far_as_its_gain_is_proven():
     assert doubtful.total["tha_Thai"] == pytest.approx(
         0.7 * doubtful.phases[0]["tha_Thai"] + 0.3 * doubtful.phases[1]["tha_Thai"]
     )
+    monkeypatch.setattr(phases, "proven_way", lambda drawn, start, end: (1.0, (1.0, 0.5, 1.5), 1.0))
+    best = solved(table(60, late=4.0, noise=0.006))
+    monkeypatch.setattr(phases, "proven_way", lambda drawn, start, end: (0.25, (1.0, 0.5, 1.5), 1.0))
+    part = solved(table(60, late=4.0, noise=0.006))
+    for lang in LANGUAGES:
+        # A quarter of the way to the best constant mixture, and from there a quarter of the way to the best schedule.
+        stands = best.prior[lang] + 0.25 * (best.constant[lang] - best.prior[lang])
+        assert part.constant[lang] == pytest.approx(stands)
+        for of_part, of_best in zip(part.phases, best.phases, strict=True):
+            assert of_part[lang] == pytest.approx(stands + 0.25 * (of_best[lang] - stands))
+    assert "25% of the way from unimax to the best" in part.said and "25% of the way to the best" in part.said
+    # No schedule is better than the best constant mixture: there is none to go to.
+    monkeypatch.setattr(phases, "proven_way", proven_way)
+    monkeypatch.setattr(phases, "_minimise", lambda value, slope, start, *more: start)
+    constant = solved(table(60, late=4.0))
+    assert not constant.proven and constant.way == 0 and constant.gain == pytest.approx((0, 0, 0), abs=1e-6)
+    monkeypatch.undo()
     # Where nothing is proven, the best is told of, and not taken.
     none = solved(table(60, late=3.0, noise=0.006))
     assert none.way == 0 and not none.proven and none.phases[1]["tha_Thai"] > 1 / 3 and none.total == none.prior

@@ -24,7 +24,14 @@ from glotmix.signals import annotate
 
 RECIPES = {
     "plain": ({}, False),
-    "source overlap": ({"settings": {"language": {"tha_Thai": {"source_overlap": {"min_sources": 2}}}}}, False),
+    "source overlap": (
+        {
+            "settings": {
+                "language": {"tha_Thai": {"source_overlap": {"min_sources": 2}}, "hau_Arab": {"quality": {"lose": 0.1}}}
+            }
+        },
+        False,
+    ),
     "sources": (
         {
             "settings": {

@@ -100,7 +100,7 @@ OTHERS = Kind(
 
 READINGS = "rt,rp"
 """How a Japanese or Chinese word is read, small above it."""
-NO_TEXT = f"aside,footer,form,nav,figcaption,td[class*=gutter],:not(p)>time,{READINGS}"
+NO_TEXT = f"aside,footer,form,nav,td[class*=gutter],:not(p)>time,{READINGS}"
 """Elements that hold no main text by what they are, and the numbers beside lines of code."""
 
 _KINDS = (*FRAMES, COMMENTS, OTHERS)
