@@ -86,7 +86,8 @@ def test_a_schedule_is_gone_to_as_far_as_its_gain_is_proven(monkeypatch):
     assert "25% of the way from unimax to the best" in part.said and "25% of the way to the best" in part.said
     # No schedule is better than the best constant mixture: there is none to go to.
     monkeypatch.setattr(phases, "proven_way", proven_way)
-    monkeypatch.setattr(phases, "_minimise", lambda value, slope, start, *more: start)
+    worse = np.array([0.7, 0, 0, 0.3, 0, 0])
+    monkeypatch.setattr(phases, "_minimise", lambda value, slope, start, *more: start if len(start) == 3 else worse)
     constant = solved(table(60, late=4.0))
     assert not constant.proven and constant.way == 0 and constant.gain == pytest.approx((0, 0, 0), abs=1e-6)
     monkeypatch.undo()
