@@ -158,8 +158,12 @@ LEAVES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("row", "columns", "expected"), LEAVES)
-@pytest.mark.parametrize("kind", ["lines", "array", "gzip", "parquet"])
+KINDS = ("lines", "array", "gzip", "parquet")
+# No column of Parquet holds what the last one does.
+WRITTEN = [(*leaf, kind) for leaf in LEAVES for kind in KINDS if kind != "parquet" or leaf is not LEAVES[-1]]
+
+
+@pytest.mark.parametrize(("row", "columns", "expected", "kind"), WRITTEN)
 def test_every_text_of_a_column_is_an_item_in_whatever_shape_it_comes(tmp_path, row, columns, expected, kind):
     match kind:
         case "lines":
@@ -173,10 +177,7 @@ def test_every_text_of_a_column_is_an_item_in_whatever_shape_it_comes(tmp_path, 
             path.write_bytes(gzip.compress(json.dumps(row).encode()))
         case "parquet":
             path = tmp_path / "s.parquet"
-            try:
-                pq.write_table(pa.Table.from_pylist([row]), path)
-            except pa.ArrowException:
-                pytest.skip("no column of Parquet holds this")
+            pq.write_table(pa.Table.from_pylist([row]), path)
     found = read_items("exam", [path], columns)
     assert dict(zip(found["item"].to_pylist(), found["text"].to_pylist(), strict=True)) == expected
 
